@@ -1,0 +1,196 @@
+"""The topology as frozen values: what a file says, with every default filled in.
+
+Two topologies compare equal when they would run alike: places in the file and comments do not count.
+Nothing here reads files or knows ZeroMQ at run time, so a worker process can import it cheaply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+from zmqtopo.config.endpoint import Endpoint
+from zmqtopo.config.problem import Place
+
+DeviceType = Literal["queue", "forwarder", "streamer", "monitored_queue"]
+Role = Literal["in", "out", "mon"]
+
+ROLES: tuple[Role, ...] = ("in", "out", "mon")
+
+DEFAULT_TYPES: Mapping[DeviceType, tuple[str, str]] = MappingProxyType({
+    "queue": ("ROUTER", "DEALER"),
+    "forwarder": ("XSUB", "XPUB"),
+    "streamer": ("PULL", "PUSH"),
+    "monitored_queue": ("ROUTER", "DEALER"),
+})
+"""The socket types (in, out) of a device that names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An address as written; ``endpoint`` is None when it could not be parsed."""
+
+    text: str
+    endpoint: Endpoint | None = field(compare=False)
+    place: Place = field(default=Place(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """``DEVICE.SOCKET`` in ``connect``: one connection to what that socket binds."""
+
+    device: str
+    socket: Role
+    place: Place = field(default=Place(), compare=False)
+
+    @property
+    def text(self) -> str:
+        """As it is written in the file."""
+        return f"{self.device}.{self.socket}"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """An option whose value is the content of a file, read when the socket is made: a secret."""
+
+    path: str
+
+
+OptionValue = int | bool | str | bytes | File | tuple[str | bytes, ...]
+"""Times and sizes are in libzmq's unit; a tuple is an option that may be set several times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Socket:
+    """One socket of a device or peer.
+
+    ``damaged`` says that something written here could not be read, so what is absent proves nothing.
+    ``option_places`` and the places of the addresses serve reports.
+    """
+
+    role: Role
+    type: str
+    bind: tuple[Address, ...] = ()
+    connect: tuple[Address | Reference, ...] = ()
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
+    damaged: bool = field(default=False, compare=False)
+    place: Place = field(default=Place(), compare=False)
+    type_place: Place = field(default=Place(), compare=False)
+    option_places: Mapping[str, Place] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class MonSocket(Socket):
+    """The monitor socket: what goes before each copy, and what to do when it cannot take one."""
+
+    prefix_in: bytes = b"in"
+    prefix_out: bytes = b"out"
+    overflow: Literal["drop", "block"] = "block"
+    overflow_place: Place = field(default=Place(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Where a device runs: a thread of the supervisor, or a process, alone or with its ``group``."""
+
+    kind: Literal["thread", "process"] = "thread"
+    group: str | None = None
+
+    @property
+    def text(self) -> str:
+        """As it is written in the file."""
+        return f"{self.kind}/{self.group}" if self.group else self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """When and how a device that ended is started again; times in seconds."""
+
+    policy: Literal["never", "on-failure", "always"] = "on-failure"
+    backoff: tuple[float, float] = (0.1, 30.0)
+    max_retries: int | None = None
+    stable_after: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A broker: what comes in on ``in_`` goes to ``out`` and back; ``mon`` sees copies.
+
+    ``in_`` or ``out`` is None only in a topology with problems. ``stop_timeout`` is in seconds.
+    """
+
+    name: str
+    type: DeviceType
+    in_: Socket | None
+    out: Socket | None
+    mon: MonSocket | None = None
+    run: Run = Run()
+    restart: Restart = Restart()
+    stop_timeout: float = 5.0
+    description: str = ""
+    graph: Mapping[str, str] = field(default_factory=dict)
+    damaged: bool = field(default=False, compare=False)
+    place: Place = field(default=Place(), compare=False)
+    type_place: Place = field(default=Place(), compare=False)
+
+    def socket(self, role: Role) -> Socket | None:
+        """The socket of that role, or None."""
+        if role == "in":
+            return self.in_
+        return self.out if role == "out" else self.mon
+
+    @property
+    def sockets(self) -> Iterator[Socket]:
+        """The sockets that are there, in the order in, out, mon."""
+        return (s for s in (self.in_, self.out, self.mon) if s is not None)
+
+    @property
+    def process(self) -> str:
+        """The operating-system process it runs in: equal text, same process ("" is the supervisor's)."""
+        if self.run.kind == "thread":
+            return ""
+        return f"group {self.run.group}" if self.run.group else f"device {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A program that zmqtopo does not run: checked and drawn, never started."""
+
+    name: str
+    type: str
+    bind: tuple[Address, ...] = ()
+    connect: tuple[Address | Reference, ...] = ()
+    description: str = ""
+    graph: Mapping[str, str] = field(default_factory=dict)
+    damaged: bool = field(default=False, compare=False)
+    place: Place = field(default=Place(), compare=False)
+    type_place: Place = field(default=Place(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ContextSettings:
+    """Settings of the ZeroMQ context of each process; ``max_sockets`` None is as many as needed."""
+
+    io_threads: int = 1
+    max_sockets: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """A whole file. ``devices`` and ``peers`` keep the order of the file."""
+
+    name: str
+    devices: Mapping[str, Device]
+    peers: Mapping[str, Peer] = field(default_factory=dict)
+    description: str = ""
+    version: int | float = 1
+    context: ContextSettings = ContextSettings()
+    file: str = field(default="", compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The effective file: plain values that, written as YAML, load to an equal topology."""
+        from zmqtopo.config.plain import plain
+
+        return plain(self)

@@ -1,0 +1,58 @@
+"""A problem is a value: what a stage found, where, and what to do about it.
+
+Stages return problems; only ``zmqtopo.report`` prints them and only the command line exits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["error", "warning", "info"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where something stands in the file: line and column count characters from 1.
+
+    ``end_column`` is the column behind the last character on the same line (a value that goes on
+    below ends, for a caret, where its first line ends). ``Place()`` is "the file as a whole".
+    """
+
+    line: int = 1
+    column: int = 1
+    end_column: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One finding of one rule.
+
+    ``rule`` is the stable name that ``zmqtopo explain`` knows; ``message`` says what is wrong in one
+    line without a full stop; ``hint`` says what to do (empty when the message says it all); ``other``
+    is the second place of a conflict.
+    """
+
+    rule: str
+    severity: Severity
+    message: str
+    file: str
+    place: Place = Place()
+    hint: str = ""
+    other: Place | None = None
+
+    @property
+    def sort_key(self) -> tuple[str, int, int, str, str]:
+        """By file and place, then by rule and message, so that reports are stable."""
+        return self.file, self.place.line, self.place.column, self.rule, self.message
+
+
+class TopologyError(Exception):
+    """A topology that cannot be used. ``problems`` holds every finding, sorted by place."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(
+            f"{p.file}:{p.place.line}:{p.place.column}: {p.severity}: {p.message} [{p.rule}]"
+            for p in problems
+        ))
