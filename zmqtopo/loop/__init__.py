@@ -1,0 +1,69 @@
+"""The broker loop and the one way to call it."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Literal
+
+import zmq
+
+try:
+    from zmqtopo.loop import _loop
+except ModuleNotFoundError as error:
+    raise ImportError(
+        "zmqtopo's loop is not compiled in this source tree; build it with: pip install -e ."
+    ) from error
+
+from zmq.backend.cython import _zmq
+
+__all__ = ["BLOCK_SIZE", "Overflow", "relay"]
+
+# pyzmq's extension module has libzmq loaded, linked into it or beside it; dlsym finds the functions in both cases.
+_loop.load(_zmq.__file__)
+
+BLOCK_SIZE: int = _loop.BLOCK_SIZE
+"""Bytes of the block in which the loop keeps its state and counters."""
+
+Overflow = Literal["drop", "block"]
+"""What happens to a copy that a PUSH, PAIR or DEALER monitor cannot take: it is lost, or its direction waits."""
+
+
+def relay(
+    in_socket: zmq.Socket[Any],
+    out_socket: zmq.Socket[Any],
+    mon_socket: zmq.Socket[Any] | None = None,
+    *,
+    control: int = -1,
+    block: bytearray | memoryview | None = None,
+    prefix_in: bytes | None = None,
+    prefix_out: bytes | None = None,
+    overflow: Overflow = "block",
+) -> bool:
+    """Run the loop on these sockets in this thread until it is told to stop; the GIL is free meanwhile.
+
+    ``control`` is the file descriptor of a worker's end of `zmqtopo.devices.control.Control`; without one only an
+    error, a signal handler that raises (in the main thread) or the end of the context ends it. ``block`` takes the
+    counters (see `zmqtopo.devices.counters`). A prefix of None sends copies to the monitor without a first frame.
+
+    Returns whether it was told to end at once. Raises zmq.ContextTerminated when the context ends, and zmq.ZMQError
+    with errno and the socket's role for any other error of libzmq.
+    """
+    sockets = [s for s in (in_socket, out_socket, mon_socket) if s is not None]
+    if any(s.closed for s in sockets):
+        raise zmq.ZMQError(zmq.ENOTSOCK)
+    errno, role, now = _loop.run(
+        in_socket.underlying,
+        out_socket.underlying,
+        mon_socket.underlying if mon_socket is not None else 0,
+        control,
+        block if block is not None else bytearray(BLOCK_SIZE),
+        prefix_in,
+        prefix_out,
+        overflow == "block",
+        threading.current_thread() is threading.main_thread(),
+    )
+    if errno == zmq.ETERM:
+        raise zmq.ContextTerminated
+    if errno:
+        raise zmq.ZMQError(errno, f"{('in', 'out', 'mon')[role]}: {zmq.strerror(errno)}")
+    return now

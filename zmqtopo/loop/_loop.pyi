@@ -1,0 +1,20 @@
+"""Types of the compiled loop; tests compare them with the module."""
+
+from typing import Final
+
+BLOCK_SIZE: Final[int]
+LINE_WORDS: Final[int]
+STATES: Final[dict[int, str]]
+
+def load(path: str) -> None: ...
+def run(
+    in_socket: int,
+    out_socket: int,
+    mon_socket: int,
+    control: int,
+    block: bytearray | memoryview,
+    prefix_in: bytes | None,
+    prefix_out: bytes | None,
+    mon_blocks: bool,
+    watch_signals: bool,
+) -> tuple[int, int, bool]: ...

@@ -1,0 +1,46 @@
+# The part of libzmq's C interface that the loop calls, as a table of function pointers.
+#
+# Nothing here needs zmq.h or -lzmq: the table is filled by dlsym from the extension module that pyzmq has already
+# loaded, so the loop and pyzmq always share one libzmq, and a socket made by one is a socket for the other.
+# The numbers are those of zmq.h 4.x; they are part of its ABI.
+
+cdef enum:
+    # socket types
+    PUB = 1
+    REQ = 3
+    DEALER = 5
+    ROUTER = 6
+    PUSH = 8
+    XPUB = 9
+    # flags of zmq_msg_send and zmq_msg_recv
+    DONTWAIT = 1
+    SNDMORE = 2
+    # options of zmq_getsockopt
+    OPT_FD = 14
+    OPT_EVENTS = 15
+    OPT_TYPE = 16
+    OPT_RCVHWM = 24
+    # bits of OPT_EVENTS
+    CAN_RECEIVE = 1
+    CAN_SEND = 2
+    # error numbers of libzmq's own, from ZMQ_HAUSNUMERO
+    EFSM = 156384763
+    ETERM = 156384765
+
+ctypedef struct zmq_msg_t:
+    # 64 opaque bytes with the alignment of a pointer
+    void *_[8]
+
+ctypedef struct Libzmq:
+    int (*zmq_errno)() noexcept nogil
+    int (*getsockopt)(void *socket, int option, void *value, size_t *size) noexcept nogil
+    int (*msg_init)(zmq_msg_t *msg) noexcept nogil
+    int (*msg_init_size)(zmq_msg_t *msg, size_t size) noexcept nogil
+    int (*msg_recv)(zmq_msg_t *msg, void *socket, int flags) noexcept nogil
+    int (*msg_send)(zmq_msg_t *msg, void *socket, int flags) noexcept nogil
+    int (*msg_close)(zmq_msg_t *msg) noexcept nogil
+    int (*msg_move)(zmq_msg_t *to, zmq_msg_t *msg) noexcept nogil
+    int (*msg_copy)(zmq_msg_t *to, zmq_msg_t *msg) noexcept nogil
+    int (*msg_more)(const zmq_msg_t *msg) noexcept nogil
+    void *(*msg_data)(zmq_msg_t *msg) noexcept nogil
+    size_t (*msg_size)(const zmq_msg_t *msg) noexcept nogil
