@@ -1,0 +1,41 @@
+"""ZeroMQ devices in the background: a drop-in for ``zmq.devices`` on zmqtopo's loop.
+
+Everything that ``zmq.devices`` offers is here under the same name; ``device``, ``proxy`` and the ``ProxySteerable``
+classes are pyzmq's own, unchanged.
+"""
+
+from __future__ import annotations
+
+from zmq.devices import ProcessProxySteerable, ProxySteerable, ThreadProxySteerable, proxy
+
+from zmqtopo.devices.counters import Counters, Flow
+from zmqtopo.devices.device import Device, DeviceError, ProcessDevice, ThreadDevice
+from zmqtopo.devices.monitored import (
+    MonitoredQueue,
+    ProcessMonitoredQueue,
+    ProcessProxy,
+    Proxy,
+    ThreadMonitoredQueue,
+    ThreadProxy,
+    monitored_queue,
+)
+
+__all__ = [
+    "Counters",
+    "Device",
+    "DeviceError",
+    "Flow",
+    "MonitoredQueue",
+    "ProcessDevice",
+    "ProcessMonitoredQueue",
+    "ProcessProxy",
+    "ProcessProxySteerable",
+    "Proxy",
+    "ProxySteerable",
+    "ThreadDevice",
+    "ThreadMonitoredQueue",
+    "ThreadProxy",
+    "ThreadProxySteerable",
+    "monitored_queue",
+    "proxy",
+]

@@ -1,0 +1,100 @@
+"""What a device has done, in numbers, read from memory that its loop writes."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+import time
+from dataclasses import dataclass
+from multiprocessing.reduction import DupFd
+from typing import Any, Literal
+
+from zmqtopo.loop import BLOCK_SIZE
+from zmqtopo.loop._loop import LINE_WORDS, STATES
+
+LoopState = Literal["running", "paused", "stopping", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One direction, or the copies for the monitor, since the device started.
+
+    ``messages`` and ``bytes`` (of all frames) were taken by the destination's queue; ``dropped`` could not be: no such
+    peer, a socket type that takes nothing, a full monitor with ``overflow="drop"``, or a stop that did not wait.
+    ``blocked`` counts the times that a message had to wait, ``blocked_time`` is their sum in seconds, ``waiting`` says
+    that one waits now. ``last`` is the Unix time of the last message, None before the first.
+    """
+
+    messages: int
+    bytes: int
+    dropped: int
+    blocked: int
+    blocked_time: float
+    waiting: bool
+    last: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """A device's counters. Each number is whole; numbers read while messages pass may differ by one message."""
+
+    in_to_out: Flow
+    out_to_in: Flow
+    mon: Flow
+
+
+class CounterBlock:
+    """The memory that a loop writes and anybody may read: four lines of eight 64-bit words.
+
+    The first line holds the state, the others the words of `Flow` for in to out, out to in and mon. A block for
+    another process lives in an anonymous file, so it outlives a crash of the writer and leaves nothing behind; it can
+    be pickled while a process is being spawned.
+    """
+
+    def __init__(self, *, shared: bool = False, fd: int = -1) -> None:
+        """Make a block of this process, one to share, or the view of one that came as a file descriptor."""
+        self.fd = fd
+        self.memory: bytearray | mmap.mmap
+        if shared:
+            self.fd = _anonymous_file()
+        self.memory = mmap.mmap(self.fd, BLOCK_SIZE) if self.fd >= 0 else bytearray(BLOCK_SIZE)
+
+    @property
+    def state(self) -> LoopState | None:
+        """What the loop is doing; None before it runs."""
+        return STATES.get(memoryview(self.memory).cast("q")[0])  # type: ignore[return-value]
+
+    def read(self) -> Counters:
+        """A snapshot; it never disturbs the loop."""
+        words = memoryview(self.memory).cast("q").tolist()
+        return Counters(*(_flow(words[i : i + LINE_WORDS]) for i in range(LINE_WORDS, 4 * LINE_WORDS, LINE_WORDS)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _attach, (DupFd(self.fd),)
+
+    def __del__(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+
+
+def _flow(words: list[int]) -> Flow:
+    messages, size, dropped, blocked, blocked_time, since, last, _ = words
+    if since:
+        blocked_time += time.clock_gettime_ns(time.CLOCK_MONOTONIC) - since
+    return Flow(messages, size, dropped, blocked, blocked_time / 1e9, bool(since), last / 1e9 if last else None)
+
+
+def _attach(fd: Any) -> CounterBlock:
+    return CounterBlock(fd=fd.detach())
+
+
+def _anonymous_file() -> int:
+    # Only Linux has memory files; elsewhere a file without a name does the same through the page cache.
+    if hasattr(os, "memfd_create"):
+        fd = os.memfd_create("zmqtopo-counters", os.MFD_CLOEXEC)
+    else:
+        with tempfile.TemporaryFile() as file:
+            fd = os.dup(file.fileno())
+    os.ftruncate(fd, BLOCK_SIZE)
+    return fd

@@ -1,0 +1,393 @@
+"""The devices: pyzmq's interface on zmqtopo's loop, with a way to see, pause and stop them."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import signal
+import socket as system
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+import zmq
+import zmq.devices
+
+from zmqtopo.devices.control import Control
+from zmqtopo.devices.counters import CounterBlock, Counters
+from zmqtopo.devices.reports import ProcessReports, Report, ThreadReports
+from zmqtopo.devices.sockets import AnySocket, bind, connect, hold_port, open_socket
+from zmqtopo.loop import Overflow, relay
+
+log = logging.getLogger("zmqtopo")
+
+GRACE = 1.0
+"""Seconds that a worker has, once told to end at once, before its process is ended by the system."""
+
+
+class DeviceError(RuntimeError):
+    """A device's process ended without a word; the message says how."""
+
+
+class Device(zmq.devices.Device):
+    """A broker between two sockets that runs in the thread that calls `start`.
+
+    Takes what ``zmq.devices.Device`` takes: a device type (which changes nothing), the types of the in and out sockets
+    (an out type below 0 makes the in socket serve as both), then binds, connects and options for each. From another
+    thread it can be watched, paused and stopped. A socket whose LINGER is not set keeps sending for 5 s after a stop.
+    """
+
+    overflow: Overflow = "block"
+    """Whether a PUSH, PAIR or DEALER monitor that is full stops its direction ("block") or loses copies ("drop")."""
+
+    _prefixes: tuple[bytes | None, bytes | None] = (None, None)
+    _reports_class: Callable[[], ThreadReports | ProcessReports] = ThreadReports
+
+    def __init__(
+        self, device_type: int = zmq.QUEUE, in_type: int | None = None, out_type: int | None = None
+    ) -> None:
+        """Raises TypeError when a socket type is missing."""
+        self._finished = threading.Event()
+        self._control: Control | None = None
+        self._holders: list[system.socket] = []     # see `hold_port`
+        self._prepare()
+        super().__init__(device_type, in_type, out_type)
+
+    def _prepare(self) -> None:
+        """Forget the last run."""
+        self._block = CounterBlock(shared=self._reports_class is ProcessReports)
+        self._reports = self._reports_class()
+        self._endpoints: dict[str, tuple[str, ...]] = {}
+        self._ready = False
+        self._ended = False
+        self._error: BaseException | None = None
+        self._sockets: list[AnySocket] = []
+        self._finished.clear()
+
+    # -- what its owner calls ------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Run until stopped. Raises what goes wrong."""
+        self._prepare()
+        self._control = Control()
+        self.run()
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until the device has ended, ``timeout`` seconds at most."""
+        self._finished.wait(timeout)
+
+    def wait_ready(self, timeout: float | None = None) -> None:
+        """Wait until every socket is bound and connected.
+
+        Raises the worker's own error when it failed (a zmq.ZMQError keeps its errno and names the address), and
+        TimeoutError after ``timeout`` seconds (None waits for ever).
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not self._ready and not self._ended:
+            remaining = None if deadline is None else max(deadline - time.monotonic(), 0)
+            if not self._collect(remaining):
+                raise TimeoutError(f"the device was not ready within {timeout:g} s")
+        if self._error is not None:
+            raise self._error
+        if not self._ready:
+            raise DeviceError("the device was stopped before it was ready")
+
+    def stop(self, timeout: float | None = 5.0) -> None:
+        """Pass on what has been received, then end; after ``timeout`` seconds (None: never) end at once.
+
+        What is lost in that case is counted as dropped as far as the loop had taken it. Does nothing when the device
+        has ended already. Raises TimeoutError when a thread does not come to its end.
+        """
+        if self._control is None:
+            return
+        self._control.send(b"s")
+        self.join(timeout)
+        if not self.done:
+            self._control.send(b"n")
+            self.join(GRACE)
+        if not self.done:
+            self._end_by_force()
+        self._collect_all()
+        self._control.close()
+        self._release_ports()
+
+    def pause(self, timeout: float = 5.0) -> None:
+        """Stop taking messages; they wait in the in socket's queue, and then in the senders'.
+
+        Raises RuntimeError when the device does not run and TimeoutError when it does not answer.
+        """
+        self._ask(b"p", timeout)
+
+    def resume(self, timeout: float = 5.0) -> None:
+        """Go on where `pause` stopped. Raises as `pause` does."""
+        self._ask(b"r", timeout)
+
+    @property
+    def endpoints(self) -> dict[str, tuple[str, ...]]:
+        """The addresses that the sockets have really bound, by "in", "out" and "mon"; empty until ready."""
+        self._collect_all()
+        return self._endpoints
+
+    @property
+    def counters(self) -> Counters:
+        """What has passed since the start; stays readable after the end."""
+        return self._block.read()
+
+    @property
+    def error(self) -> BaseException | None:
+        """What ended the device, None while all is well."""
+        self._collect_all()
+        return self._error
+
+    @property
+    def done(self) -> bool:
+        """Whether the device has run and ended."""
+        return self._finished.is_set()
+
+    @done.setter
+    def done(self, value: bool) -> None:
+        # pyzmq's classes assign it.
+        if value:
+            self._finished.set()
+
+    def _ask(self, command: bytes, timeout: float) -> None:
+        if self._control is None or self.done or not self._control.ask(command, timeout):
+            raise RuntimeError("the device is not running")
+
+    def _collect(self, timeout: float | None) -> bool:
+        """Take in one report; False when none came in time."""
+        report = self._reports.get(timeout)
+        if report is None:
+            return False
+        if report.kind == "ready":
+            self._ready = True
+            self._endpoints = report.endpoints
+        else:
+            self._ended = True
+            self._error = report.error
+        self._release_ports()
+        return True
+
+    def _collect_all(self) -> None:
+        while not self._ended and self._collect(0):
+            pass
+
+    def _release_ports(self) -> None:
+        while self._holders:
+            self._holders.pop().close()
+
+    def _end_by_force(self) -> None:
+        raise TimeoutError("the device's thread did not end")
+
+    # -- what runs in the worker ---------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """What the worker does: make the sockets, move messages, clean up. Raises what went wrong."""
+        failure: Exception | None = None
+        try:
+            self.run_device()
+        except Exception as error:
+            # As in pyzmq, the end of the context and a socket closed from elsewhere are ways to end a device.
+            if not isinstance(error, zmq.ZMQError) or error.errno not in (zmq.ETERM, zmq.ENOTSOCK):
+                failure = error
+                raise
+        finally:
+            self._close_sockets()
+            self._end_context()
+            if self._control is not None:
+                self._control.worker.close()
+            self._reports.put(Report("failed", error=failure) if failure else Report("stopped"))
+            self.done = True
+
+    def run_device(self) -> None:
+        """Make the sockets and move messages until told to stop; what `run` wraps."""
+        self._relay(*self._setup_sockets())
+
+    def _relay(self, *sockets: AnySocket) -> None:
+        now = relay(
+            *sockets,
+            control=self._control.worker.fileno() if self._control is not None else -1,
+            block=self._block.memory,
+            prefix_in=self._prefixes[0],
+            prefix_out=self._prefixes[1],
+            overflow=self.overflow,
+        )
+        if now:
+            self._close_sockets(linger=0)
+
+    def _roles(self) -> Iterator[tuple[str, int, list[tuple[int, Any]], list[str], list[str]]]:
+        """For each socket: role, type, options, binds, connects."""
+        yield "in", self.in_type, self._in_sockopts, self._in_binds, self._in_connects
+        yield "out", self.out_type, self._out_sockopts, self._out_binds, self._out_connects
+
+    def _setup_sockets(self) -> tuple[AnySocket, ...]:
+        """Make the sockets: all options, then all binds, then all connects, and report ready."""
+        self._context = self.context_factory()
+        roles = list(self._roles())
+        sockets: list[AnySocket] = []
+        for role, type_, options, _, _ in roles:
+            if role == "out" and type_ < 0:
+                sockets.append(sockets[0])
+            else:
+                sockets.append(open_socket(self._context, role, type_, options))
+                self._sockets.append(sockets[-1])
+        endpoints = {
+            role: tuple(bind(socket, role, address) for address in binds)
+            for socket, (role, _, _, binds, _) in zip(sockets, roles, strict=True)
+        }
+        for socket, (role, _, _, _, connects) in zip(sockets, roles, strict=True):
+            for address in connects:
+                connect(socket, role, address)
+        self._reports.put(Report("ready", endpoints))
+        return tuple(sockets)
+
+    def _close_sockets(self, linger: int | None = None) -> None:
+        for socket in self._sockets:
+            if not socket.closed:
+                socket.close(linger)
+
+    def _end_context(self) -> None:
+        # A factory that is a class has made a context for this device alone; it ends when LINGER lets it.
+        if isinstance(self.context_factory, type) and hasattr(self, "_context"):
+            self._context.term()
+
+    # -- random ports --------------------------------------------------------------------------------------------
+
+    def _reserve_random_port(self, addr: str, *args: int, **kwargs: int) -> int:
+        """Choose a free port as ``zmq.Socket.bind_to_random_port`` does, and keep it free until the device has it."""
+        if not addr.startswith("tcp://"):
+            raise ValueError(f"only tcp has ports to choose from, not {addr}")
+        while True:
+            port = super()._reserve_random_port(addr, *args, **kwargs)
+            try:
+                holder = hold_port(addr, port)
+            except OSError:
+                continue    # somebody took it in between
+            if holder is not None:
+                self._holders.append(holder)
+            return port
+
+
+class BackgroundDevice(Device):
+    """A device that runs in the background of whoever starts it; as a context manager it starts, gets ready, stops.
+
+    Errors of the worker do not print tracebacks: they are logged in one line on the logger ``zmqtopo``, kept in
+    `error` and raised by `wait_ready`.
+    """
+
+    launcher: Any = None
+    _launch_class: Any = None
+
+    def start(self) -> None:
+        """Start the worker and return at once. Raises RuntimeError when it runs already."""
+        if self.launcher is not None and self.launcher.is_alive():
+            raise RuntimeError("the device has been started already")
+        self._prepare()
+        self._control = Control()
+        launcher = self._launch_class(target=self._run_in_background)
+        launcher.daemon = self.daemon
+        launcher.start()
+        self.launcher = launcher
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until the device has ended, ``timeout`` seconds at most. Raises RuntimeError before `start`."""
+        if self.launcher is None:
+            raise RuntimeError("the device has not been started")
+        self.launcher.join(timeout)
+
+    def _run_in_background(self) -> None:
+        try:
+            self.run()
+        except Exception as error:  # noqa: BLE001 - its owner gets it, whatever it is
+            log.error("%s ended: %s: %s", type(self).__name__, type(error).__name__, error)
+
+    def __enter__(self) -> Self:
+        self.start()
+        try:
+            self.wait_ready()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+class ThreadDevice(BackgroundDevice):
+    """A device in a thread of this process, by default in the process's shared context."""
+
+    _launch_class = threading.Thread
+
+
+class ProcessDevice(BackgroundDevice):
+    """A device in a process and a context of its own.
+
+    It ends when its owner does, however that ends. Ctrl-C does not reach it: brokers go last. ``launcher.terminate()``
+    ends it cleanly, with exit code 143.
+    """
+
+    _launch_class = multiprocessing.Process
+    _reports_class = ProcessReports
+    context_factory = zmq.Context
+
+    def start(self) -> None:
+        """Start the process and return at once. Raises RuntimeError when it runs already."""
+        super().start()
+        assert self._control is not None
+        self._control.worker.close()
+        self._reports.worker_started()
+
+    @property
+    def done(self) -> bool:
+        """Whether the device has run and ended."""
+        return self._finished.is_set() or (self.launcher is not None and not self.launcher.is_alive())
+
+    @done.setter
+    def done(self, value: bool) -> None:
+        if value:
+            self._finished.set()
+
+    def _collect(self, timeout: float | None) -> bool:
+        try:
+            return super()._collect(timeout)
+        except EOFError:
+            self.launcher.join(GRACE)
+            code = self.launcher.exitcode
+            how = signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
+            self._ended = True
+            self._error = DeviceError(f"the device's process ended by {how}")
+            return True
+
+    def _end_by_force(self) -> None:
+        for end in (self.launcher.terminate, self.launcher.kill):
+            end()
+            self.join(GRACE)
+            if self.done:
+                return
+
+    def _run_in_background(self) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, _exit_on_sigterm)
+        assert self._control is not None
+        self._control.disown()
+        super()._run_in_background()
+        if self._error is not None:
+            sys.exit(1)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a spawned process needs."""
+        owned = {"launcher": None, "_finished": None, "_holders": [], "_sockets": []}
+        return self.__dict__ | owned
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _finished=threading.Event())
+
+
+def _exit_on_sigterm(number: int, frame: FrameType | None) -> None:
+    sys.exit(128 + number)

@@ -1,0 +1,93 @@
+"""Making sockets: options first, then binds, then connects, and errors that say which address it was."""
+
+from __future__ import annotations
+
+import socket as system
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import zmq
+
+DEFAULT_LINGER = 5000
+"""Milliseconds that a closed socket goes on sending unless an option says otherwise. libzmq's own default is for ever,
+with which a context cannot end while a peer stays away."""
+
+AnySocket = zmq.Socket[Any]
+
+
+def open_socket(
+    context: zmq.Context[Any], role: str, type_: int, options: Iterable[tuple[int, Any]]
+) -> AnySocket:
+    """Make a socket and set its options in order; text values are sent as UTF-8.
+
+    A PUB monitor is opened as an XPUB: peers see no difference, and the loop sees when nobody listens and then copies
+    nothing. Raises zmq.ZMQError, naming role and option, and TypeError.
+    """
+    if role == "mon" and type_ == zmq.PUB:
+        type_ = zmq.XPUB
+    socket: AnySocket = context.socket(type_)
+    try:
+        socket.setsockopt(zmq.LINGER, DEFAULT_LINGER)
+        for option, value in options:
+            try:
+                socket.setsockopt(option, value.encode() if isinstance(value, str) else value)
+            except zmq.ZMQError as error:
+                raise zmq.ZMQError(
+                    error.errno, f"{role}: cannot set {_option_name(option)} to {value!r}: {error.strerror}"
+                ) from None
+            except TypeError as error:
+                raise TypeError(f"{role}: cannot set {_option_name(option)} to {value!r}: {error}") from None
+    except BaseException:
+        socket.close(0)
+        raise
+    return socket
+
+
+def bind(socket: AnySocket, role: str, address: str) -> str:
+    """Bind and return the address as really bound. Raises zmq.ZMQError, with errno and naming role and address."""
+    try:
+        socket.bind(address)
+    except zmq.ZMQError as error:
+        raise zmq.ZMQError(error.errno, f"{role}: cannot bind {address}: {zmq.strerror(error.errno)}") from None
+    return socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
+
+
+def connect(socket: AnySocket, role: str, address: str) -> None:
+    """Connect; that nobody is there yet is no error. Raises zmq.ZMQError, with errno and naming role and address."""
+    try:
+        socket.connect(address)
+    except zmq.ZMQError as error:
+        raise zmq.ZMQError(error.errno, f"{role}: cannot connect {address}: {zmq.strerror(error.errno)}") from None
+
+
+def hold_port(address: str, port: int) -> system.socket | None:
+    """Keep a free TCP port from being given to somebody else until the returned socket is closed.
+
+    On Linux a socket that is bound but does not listen keeps the port out of the system's own choice, and still lets
+    one bind it that sets SO_REUSEADDR, as libzmq does (ip(7), socket(7)). Elsewhere, and for an address that is not
+    this machine's, None. Raises OSError when the port is no longer free.
+    """
+    host = address.removeprefix("tcp://").strip("[]")
+    if sys.platform != "linux":
+        return None
+    family = system.AF_INET6 if ":" in host else system.AF_INET
+    try:
+        target = system.getaddrinfo("" if host == "*" else host, port, family, system.SOCK_STREAM)[0][4]
+    except system.gaierror:
+        return None     # the name of an interface
+    holder = system.socket(family, system.SOCK_STREAM)
+    try:
+        holder.setsockopt(system.SOL_SOCKET, system.SO_REUSEADDR, 1)
+        holder.bind(target)
+    except OSError:
+        holder.close()
+        raise
+    return holder
+
+
+def _option_name(option: int) -> str:
+    try:
+        return zmq.SocketOption(option).name
+    except ValueError:
+        return f"option {option}"
