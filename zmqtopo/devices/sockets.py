@@ -26,7 +26,10 @@ def open_socket(
     """
     if role == "mon" and type_ == zmq.PUB:
         type_ = zmq.XPUB
-    socket: AnySocket = context.socket(type_)
+    try:
+        socket: AnySocket = context.socket(type_)
+    except zmq.ZMQError as error:
+        raise zmq.ZMQError(error.errno, f"{role}: cannot make a socket: {error.strerror}") from None
     try:
         socket.setsockopt(zmq.LINGER, DEFAULT_LINGER)
         for option, value in options:

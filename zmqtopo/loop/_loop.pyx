@@ -699,6 +699,8 @@ def run(
         loop.forward.counters = words + LINE
         loop.back.counters = words + 2 * LINE
         loop.monitor.counters = words + 3 * LINE
+        for role in range(1, 4):
+            words[role * LINE + BLOCKED_SINCE] = 0      # a run that crashed may have left it
         loop.monitor.socket = loop.sockets[2]
         if mon_socket:
             loop.monitor.type = int_option(loop.monitor.socket, OPT_TYPE)

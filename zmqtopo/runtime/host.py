@@ -1,0 +1,170 @@
+"""The devices of one process: their context, their sockets and a thread for each."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import zmq
+
+from zmqtopo.config.model import ContextSettings, Device
+from zmqtopo.devices.control import Control
+from zmqtopo.devices.counters import CounterBlock
+from zmqtopo.devices.sockets import AnySocket, bind, connect, open_socket
+from zmqtopo.loop import relay
+from zmqtopo.runtime.options import socket_options
+from zmqtopo.runtime.orders import Bind, Bound, Connect, End, Event, Failed, Order, Ready, Stop, Stopped
+
+SYSTEM_SOCKETS = 64
+"""Sockets that a context is allowed beyond those of its devices."""
+
+LIBZMQ_MAX_SOCKETS = 1023
+"""What libzmq allows a context when nobody says otherwise."""
+
+
+@dataclass
+class _Running:
+    """A device of this process."""
+
+    device: Device
+    block: CounterBlock
+    sockets: dict[str, AnySocket] = field(default_factory=dict)
+    control: Control = field(default_factory=Control)
+    thread: threading.Thread | None = None
+    deadline: float | None = None
+    """When a stop must be over, on the monotonic clock."""
+
+    def close(self, *, now: bool = False) -> None:
+        """Close the sockets; LINGER ends with the time that a stop was given."""
+        left = None if self.deadline is None else max(int((self.deadline - time.monotonic()) * 1000), 0)
+        for socket in self.sockets.values():
+            linger = 0 if now else socket.linger
+            if left is not None and not 0 <= linger <= left:
+                linger = left
+            socket.close(linger)
+        self.control.worker.close()
+
+
+class Host:
+    """Carries out orders for the devices of this process and posts what becomes of them.
+
+    Orders come from one thread; ``post`` is called from that thread and from those of the devices. A context that is
+    given is left alone at the end.
+    """
+
+    def __init__(
+        self, settings: ContextSettings, sockets: int, post: Callable[[Event], None], context: zmq.Context[Any] | None = None
+    ) -> None:
+        """``sockets`` is how many the devices have together."""
+        self.context = context if context is not None else zmq.Context(settings.io_threads)
+        self._owns_context = context is None
+        if context is None:
+            self.context.max_sockets = settings.max_sockets or max(LIBZMQ_MAX_SOCKETS, sockets + SYSTEM_SOCKETS)
+        self._post = post
+        self._devices: dict[str, _Running] = {}
+        self._blocks: dict[str, CounterBlock] = {}
+
+    def execute(self, order: Order) -> None:
+        """Carry out an order. Errors of devices are posted, never raised."""
+        match order:
+            case Bind():
+                self._guard(order.device.name, lambda: self._bind(order))
+            case Connect():
+                self._guard(order.name, lambda: self._connect(order))
+            case Stop():
+                self._stop(order)
+            case End():
+                self.end()
+
+    def end(self) -> None:
+        """End the context; blocks until every LINGER is over."""
+        if self._owns_context:
+            self.context.term()
+
+    def abandon(self) -> None:
+        """Stop every device at once and wait for it: nobody is left to tell."""
+        threads = [running.thread for running in list(self._devices.values())]
+        for name in list(self._devices):
+            self._stop(Stop(name, 0))
+        for thread in threads:
+            if thread is not None:
+                thread.join()
+
+    def _guard(self, name: str, step: Callable[[], None]) -> None:
+        """Run one step of a start; whatever goes wrong closes the device's sockets and is posted."""
+        try:
+            step()
+        except (zmq.ZMQError, OSError, TypeError, ValueError) as error:
+            self._drop(name)
+            self._post(Failed(name, _text(name, error)))
+
+    def _bind(self, order: Bind) -> None:
+        device = order.device
+        if device.name not in self._blocks:     # a restarted device goes on counting where it was
+            block = order.block if isinstance(order.block, CounterBlock) else CounterBlock(fd=order.block)
+            self._blocks[device.name] = block
+        running = self._devices[device.name] = _Running(device, self._blocks[device.name])
+        for socket in device.sockets:
+            running.sockets[socket.role] = open_socket(
+                self.context, socket.role, zmq.SocketType[socket.type], socket_options(socket)
+            )
+        self._post(Bound(device.name, {
+            role: tuple(bind(socket, role, address) for address in order.binds[role])
+            for role, socket in running.sockets.items()
+        }))
+
+    def _connect(self, order: Connect) -> None:
+        running = self._devices[order.name]
+        for role, socket in running.sockets.items():
+            for address in order.connects[role]:
+                connect(socket, role, address)
+        # libzmq lets a socket move to another thread when a full memory fence lies between; starting one is such.
+        running.thread = threading.Thread(target=self._run, args=(running,), name=f"zmqtopo {order.name}", daemon=True)
+        running.thread.start()
+        self._post(Ready(order.name))
+
+    def _stop(self, order: Stop) -> None:
+        running = self._devices.get(order.name)
+        if running is None:
+            return
+        running.deadline = time.monotonic() + order.timeout
+        running.control.send(b"s" if order.timeout > 0 else b"n")
+        if running.thread is None:
+            self._drop(order.name)
+            self._post(Stopped(order.name))
+
+    def _drop(self, name: str) -> None:
+        running = self._devices.pop(name, None)
+        if running is not None:
+            running.close(now=True)
+
+    def _run(self, running: _Running) -> None:
+        name, mon = running.device.name, running.device.mon
+        event: Event = Failed(name, f"{name}: internal error")      # the thread's traceback says more
+        now = True
+        try:
+            now = relay(
+                *running.sockets.values(),
+                control=running.control.worker.fileno(),
+                block=running.block.memory,
+                prefix_in=mon.prefix_in if mon else None,
+                prefix_out=mon.prefix_out if mon else None,
+                overflow=mon.overflow if mon else "block",
+            )
+            event = Stopped(name)
+        except zmq.ContextTerminated:
+            event = Stopped(name)
+        except zmq.ZMQError as error:
+            event = Failed(name, _text(name, error))
+        finally:
+            self._devices.pop(name, None)
+            running.close(now=now)
+            self._post(event)
+
+
+def _text(name: str, error: Exception) -> str:
+    # Errors of sockets begin with the role: DEVICE.ROLE is how the file refers to a socket.
+    return f"{name}.{error}" if isinstance(error, zmq.ZMQError) else f"{name}: {error}"

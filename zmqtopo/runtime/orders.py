@@ -1,0 +1,97 @@
+"""What the supervisor and its workers say to each other. Every value can be pickled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from zmqtopo.config.model import Device
+from zmqtopo.devices.counters import CounterBlock
+
+Endpoints = Mapping[str, tuple[str, ...]]
+"""Addresses by role: in, out, mon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """Make the device's sockets, set their options and bind them; answered by `Bound` or `Failed`.
+
+    ``binds`` are the addresses to bind: those of the file, or on a restart those that the device had before.
+    """
+
+    device: Device
+    binds: Endpoints
+    block: CounterBlock | int
+    """The memory for its counters; for another process its file descriptor there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Connect a bound device and run it; answered by `Ready` or `Failed`, and later by `Stopped` or `Failed`."""
+
+    name: str
+    connects: Endpoints
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Pass on what has been received and end, within ``timeout`` seconds; 0 is at once."""
+
+    name: str
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """All devices have ended: end the context, which waits for their LINGER, and then the worker."""
+
+
+Order = Bind | Connect | Stop | End
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Every address is bound; ``endpoints`` are the real ones."""
+
+    name: str
+    endpoints: Endpoints
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The device moves messages."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The device has ended by an error, or could not start; its sockets are closed."""
+
+    name: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The device has ended because it was told to, or because its context ended; its sockets are closed."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerEnded:
+    """A worker is gone, and its devices with it; ``how`` says by what, for people."""
+
+    worker: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequest:
+    """Somebody wants the whole topology stopped; ``force`` skips the wait."""
+
+    force: bool = False
+
+
+Event = Bound | Ready | Failed | Stopped | WorkerEnded | StopRequest

@@ -1,0 +1,117 @@
+"""A topology in the background of a Python program."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import zmq
+
+from zmqtopo.config.endpoint import parse
+from zmqtopo.config.model import Topology
+from zmqtopo.devices.counters import Counters
+from zmqtopo.runtime.orders import Endpoints
+from zmqtopo.runtime.supervisor import Supervisor
+
+
+class Running:
+    """A running topology, as `zmqtopo.up` gives it; as a context manager it stops at the end."""
+
+    def __init__(self, topology: Topology, context: zmq.Context[Any] | None = None) -> None:
+        """Start every device. Raises `zmqtopo.StartError` after undoing what had been started."""
+        self.topology = topology
+        self._supervisor = Supervisor(topology, context=context)
+        started = threading.Event()
+        self._start_failure: BaseException | None = None
+
+        def supervise() -> None:
+            try:
+                self._supervisor.start()
+            except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+                self._start_failure = error
+                return
+            finally:
+                started.set()
+            self._supervisor.run()
+
+        self._thread = threading.Thread(target=supervise, name="zmqtopo supervisor", daemon=True)
+        self._thread.start()
+        started.wait()
+        if self._start_failure is not None:
+            self._thread.join()
+            raise self._start_failure
+
+    @property
+    def context(self) -> zmq.Context[Any] | None:
+        """The context of the thread devices, for sockets that use their inproc addresses; None without any.
+
+        Close those sockets before `stop`, which ends the context unless it came from outside.
+        """
+        return self._supervisor.context
+
+    @property
+    def endpoints(self) -> Mapping[str, Endpoints]:
+        """The addresses as really bound: ``running.endpoints["ingest"]["in"]`` is a tuple."""
+        return {name: member.endpoints for name, member in self._supervisor.members.items()}
+
+    def address(self, socket: str) -> str:
+        """An address to connect to for ``DEVICE.SOCKET``: the first it has bound, with ``0.0.0.0`` made reachable.
+
+        Raises KeyError for a device or socket that is not there, and LookupError when it has bound nothing.
+        """
+        name, _, role = socket.rpartition(".")
+        bound = self.endpoints[name][role]
+        if not bound:
+            raise LookupError(f"{socket} binds nothing")
+        return str(parse(bound[0]).reachable())
+
+    @property
+    def states(self) -> Mapping[str, str]:
+        """The state of each device: starting, running, backoff, stopping, stopped or failed."""
+        return {name: member.state for name, member in self._supervisor.members.items()}
+
+    @property
+    def errors(self) -> Mapping[str, str]:
+        """The last error of each device that had one."""
+        return {name: member.error for name, member in self._supervisor.members.items() if member.error}
+
+    def counters(self) -> Mapping[str, Counters]:
+        """What has passed through each device since it first started."""
+        return {name: member.block.read() for name, member in self._supervisor.members.items()}
+
+    def stop(self, timeout: float | None = None) -> None:
+        """Pass on what has been received and end everything, as SIGTERM does to ``zmqtopo up``.
+
+        It takes the longest ``stop_timeout`` at most; after ``timeout`` seconds what is left is ended at once. Does
+        nothing when all has ended.
+        """
+        if self._thread.is_alive():
+            self._supervisor.request_stop()
+            self._thread.join(timeout)
+            if self._thread.is_alive():
+                self._supervisor.request_stop(force=True)
+                self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def up(topology: str | os.PathLike[str] | Topology, *, context: zmq.Context[Any] | None = None) -> Running:
+    """Start a topology from a file or a loaded one, and return when every device is ready.
+
+    Thread devices run in this process, in ``context`` or in a new one. Raises TopologyError for a file with errors
+    and StartError when a device cannot start.
+    """
+    if not isinstance(topology, Topology):
+        import zmqtopo
+
+        topology = zmqtopo.load(topology)
+    return Running(topology, context)

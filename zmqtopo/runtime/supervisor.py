@@ -1,0 +1,316 @@
+"""The supervisor: one loop that takes events and decides.
+
+A start goes in three steps over all devices: bind everything, resolve what refers to a bound address, connect and run.
+Nothing is called ready before the last has run, and the first failure takes all of it back.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import zmq
+
+from zmqtopo.config.model import Device, Reference, Topology
+from zmqtopo.config.reference import nearest
+from zmqtopo.devices.counters import CounterBlock
+from zmqtopo.runtime.orders import (
+    Bind,
+    Bound,
+    Connect,
+    End,
+    Endpoints,
+    Event,
+    Failed,
+    Ready,
+    Stop,
+    Stopped,
+    StopRequest,
+    WorkerEnded,
+)
+from zmqtopo.runtime.workers import Inbox, LocalWorker, ProcessWorker, Worker, ready
+
+State = Literal["starting", "running", "backoff", "stopping", "stopped", "failed"]
+
+KILL_AFTER = 1.0
+"""Seconds beyond its stop_timeout after which a worker process is killed."""
+
+
+class StartError(RuntimeError):
+    """A topology that could not be started; everything that had been is undone. The text names device and reason."""
+
+
+@dataclass
+class Member:
+    """A device and what has become of it."""
+
+    device: Device
+    block: CounterBlock
+    state: State = "starting"
+    endpoints: Endpoints = field(default_factory=dict)
+    error: str = ""
+    restarts: int = 0
+    failures: int = 0
+    """In a row, each before ``stable_after``."""
+    since: float = 0.0
+    """When it last began to run."""
+    due: float | None = None
+    """When the next step is due: a restart in ``backoff``, the end of patience in ``stopping``."""
+    forced: bool = False
+    """It has been told to end at once."""
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended and will not run again."""
+        return self.state in ("stopped", "failed")
+
+
+class Supervisor:
+    """Runs the devices of a topology. Everything but `request_stop` and reading `members` is for one thread."""
+
+    def __init__(
+        self,
+        topology: Topology,
+        *,
+        context: zmq.Context[Any] | None = None,
+        tell: Callable[[Member, str], None] = lambda member, what: None,
+        abort_on_failure: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """``context`` is for the thread devices; ``tell`` is called with each change of a device's state, in words."""
+        self.topology = topology
+        self.members = {
+            name: Member(device, CounterBlock(shared=device.run.kind == "process"))
+            for name, device in topology.devices.items()
+        }
+        self._inbox = Inbox()
+        self._workers: dict[str, Worker] = {}
+        self._context = context
+        self._tell = tell
+        self._abort_on_failure = abort_on_failure
+        self._clock = clock
+        self._jitter = jitter
+        self._started = False
+        self._stopping = False
+        self._kill_at: float | None = None
+        self._bound: dict[tuple[str, str], tuple[str, ...]] = {}
+
+    # -- from outside --------------------------------------------------------------------------------------------
+
+    def request_stop(self, *, force: bool = False) -> None:
+        """Ask for the end; from any thread, and in a signal handler."""
+        self._inbox.post(StopRequest(force))
+
+    @property
+    def context(self) -> zmq.Context[Any] | None:
+        """The context of the thread devices, None without any."""
+        local = self._workers.get("")
+        return local.host.context if isinstance(local, LocalWorker) else None
+
+    def start(self) -> None:
+        """Start everything; returns when every socket is bound and every device runs, or a stop was requested.
+
+        Raises StartError after taking back what had been started.
+        """
+        for member in self.members.values():
+            self._order_bind(member)
+        self._turn_while(lambda: any(not m.endpoints for m in self.members.values()), give_up=True)
+        if not self._stopping:
+            for member in self.members.values():
+                self._order_connect(member)
+        self._turn_while(lambda: any(m.state == "starting" for m in self.members.values()), give_up=True)
+        self._started = True
+
+    def run(self) -> bool:
+        """Go on until nothing runs or will run again; whether no device has failed for good."""
+        self._turn_while(lambda: not all(m.over for m in self.members.values()))
+        self._end_workers()
+        return not any(m.state == "failed" for m in self.members.values())
+
+    # -- the loop ------------------------------------------------------------------------------------------------
+
+    def _turn_while(self, condition: Callable[[], bool], *, give_up: bool = False) -> None:
+        """Take events and act on time as long as the condition holds.
+
+        With ``give_up`` a stop ends it, and so does the first failure, by StartError.
+        """
+        while condition() and not (give_up and self._stopping):
+            now = self._clock()
+            due = [m.due for m in self.members.values() if m.due is not None]
+            if self._kill_at is not None:
+                due.append(self._kill_at)
+            for event in ready(self._workers.values(), self._inbox, max(min(due) - now, 0) if due else None):
+                self._handle(event)
+            self._act_on_time()
+            failures = [m.error for m in self.members.values() if m.state == "failed"] if give_up else []
+            if failures:
+                self._stop_all(force=True)
+                self.run()
+                raise StartError("; ".join(failures))
+
+    def _handle(self, event: Event) -> None:
+        match event:
+            case Bound(name, endpoints):
+                member = self.members[name]
+                member.endpoints = endpoints
+                self._bound.update({(name, role): addresses for role, addresses in endpoints.items()})
+                if self._started and member.state == "starting":
+                    self._order_connect(member)
+            case Ready(name):
+                member = self.members[name]
+                member.since = self._clock()
+                if member.state == "starting":
+                    self._change(member, "running")
+            case Stopped(name):
+                self._ended(self.members[name], "")
+            case Failed(name, error):
+                self._ended(self.members[name], error)
+            case WorkerEnded(worker, how):
+                self._workers.pop(worker, None)
+                for member in self.members.values():
+                    if member.device.process == worker and not member.over and member.state != "backoff":
+                        self._ended(member, f"{member.device.name}: {how}")
+            case StopRequest(force):
+                self._stop_all(force=force or self._stopping)
+
+    def _act_on_time(self) -> None:
+        now = self._clock()
+        for member in self.members.values():
+            if member.due is None or member.due > now:
+                continue
+            if member.state == "backoff":
+                member.due = None
+                member.restarts += 1
+                self._change(member, "starting")
+                self._order_bind(member)
+            else:
+                self._lose_patience(member)
+        if self._kill_at is not None and self._kill_at <= now:
+            self._kill_at = None
+            for worker in self._workers.values():
+                worker.kill()
+            # Its threads are daemons: this process can end without them.
+            self._workers.pop("", None)
+
+    def _change(self, member: Member, state: State, what: str = "") -> None:
+        member.state = state
+        self._tell(member, what or state)
+
+    # -- starting ------------------------------------------------------------------------------------------------
+
+    def _worker(self, device: Device) -> Worker:
+        name = device.process
+        if name not in self._workers:
+            members = [m for m in self.members.values() if m.device.process == name]
+            sockets = sum(len(list(m.device.sockets)) for m in members)
+            settings = self.topology.context
+            self._workers[name] = (
+                ProcessWorker(name, self.topology.name, settings, sockets, [m.block for m in members])
+                if name
+                else LocalWorker(name, settings, sockets, self._inbox, self._context)
+            )
+        return self._workers[name]
+
+    def _order_bind(self, member: Member) -> None:
+        binds = {}
+        for socket in member.device.sockets:
+            before = member.endpoints.get(socket.role, ())
+            # A port that the system chose stays the same when the device is restarted: others have connected to it.
+            binds[socket.role] = tuple(
+                before[i] if before and address.endpoint and address.endpoint.is_system_port else address.text
+                for i, address in enumerate(socket.bind)
+            )
+        self._worker(member.device).order(Bind(member.device, binds, member.block))
+
+    def _order_connect(self, member: Member) -> None:
+        connects = {
+            socket.role: tuple(
+                self._resolve(member.device, address) if isinstance(address, Reference) else address.text
+                for address in socket.connect
+            )
+            for socket in member.device.sockets
+        }
+        self._worker(member.device).order(Connect(member.device.name, connects))
+
+    def _resolve(self, device: Device, reference: Reference) -> str:
+        endpoint = nearest(reference, device, self.topology, self._bound)
+        if endpoint is None:
+            raise LookupError(f"{reference.text} has bound nothing")    # the checks before a start refuse that
+        return str(endpoint)
+
+    # -- ending --------------------------------------------------------------------------------------------------
+
+    def _ended(self, member: Member, error: str) -> None:
+        """A device is no more; decide whether it shall run again."""
+        stopping = member.state == "stopping"
+        member.due = None
+        member.error = error or member.error
+        restart = member.device.restart
+        if stopping or self._stopping:
+            self._change(member, "stopped", f"stopped ({error})" if error else "stopped")
+        elif not self._started:
+            self._change(member, "failed", f"failed: {error}")
+        elif restart.policy == "never" or (restart.policy == "on-failure" and not error):
+            self._fail(member, error)
+        else:
+            if member.since and self._clock() - member.since >= restart.stable_after:
+                member.failures = 0
+            member.failures += 1
+            if restart.max_retries is not None and member.failures > restart.max_retries:
+                self._fail(member, f"{error} (after {restart.max_retries} retries)")
+                return
+            first, most = restart.backoff
+            delay = min(first * 2 ** min(member.failures - 1, 32), most) * (0.5 + self._jitter() / 2)
+            member.due = self._clock() + delay
+            self._change(member, "backoff", f"ended: {error or 'stopped'}; starts again in {delay:.1f} s")
+
+    def _fail(self, member: Member, error: str) -> None:
+        """It has ended for good."""
+        if not error:
+            self._change(member, "stopped")
+            return
+        self._change(member, "failed", f"failed: {error}")
+        if self._abort_on_failure:
+            self._stop_all(force=False)
+
+    def _stop_all(self, *, force: bool) -> None:
+        self._stopping = True
+        for member in self.members.values():
+            if member.over:
+                continue
+            if member.state == "backoff":
+                member.due = None
+                self._change(member, "stopped")
+            elif force:
+                self._lose_patience(member)
+            elif member.state != "stopping":
+                self._change(member, "stopping")
+                member.due = self._clock() + member.device.stop_timeout
+                self._worker(member.device).order(Stop(member.device.name, member.device.stop_timeout))
+        if force and self._kill_at is not None:
+            self._kill_at = self._clock()
+
+    def _lose_patience(self, member: Member) -> None:
+        """End a device at once; the second time, its process."""
+        worker = self._worker(member.device)
+        if member.forced:
+            member.due = None
+            worker.kill()
+            return
+        member.forced = True
+        member.state = "stopping"
+        member.due = self._clock() + KILL_AFTER
+        worker.order(Stop(member.device.name, 0))
+
+    def _end_workers(self) -> None:
+        patience = max((m.device.stop_timeout for m in self.members.values()), default=0)
+        self._kill_at = self._clock() + patience + KILL_AFTER
+        for worker in self._workers.values():
+            worker.order(End())
+        self._turn_while(lambda: bool(self._workers))
+        self._kill_at = None
+        self._inbox.close()

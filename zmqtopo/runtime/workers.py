@@ -1,0 +1,170 @@
+"""The supervisor's end of a worker: its own process, or another one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterable
+from multiprocessing.connection import Connection
+from multiprocessing.connection import wait as wait_for
+from typing import Any, Protocol
+
+import zmq
+
+from zmqtopo.config.model import ContextSettings
+from zmqtopo.devices.counters import CounterBlock
+from zmqtopo.runtime.host import Host
+from zmqtopo.runtime.orders import Bind, End, Event, Order, WorkerEnded
+
+
+class Inbox:
+    """Events for the supervisor from any thread, in the order in which they were posted."""
+
+    def __init__(self) -> None:
+        self._events: deque[Event] = deque()
+        self.receiver, self._sender = socket.socketpair()
+        self._sender.setblocking(False)
+        self.receiver.setblocking(False)
+
+    def post(self, event: Event) -> None:
+        """Add an event and wake the supervisor; also allowed in a signal handler."""
+        self._events.append(event)
+        try:
+            self._sender.send(b"!")
+        except BlockingIOError:
+            return      # enough wakings wait already
+
+    def take(self) -> list[Event]:
+        """All events there are."""
+        try:
+            self.receiver.recv(4096)
+        except BlockingIOError:
+            pass
+        events = []
+        while self._events:
+            events.append(self._events.popleft())
+        return events
+
+    def close(self) -> None:
+        """Let go of the file descriptors."""
+        self.receiver.close()
+        self._sender.close()
+
+
+class Worker(Protocol):
+    """Where devices run."""
+
+    name: str
+    connection: Connection[Order, Event] | None
+
+    def order(self, order: Order) -> None:
+        """Have an order carried out; what becomes of it arrives as events."""
+
+    def receive(self) -> Event:
+        """The next event of ``connection``, which is readable; `WorkerEnded` when it has none any more."""
+
+    def kill(self) -> None:
+        """End at once what can be ended."""
+
+
+class LocalWorker:
+    """The supervisor's own process, for thread devices."""
+
+    connection = None
+
+    def __init__(
+        self, name: str, settings: ContextSettings, sockets: int, inbox: Inbox, context: zmq.Context[Any] | None
+    ) -> None:
+        self.name = name
+        self._inbox = inbox
+        self.host = Host(settings, sockets, inbox.post, context)
+
+    def order(self, order: Order) -> None:
+        """Carry out an order in this thread, but for the end: the context may take its LINGER to end."""
+        if isinstance(order, End):
+            threading.Thread(target=self._end, name="zmqtopo end", daemon=True).start()
+        else:
+            self.host.execute(order)
+
+    def receive(self) -> Event:
+        """Events of this process go through the inbox."""
+        raise NotImplementedError
+
+    def kill(self) -> None:
+        """A thread cannot be killed; its sockets are closed by now and the process may end without it."""
+
+    def _end(self) -> None:
+        self.host.end()
+        self._inbox.post(WorkerEnded(self.name, "end"))
+
+
+class ProcessWorker:
+    """A process of its own.
+
+    It is a fresh interpreter rather than a fork, because this process has threads; and not multiprocessing's spawn,
+    because that imports the program's main module again, which a script that calls `zmqtopo.up` is not made for.
+    """
+
+    def __init__(
+        self, name: str, topology: str, settings: ContextSettings, sockets: int, blocks: Iterable[CounterBlock]
+    ) -> None:
+        """``name`` and ``topology`` are shown in process lists; ``blocks`` are the counters of its devices."""
+        self.name = name
+        ours, theirs = socket.socketpair()
+        self._process = subprocess.Popen(
+            # -P: whatever lies in the working directory is not a module of the worker.
+            [sys.executable, "-P", "-m", "zmqtopo.runtime.process", str(theirs.fileno()), topology, name],
+            stdin=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno(), *(block.fd for block in blocks)],
+            # Ctrl-C in a terminal goes to a process group; the supervisor alone acts on it.
+            process_group=0,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        )
+        theirs.close()
+        self.connection: Connection[object, Event] = Connection(ours.detach())
+        self.order((settings, sockets))     # type: ignore[arg-type]
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def order(self, order: Order) -> None:
+        """Send an order; a worker that is gone gets none, and its end is on its way here."""
+        if isinstance(order, Bind) and isinstance(order.block, CounterBlock):
+            order = Bind(order.device, order.binds, order.block.fd)
+        try:
+            self.connection.send(order)
+        except OSError:
+            return
+
+    def receive(self) -> Event:
+        """The next event, or that it has ended and how."""
+        try:
+            return self.connection.recv()
+        except (EOFError, OSError):
+            self.connection.close()
+            code = self._process.wait()
+            how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+            return WorkerEnded(self.name, f"process {self.pid} ended {how}")
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._process.kill()
+
+
+def ready(workers: Iterable[Worker], inbox: Inbox, timeout: float | None) -> list[Event]:
+    """Wait up to ``timeout`` seconds (None: for ever) for events from anywhere."""
+    by_connection = {worker.connection: worker for worker in workers if worker.connection is not None}
+    events = []
+    for source in wait_for([inbox.receiver, *by_connection], timeout):
+        if source is inbox.receiver:
+            events += inbox.take()
+        else:
+            events.append(by_connection[source].receive())
+    return events
