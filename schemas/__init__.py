@@ -1,0 +1,1 @@
+"""The JSON Schema of the topology file, for editors and for zmqtopo itself."""

@@ -1,0 +1,225 @@
+"""The validated value of a file to the frozen model, every default filled in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+from zmqtopo.config.definitions import definition, schema
+from zmqtopo.config.endpoint import EndpointError, parse
+from zmqtopo.config.model import (
+    DEFAULT_TYPES,
+    Address,
+    ContextSettings,
+    Device,
+    MonSocket,
+    OptionValue,
+    Peer,
+    Reference,
+    Restart,
+    Role,
+    Run,
+    Socket,
+    Topology,
+)
+from zmqtopo.config.names import to_name
+from zmqtopo.config.options import is_known, option_value, spelled_out
+from zmqtopo.config.problem import Place, Problem
+from zmqtopo.config.source import STDIN, Source
+from zmqtopo.config.tree import UNKNOWN, Spot
+from zmqtopo.config.units import quantity
+
+_REFERENCE = re.compile(r"([^./:\s]+)\.(in|out|mon)")
+_ALIASES = {"XREQ": "DEALER", "XREP": "ROUTER"}  # libzmq 2's names of the same socket types
+
+
+class Builder:
+    """One building of one topology. ``problems`` are times and sizes out of range."""
+
+    def __init__(self, source: Source) -> None:
+        self.problems: list[Problem] = []
+        self._source = source
+        self._folder = Path() if source.file == STDIN else Path(source.file).parent
+
+    def topology(self, value: dict[str, Any]) -> Topology:
+        """The topology of a value in which all that is wrong is UNKNOWN."""
+        spot = self._source.spot
+        stem = "stdin" if self._source.file == STDIN else Path(self._source.file).stem
+        defaults = _mapping(value, "defaults")
+        context = _mapping(value, "context")
+        inherited = self._settings(defaults, spot["defaults"], Run(), Restart(), 5.0) if defaults else (
+            Run(), Restart(), 5.0)
+        return Topology(
+            name=_get(value, "name", to_name(stem)),
+            devices={name: self._device(name, entry, at, inherited)
+                     for name, entry, at in _entries(value, "devices", spot)},
+            peers={name: self._peer(name, entry, at) for name, entry, at in _entries(value, "peers", spot)},
+            description=_get(value, "description", ""),
+            version=_get(value, "version", 1),
+            context=ContextSettings(_get(context, "io_threads", 1), _get(context, "max_sockets", None)),
+            file=self._source.file,
+        )
+
+    def _device(self, name: str, value: dict[str, Any], spot: Spot,
+                inherited: tuple[Run, Restart, float]) -> Device:
+        kind = _get(value, "type", "")
+        types = DEFAULT_TYPES.get(kind, ("", ""))
+        run, restart, stop_timeout = self._settings(value, spot, *inherited)
+        linger = round(stop_timeout * 1000)
+        mon = self._socket("mon", value["mon"], spot, "PUB", linger) if "mon" in value else None
+        return Device(
+            name, kind,
+            self._socket("in", value["in"], spot, types[0], linger),
+            self._socket("out", value["out"], spot, types[1], linger),
+            cast("MonSocket | None", mon), run, restart, stop_timeout,
+            _get(value, "description", ""), _graph(value),
+            damaged=UNKNOWN in value.values(), place=spot.key_place, type_place=_place(spot, value, "type"),
+        )
+
+    def _settings(self, value: dict[str, Any], spot: Spot, run: Run, restart: Restart,
+                  stop_timeout: float) -> tuple[Run, Restart, float]:
+        """``run``, ``restart`` and ``stop_timeout`` of a device or of ``defaults``."""
+        if (text := _get(value, "run", None)) is not None:
+            kind, _, group = text.partition("/")
+            run = Run(kind, group or None)
+        if (said := _get(value, "restart", None)) is not None:
+            restart = Restart(said) if isinstance(said, str) else self._restart(said, spot["restart"])
+        return run, restart, self._seconds(value, "stop_timeout", spot, stop_timeout)
+
+    def _restart(self, value: dict[str, Any], spot: Spot) -> Restart:
+        usual = Restart()
+        backoff = usual.backoff
+        if is_known(pair := _get(value, "backoff", None)) and pair:
+            at = spot["backoff"]
+            first, longest = (self._quantity(pair[i], at[i], backoff[i]) for i in (0, 1))
+            if first > longest:
+                self._report(f"the first pause, {pair[0]}, is longer than the longest, {pair[1]}", at,
+                             "write the shorter one first")
+            else:
+                backoff = first, longest
+        return Restart(_get(value, "policy", usual.policy), backoff, _get(value, "max_retries", None),
+                       self._seconds(value, "stable_after", spot, usual.stable_after))
+
+    def _socket(self, role: Role, value: Any, holder: Spot, usual: str, linger: int) -> Socket:
+        spot = holder[role] if role in holder else holder
+        place = spot.key_place
+        if value is UNKNOWN:
+            return (MonSocket if role == "mon" else Socket)(role, "", damaged=True, place=place,
+                                                            type_place=place)
+        kind = _socket_type(value, usual)
+        told = len(self.problems)
+        options: dict[str, OptionValue] = {"linger": linger}
+        places: dict[str, Place] = {}
+        given = _mapping(value, "options")
+        for name, said, content in spelled_out(given):
+            if is_known(content):
+                at = spot["options"][said]
+                places[name] = at.key_place
+                try:
+                    options[name] = option_value(said, content, self._folder)
+                except ValueError as error:
+                    self._report(str(error), at)
+        if kind == "SUB" and "subscribe" not in given:
+            options["subscribe"] = ("",)
+        damaged = not all(is_known(part) for part in (value, *value.values())) or len(self.problems) > told
+        common = {
+            "bind": tuple(self._addresses(value, spot, "bind")),
+            "connect": tuple(_connection(a) for a in self._addresses(value, spot, "connect")),
+            "options": options, "damaged": damaged, "place": place,
+            "type_place": _place(spot, value, "type"), "option_places": places,
+        }
+        if role != "mon":
+            return Socket(role, kind, **common)
+        prefix = _mapping(value, "prefix")
+        return MonSocket(role, kind, **common, prefix_in=_bytes(prefix, "in"), prefix_out=_bytes(prefix, "out"),
+                         overflow=_get(value, "overflow", "block"),
+                         overflow_place=_place(spot, value, "overflow"))
+
+    def _peer(self, name: str, value: dict[str, Any], spot: Spot) -> Peer:
+        return Peer(
+            name, _socket_type(value, ""), tuple(self._addresses(value, spot, "bind")),
+            tuple(_connection(a) for a in self._addresses(value, spot, "connect")),
+            _get(value, "description", ""), _graph(value),
+            damaged=not all(is_known(part) for part in (value, *value.values())),
+            place=spot.key_place, type_place=_place(spot, value, "type"),
+        )
+
+    def _addresses(self, value: dict[str, Any], spot: Spot, key: str) -> Iterator[Address]:
+        said = _get(value, key, None)
+        if isinstance(said, str):
+            yield _address(said, spot[key].place)
+        elif said is not None:
+            at = spot[key]
+            for index, text in enumerate(said):
+                if text is not UNKNOWN:
+                    yield _address(text, at[index].place)
+
+    def _seconds(self, value: dict[str, Any], key: str, spot: Spot, usual: float) -> float:
+        said = _get(value, key, None)
+        return usual if said is None else self._quantity(said, spot[key], usual)
+
+    def _quantity(self, said: float | str, spot: Spot, usual: float) -> float:
+        try:
+            return quantity(said, schema()["definitions"]["duration"])
+        except ValueError as error:
+            self._report(str(error), spot)
+            return usual
+
+    def _report(self, message: str, spot: Spot, hint: str = "") -> None:
+        self.problems.append(Problem("bad-value", "error", message, self._source.file, spot.place, hint))
+
+
+def _get(value: dict[str, Any], key: str, usual: Any) -> Any:
+    found = value.get(key, usual)
+    return usual if found is UNKNOWN else found
+
+
+def _mapping(value: dict[str, Any], key: str) -> dict[str, Any]:
+    found = _get(value, key, None)
+    return found if isinstance(found, dict) else {}
+
+
+def _entries(value: dict[str, Any], section: str, spot: Spot) -> Iterator[tuple[str, dict[str, Any], Spot]]:
+    entries = _mapping(value, section)
+    if not entries:
+        return
+    at = spot[section]
+    required = definition(schema()["properties"][section]["additionalProperties"])["required"]
+    for name, entry in entries.items():
+        # An entry that is no mapping is there all the same, so that a reference to it finds something.
+        yield name, dict.fromkeys(required, UNKNOWN) if entry is UNKNOWN else entry, at[name]
+
+
+def _place(spot: Spot, value: dict[str, Any], key: str) -> Place:
+    """The place of the value of ``key``, or of the key that holds the mapping where there is none."""
+    return spot[key].place if _get(value, key, None) is not None else spot.key_place
+
+
+def _socket_type(value: dict[str, Any], usual: str) -> str:
+    if value.get("type") is UNKNOWN:
+        return ""
+    kind = str(_get(value, "type", usual)).upper()
+    return _ALIASES.get(kind, kind)
+
+
+def _graph(value: dict[str, Any]) -> dict[str, str]:
+    return {key: said for key, said in _mapping(value, "graph").items() if said is not UNKNOWN}
+
+
+def _bytes(prefix: dict[str, Any], key: str) -> bytes:
+    said = _get(prefix, key, key)
+    return said if isinstance(said, bytes) else str(said).encode()
+
+
+def _address(text: str, place: Place) -> Address:
+    try:
+        return Address(text, parse(text), place)
+    except EndpointError:
+        return Address(text, None, place)  # the rule bad-endpoint says why
+
+
+def _connection(address: Address) -> Address | Reference:
+    named = _REFERENCE.fullmatch(address.text)
+    return Reference(named[1], cast("Role", named[2]), address.place) if named else address

@@ -1,0 +1,42 @@
+"""The JSON Schema of the file as data: what validation, units and options are derived from."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+Schema = dict[str, Any]
+
+
+@cache
+def schema_text() -> str:
+    """The JSON Schema as text: of the installed package, or of the source tree that is imported."""
+    try:
+        return (resources.files("zmqtopo.schemas") / "topology.schema.json").read_text("utf-8")
+    except ModuleNotFoundError:
+        beside = Path(__file__).parents[2] / "schemas" / "topology.schema.json"
+        return beside.read_text("utf-8")
+
+
+@cache
+def schema() -> Schema:
+    """The JSON Schema of a topology; not to be changed."""
+    loaded: Schema = json.loads(schema_text())
+    return loaded
+
+
+def definition(of: Schema) -> Schema:
+    """The definition that a ``$ref`` names, or the schema itself."""
+    reference = of.get("$ref")
+    found: Schema = schema()["definitions"][reference.rpartition("/")[2]] if reference else of
+    return found
+
+
+@cache
+def option_rules() -> dict[str, Schema]:
+    """The definition of each socket option by its name."""
+    options = schema()["definitions"]["options"]["properties"]
+    return {name: definition(rules) for name, rules in options.items()}

@@ -1,0 +1,231 @@
+"""What the schema does not allow, as problems in words of the file.
+
+Each error of the validator has a place in the file and one cause; several errors at one place are one
+finding, and what was found becomes UNKNOWN in the value.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from zmqtopo.config.definitions import Schema, definition
+from zmqtopo.config.problem import Place, Problem
+from zmqtopo.config.scalars import resolve
+from zmqtopo.config.source import Source
+from zmqtopo.config.tree import UNKNOWN, Spot, Step
+from zmqtopo.config.wording import closest, listing, quote, with_article
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
+Path = tuple[Step, ...]
+
+FORMAT = 1
+"""The integer part of the newest ``version`` that this program reads."""
+
+# What other programs of the field call our keys.
+_SYNONYMS = {"frontend": "in", "input": "in", "backend": "out", "output": "out", "capture": "mon",
+             "monitor": "mon", "addr": "bind", "endpoint": "bind", "option": "options", "sockopts": "options"}
+_ORDER = {"type": 0, "enum": 1, "format": 2, "pattern": 3}
+_KINDS = {"string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false",
+          "object": "a mapping", "array": "a list"}
+
+
+class Findings:
+    """The problems of one file, as they are found."""
+
+    def __init__(self, source: Source) -> None:
+        self.problems: list[Problem] = []
+        self._source = source
+        self._told: set[tuple[str, str, Any]] = set()
+
+    def bad_name(self, name: str, path: Path) -> None:
+        """A key that names a device or peer and is no name."""
+        self._report("bad-value", f"{quote(name)} is no name", self._spot(path), True,
+                     "a name is made of letters, digits, _ and -")
+
+    def add(self, errors: Sequence[ValidationError], holder: Any, prefix: tuple[str, ...]) -> None:
+        """Report ``errors`` of the value at ``prefix``, which stands in ``holder`` (the value itself at the root)."""
+        start = max(len(prefix) - 1, 0)
+        by_path: dict[Path, list[ValidationError]] = {}
+        missing: list[tuple[Path, ValidationError]] = []
+        suggested: set[Path] = set()
+        for error in errors:
+            path = (*prefix, *error.absolute_path)
+            if error.validator == "required":
+                missing.append((path, error))
+            else:
+                by_path.setdefault(path, []).append(error)
+        for path, found in by_path.items():
+            error = min(found, key=lambda e: _ORDER.get(str(e.validator), 9))
+            if error.validator == "additionalProperties":
+                near = self._unknown_key(path, error, self._inside(holder, path[start:-1]))
+                if near:
+                    suggested.add((*path[:-1], near))
+            else:
+                self._value(path, error)
+            self._inside(holder, path[start:-1])[path[-1]] = UNKNOWN
+        for path, error in missing:
+            # A misspelled key explains why the right one is missing.
+            if (*path, error.message) not in suggested:
+                self._missing(path, error)
+            self._inside(holder, path[start:])[error.message] = UNKNOWN
+
+    @staticmethod
+    def _inside(holder: Any, steps: Sequence[Step]) -> Any:
+        for step in steps:
+            holder = holder[step]
+        return holder
+
+    def _spot(self, path: Path) -> Spot:
+        spot = self._source.spot
+        for step in path:
+            spot = spot[step]
+        return spot
+
+    def _report(self, rule: str, message: str, spot: Spot, at_key: bool, hint: str = "") -> None:
+        # What an anchor brings to several places is one cause.
+        cause = (rule, message, spot.origin if not at_key else spot.key or spot.node)
+        if cause not in self._told:
+            self._told.add(cause)
+            place = spot.key_place if at_key else spot.place
+            self.problems.append(Problem(rule, "error", message, self._source.file, place, hint))
+
+    def _missing(self, path: Path, error: ValidationError) -> None:
+        key = error.message
+        what = definition(error.schema["properties"][key])
+        hint = ""
+        if "enum" in what:
+            hint = f"write {key}: and {with_article(what['title'])} such as {listing(_choices(what)[:2])}"
+        elif what.get("type") == "object":
+            hint = f"write {key}: {_example(error.schema['properties'][key])}"
+        if not path:
+            empty = not error.instance
+            message = f"the file has no {key}" if not empty else f"the file is empty: it has no {key}"
+            self.problems.append(Problem("missing-key", "error", message, self._source.file, Place(), hint))
+            return
+        self._report("missing-key", f"{_name(path)} has no {key}", self._spot(path), True, hint)
+
+    def _unknown_key(self, path: Path, error: ValidationError, holder: dict[str, Any]) -> str | None:
+        """Report it; returns the key that was probably meant."""
+        key, known = error.message, error.schema["properties"]
+        spelled = key.lower().removeprefix("zmq_")
+        free = [name for name in known if name not in holder]
+        near = closest(spelled, free) or closest(spelled, known) or _SYNONYMS.get(spelled)
+        near = near if near in known else None
+        glued = re.fullmatch(r"([\w-]+):(\S.*)", key)
+        if glued and glued[1] in known:
+            near, hint = glued[1], f"a blank is missing behind the colon: {glued[1]}: {quote(glued[2])[1:-1]}"
+        elif "options" in known and spelled in definition(known["options"])["properties"]:
+            near, hint = None, f"{spelled} is a socket option: put it under options"
+        elif near:
+            hint = f"did you mean {near}?"
+        else:
+            some = list(known)
+            hint = f"known keys are {listing(some, 'and')}" if len(some) <= 12 else "see `zmqtopo schema`"
+        where = f" in {_name(path[:-1])}" if len(path) > 1 else ""
+        self._report("unknown-key", f"unknown key {quote(key)}{where}", self._spot(path), True, hint)
+        return near
+
+    def _value(self, path: Path, error: ValidationError) -> None:
+        key = next(str(step) for step in reversed(path) if isinstance(step, str))
+        value, rules = error.instance, error.schema
+        if key == "version" and error.validator == "exclusiveMaximum":
+            self._report("unsupported-version", f"the file has version {value}, this program reads version "
+                         f"{FORMAT}", self._spot(path), False, "use a newer zmqtopo")
+            return
+        rule = "wrong-type" if error.validator == "type" else "bad-value"
+        limit = _limit(error)
+        wanted = limit or expected(rules)
+        self._report(rule, f"expected {wanted} for {key}, got {got(value)}", self._spot(path), False,
+                     _value_hint(value, rules, key))
+
+
+def expected(rules: Schema) -> str:
+    """What a schema wants, as a noun: ``a duration such as 500ms or 30s``."""
+    types = rules.get("type", ())
+    types = [types] if isinstance(types, str) else types
+    if types == ["object"]:
+        return "a mapping"
+    if "enum" in rules and len(_choices(rules)) <= 4:
+        return listing(_choices(rules))
+    title = rules.get("title")
+    if title is None or title in ("text", "value"):
+        return listing([_KINDS[one] for one in types])
+    examples = [_plain(e) for e in rules.get("examples", ()) if not isinstance(e, (dict, list))]
+    return with_article(title) + (f" such as {listing(examples[:2])}" if examples else "")
+
+
+def got(value: Any) -> str:
+    """A value as a message shows it."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, str):
+        return quote(value)
+    if isinstance(value, bytes):
+        return "binary data"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    shown = _plain(value)
+    return shown if len(shown) <= 40 else shown[:39] + "…"
+
+
+def _limit(error: ValidationError) -> str:
+    bound = error.validator_value
+    return {"minimum": f"{bound} or more", "maximum": f"{bound} or less", "minItems": f"{bound} values",
+            "maxItems": f"{bound} values", "required": "a mapping with the key file"}.get(str(error.validator), "")
+
+
+def _value_hint(value: Any, rules: Schema, key: str) -> str:
+    types = rules.get("type", ())
+    if value is None:
+        return "write devices: {} for none" if key == "devices" else "give it a value or remove the key"
+    if isinstance(value, list) and types == "object":
+        return "write a mapping of names, NAME: {...}, instead of a list"
+    if not isinstance(value, str):
+        return ""
+    if "boolean" in types and value.lower() in ("yes", "on", "no", "off", "y", "n"):
+        return f"write {'true' if value.lower() in ('yes', 'on', 'y') else 'false'}"
+    if "enum" in rules:
+        near = closest(value, [c for c in rules["enum"] if isinstance(c, str)])
+        choices = _choices(rules)
+        return f"did you mean {near}?" if near else f"one of {listing(choices)}" if len(choices) > 4 else ""
+    resolved = resolve(value)
+    if not isinstance(resolved, str) and resolved is not None and {"integer", "number"} & set(types):
+        return f"write {value} without quotes"
+    if "pattern" in rules:
+        tight = re.sub(r"\s", "", value).lower()
+        tight = re.sub(r"(sec|seconds?)$", "s", re.sub(r"(min|minutes?)$", "m", tight))
+        if re.search(rules["pattern"], tight):
+            return f"write {tight}"
+    return ""
+
+
+def _choices(rules: Schema) -> list[str]:
+    """The values of an enum without those that differ only in case."""
+    seen: dict[str, str] = {}
+    for choice in rules["enum"]:
+        if not (isinstance(choice, int) and not isinstance(choice, bool) and rules.get("title") == "true or false"):
+            seen.setdefault(_plain(choice).lower(), _plain(choice))
+    return list(seen.values())
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _example(rules: Schema) -> str:
+    shown = json.dumps(rules["examples"][0])
+    return re.sub(r'"([^"]*)"', r"\1", shown)
+
+
+def _name(path: Path) -> str:
+    """A path in words of the file: ``requests.in``; the section goes without saying."""
+    steps = path[1:] if len(path) > 1 and path[0] in ("devices", "peers") else path
+    shown = ".".join(str(step) for step in steps)
+    return shown if shown.isprintable() and len(shown) <= 60 else quote(shown)

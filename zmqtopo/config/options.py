@@ -1,0 +1,67 @@
+"""Socket options: from what the file says to libzmq's units, as the schema defines each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from zmqtopo.config.definitions import Schema, option_rules
+from zmqtopo.config.model import File, OptionValue
+from zmqtopo.config.tree import UNKNOWN
+from zmqtopo.config.units import quantity
+
+
+def option_value(name: str, value: Any, folder: Path) -> OptionValue:
+    """The value of the option ``name`` in libzmq's unit; ``folder`` is where relative files are.
+
+    ``value`` is valid by the schema. Raises ValueError, in words for the user, where a time or size
+    is outside the range of the option.
+    """
+    rules = option_rules()[name]
+    if "x-unit" in rules:
+        return int(quantity(value, rules))
+    if "boolean" in rules["type"]:
+        return int(value) if -1 in rules["enum"] else bool(value)
+    if "integer" in rules["type"] and not isinstance(value, list):
+        return (int(value),) if "array" in rules["type"] else int(value)
+    if isinstance(value, dict):
+        return File(str((folder / value["file"]).absolute()))
+    if isinstance(value, list):
+        return tuple(_text(item) for item in value)
+    text = _text(value) if "maxLength" not in rules else value
+    return (text,) if "array" in rules["type"] else text
+
+
+def spelled_out(options: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Each option under libzmq's name, the name in the file, and its value: ``hwm`` is two options."""
+    for name, value in options.items():
+        if name == "hwm":
+            yield from ((each, name, value) for each in ("sndhwm", "rcvhwm") if each not in options)
+        elif name == "identity":
+            if "routing_id" not in options:
+                yield "routing_id", name, value
+        else:
+            yield name, name, value
+
+
+def is_known(value: Any) -> bool:
+    """Whether nothing in the value is UNKNOWN."""
+    if isinstance(value, (list, dict)):
+        return all(item is not UNKNOWN for item in (value.values() if isinstance(value, dict) else value))
+    return value is not UNKNOWN
+
+
+def _text(value: Any) -> Any:
+    """Bytes that are text become text, so that two ways to write one value are equal."""
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return value
+    return value
+
+
+def rules_of(name: str) -> Schema:
+    """The definition of the option ``name``."""
+    return option_rules()[name]

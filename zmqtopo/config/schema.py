@@ -1,0 +1,203 @@
+"""The plain value of a file against ``schemas/topology.schema.json``.
+
+Each device and peer is validated by itself, and only once per shape: ten thousand devices that differ
+in their addresses are one validation. What is wrong becomes UNKNOWN in the value, so that later stages
+conclude nothing from it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from zmqtopo.config.definitions import Schema, definition, schema
+from zmqtopo.config.findings import Findings
+from zmqtopo.config.names import is_name, is_run
+from zmqtopo.config.problem import Problem
+from zmqtopo.config.scalars import resolve
+from zmqtopo.config.source import Source
+from zmqtopo.config.tree import UNKNOWN
+from zmqtopo.config.variables import Evaluation
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+    from jsonschema.protocols import Validator
+
+SECTIONS = {"devices": "device", "peers": "peer"}
+"""Key of the file and definition of each of its entries."""
+
+UNCONSTRAINED = frozenset({"description", "bind", "connect"})
+"""Keys whose strings the schema takes as they are, if not empty: they make no other shape."""
+
+
+def validate(evaluation: Evaluation, source: Source) -> list[Problem]:
+    """Everything that the schema finds in ``evaluation.value``, a mapping; see the module for what it changes."""
+    return _Validation(evaluation, source).problems
+
+
+class _Validation:
+    def __init__(self, evaluation: Evaluation, source: Source) -> None:
+        self._evaluation, self._root = evaluation, source.spot
+        self._findings = Findings(source)
+        value = evaluation.value
+        self._check(_validator("root"), value, value, ())
+        for section, kind in SECTIONS.items():
+            entries = value.get(section)
+            if isinstance(entries, dict):
+                self._entries(entries, section, _validator(kind))
+
+    @property
+    def problems(self) -> list[Problem]:
+        return self._findings.problems
+
+    def _entries(self, entries: dict[str, Any], section: str, validator: Validator) -> None:
+        good: set[Any] = set()
+        for name, entry in entries.items():
+            if not is_name(name):
+                self._findings.bad_name(name, (section, name))
+            shape = _shape(entry)
+            if shape not in good:
+                if self._check(validator, entry, entries, (section, name)):
+                    good.add(shape)
+                # What was wrong is UNKNOWN now; an entry of the same shape has its own places.
+
+    def _check(self, validator: Validator, value: Any, holder: Any, path: tuple[str, ...]) -> bool:
+        errors = list(validator.iter_errors(value))
+        if not errors:
+            return True
+        if self._retype(errors, holder, path):
+            value = holder[path[-1]] if path else holder
+            errors = list(validator.iter_errors(value))
+        self._findings.add(errors, holder, path)
+        return False
+
+    def _retype(self, errors: list[ValidationError], holder: Any, path: tuple[str, ...]) -> bool:
+        """Read again, as YAML would, the text that a variable made where the schema wants no text."""
+        changed = False
+        for error in errors:
+            steps = [*path, *error.absolute_path]
+            if not isinstance(error.instance, str) or error.validator == "additionalProperties":
+                continue
+            spot = self._root
+            for step in steps:
+                spot = spot[step]
+            value = resolve(error.instance)
+            if self._evaluation.is_substituted(spot.origin) and value != error.instance:
+                inner = holder
+                for step in steps[max(len(path) - 1, 0): -1]:
+                    inner = inner[step]
+                inner[steps[-1]] = value
+                changed = True
+        return changed
+
+
+def _shape(value: Any, free: bool = False) -> Any:
+    """A hashable that is equal for two values only if the schema judges them alike."""
+    if isinstance(value, dict):
+        return tuple([(key, _shape(item, key in UNCONSTRAINED)) for key, item in value.items()])
+    if isinstance(value, list):
+        return (list, *[_shape(item, free) for item in value])
+    if free and isinstance(value, str):
+        return (str, bool(value))
+    return value.__class__, value
+
+
+@cache
+def _validator(kind: str) -> Validator:
+    """A validator of ``device``, ``peer``, or ``root``: the file without what stands in its sections."""
+    rules = schema()
+    if kind == "root":
+        deep = ("additionalProperties", "propertyNames")
+        shallow = {section: {key: rule for key, rule in rules["properties"][section].items() if key not in deep}
+                   for section in SECTIONS}
+        rules = {**rules, "properties": {**rules["properties"], **shallow}}
+    else:
+        rules = rules["definitions"][kind]
+    made: Validator = _dialect()(rules, format_checker=_formats())
+    return made
+
+
+@cache
+def _dialect() -> Any:
+    """Draft 7, in which UNKNOWN is right everywhere, and with findings instead of sentences."""
+    from jsonschema import Draft7Validator
+    from jsonschema.validators import extend
+
+    # An integral float is an integer for JSON; infinity and not-a-number are no numbers.
+    types = Draft7Validator.TYPE_CHECKER.redefine(
+        "number", lambda _, value: _is_number(value)
+    ).redefine("integer", lambda _, value: _is_number(value) and value == int(value))
+    keywords = {name: _but_for_unknown(check) for name, check in Draft7Validator.VALIDATORS.items()}
+    own = {"$ref": _ref, "type": _type, "pattern": _pattern, "required": _required,
+           "additionalProperties": _additional}
+    keywords |= {name: _but_for_unknown(check) for name, check in own.items()}
+    return extend(Draft7Validator, keywords, type_checker=types)
+
+
+Keyword = Callable[[Any, Any, Any, Schema], "Iterator[ValidationError] | None"]
+
+
+def _but_for_unknown(check: Keyword) -> Keyword:
+    def checked(validator: Any, rule: Any, value: Any, within: Schema) -> Iterator[ValidationError]:
+        if value is not UNKNOWN:
+            yield from check(validator, rule, value, within) or ()
+
+    return checked
+
+
+def _ref(validator: Any, reference: str, value: Any, within: Schema) -> Iterator[ValidationError]:
+    # Every reference is to a definition of the same file, which needs no resolver.
+    yield from validator.descend(value, definition(within))
+
+
+def _type(validator: Any, types: str | list[str], value: Any, within: Schema) -> Iterator[ValidationError]:
+    from jsonschema.exceptions import ValidationError
+
+    if isinstance(value, bytes) and "contentMediaType" in within:
+        return
+    allowed = [types] if isinstance(types, str) else types
+    if not any(validator.is_type(value, one) for one in allowed):
+        yield ValidationError("type")
+
+
+def _pattern(validator: Any, pattern: str, value: Any, within: Schema) -> Iterator[ValidationError]:
+    from jsonschema.exceptions import ValidationError
+
+    # For Python `$` also stands before a final line feed, for JSON Schema only at the end.
+    if isinstance(value, str) and (value.endswith("\n") or not re.search(pattern, value)):
+        yield ValidationError("pattern")
+
+
+def _required(validator: Any, keys: list[str], value: Any, within: Schema) -> Iterator[ValidationError]:
+    from jsonschema.exceptions import ValidationError
+
+    if isinstance(value, dict):
+        for key in keys:
+            if key not in value:
+                yield ValidationError(key)
+
+
+def _additional(validator: Any, rule: Any, value: Any, within: Schema) -> Iterator[ValidationError]:
+    from jsonschema.exceptions import ValidationError
+
+    if isinstance(value, dict):
+        for key in value:
+            if key not in within["properties"]:
+                yield ValidationError(key, path=[key])
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+@cache
+def _formats() -> Any:
+    from jsonschema import FormatChecker
+
+    formats = FormatChecker(formats=())
+    formats.checks("name")(lambda value: not isinstance(value, str) or is_name(value))
+    formats.checks("run")(lambda value: not isinstance(value, str) or is_run(value))
+    return formats

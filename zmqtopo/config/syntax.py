@@ -1,0 +1,133 @@
+"""What the YAML parser could not read, in words of the file instead of the parser's grammar.
+
+The parser exists in C and in Python and each has its own texts, so a case is recognised by what both
+say and by what stands in the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import yaml
+
+from zmqtopo.config.problem import Place, Problem
+from zmqtopo.config.shield import unshield
+from zmqtopo.config.wording import quote
+
+_GLUED = re.compile(r"\s*(?:- )?([\w-]+):(?![\s:/])(\S.*)")
+_FORBIDDEN_START = {
+    "\t": ("a tab stands where the indentation is", "indent with spaces"),
+    "@": ("a value cannot begin with '@'", "put the value in quotes"),
+    "`": ("a value cannot begin with a backquote", "put the value in quotes"),
+    "%": ("a value cannot begin with '%'", "put the value in quotes"),
+}
+
+
+def explain(error: yaml.YAMLError, file: str, lines: Sequence[str]) -> Problem:
+    """The problem ``yaml-syntax`` for what PyYAML raised on the text of ``lines``."""
+    if isinstance(error, yaml.reader.ReaderError):
+        return _unreadable_character(error, file, lines)
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem is None:
+        return Problem("yaml-syntax", "error", f"this is no YAML: {quote(str(error))}", file)
+    said, doing = error.problem, error.context or ""
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line, mark.column) if mark else (0, 0)
+    if error.context_mark and ("end of stream" in said or said.endswith("<stream end>'") or "alias" in doing):
+        line, column = error.context_mark.line, error.context_mark.column
+    message, hint = _words(said, doing, lines, line, column, error.context_mark)
+    opened = error.context_mark
+    if "flow" in doing and opened and message.startswith("no '"):
+        line, column = opened.line, opened.column
+    line, column = _inside(lines, line, column)
+    return Problem("yaml-syntax", "error", message, file, Place(line + 1, column + 1, column + 2), hint)
+
+
+def _words(said: str, doing: str, lines: Sequence[str], line: int, column: int,
+           opened: yaml.Mark | None) -> tuple[str, str]:
+    here = lines[line][column:] if line < len(lines) else ""
+    if "cannot start any token" in said or "tab character" in said:
+        indented = line < len(lines) and "\t" in lines[line][: column + 1]
+        return _FORBIDDEN_START.get("\t" if indented else here[:1], ("nothing can begin with this character", ""))
+    if "end of stream" in said:
+        mark = here[:1] if here[:1] in "'\"" else "quote"
+        return f"the {mark} that opens here is never closed", "close it at the end of the text"
+    if "flow" in doing:
+        return _in_brackets(said, lines, opened)
+    if "mapping values are not allowed" in said or "expected ':'" in said:
+        return _colon(lines, line, column)
+    if "alias" in doing or "anchor" in doing:
+        what = "an alias" if "alias" in doing else "an anchor"
+        return f"{quote(here[:1])} begins {what} and no name follows", "put the value in quotes if it is text"
+    if "sequence entries are not allowed" in said:
+        return "a list cannot begin behind a key on the same line", "put each '- ' on a line of its own, below"
+    if "expected key" in said or "block end" in said or "'-' indicator" in said:
+        return ("this does not continue what stands above",
+                "indent the keys of one mapping, and the '-' of one list, by the same number of spaces")
+    if "node content" in said:
+        return f"{quote(here[:1])} closes nothing", "remove it, or open it before"
+    if "<document start>" in said:
+        if here[:1] in "]}":
+            return f"{quote(here[:1])} closes nothing", "remove it, or open it before"
+        return "text behind the end of the document", "one topology a file"
+    if "escape" in said:
+        return ("unknown escape in double quotes",
+                r"write \\ for a backslash, or use single quotes, in which nothing is escaped")
+    if "tag" in said:
+        return "this tag is not declared", "leave it out; the only tag with a use here is !!binary"
+    if "block scalar" in doing:
+        return "only + - or a digit can stand behind | and >", "put the text on the next line"
+    return f"this is no YAML: {said}", ""
+
+
+def _colon(lines: Sequence[str], line: int, column: int) -> tuple[str, str]:
+    """Two keys where one is possible: a glued colon above, a second colon, or a wrong indentation."""
+    for number in (line, line - 1):
+        glued = _GLUED.fullmatch(lines[number]) if 0 <= number < len(lines) else None
+        if glued:
+            return (f"no blank behind the colon of {quote(glued[1])}" + (" in the line above" * (number < line)),
+                    f"write {unshield(glued[1])}: {quote(glued[2])[1:-1]}")
+    before = lines[line][:column] if line < len(lines) else ""
+    if ": " in before:
+        return "a second ': ' in one line", "put the value in quotes if the colon belongs to it"
+    above = next((lines[n] for n in range(line - 1, -1, -1) if lines[n].strip()), "")
+    deeper = _indent(lines[line] if line < len(lines) else "") > _indent(above)
+    if above.strip() and ":" not in above:
+        return "the line above has no ': ' and is no key", "write KEY: VALUE"
+    if deeper:
+        return "a key stands deeper than the one above, which has a value", "indent both alike"
+    return "a key cannot stand here", "write KEY: VALUE, one to a line"
+
+
+def _in_brackets(said: str, lines: Sequence[str], opened: yaml.Mark | None) -> tuple[str, str]:
+    bracket = lines[opened.line][opened.column] if opened and opened.line < len(lines) else "["
+    close = "}" if bracket == "{" else "]"
+    return (f"no '{close}' where one is due: the '{bracket}' here is not closed, or a comma is missing",
+            f"separate entries by commas and close with '{close}'; "
+            "quote a value that has a bracket or a comma in it")
+
+
+def _unreadable_character(error: yaml.reader.ReaderError, file: str, lines: Sequence[str]) -> Problem:
+    # The offset counts characters in Python and bytes in C; the first such character is the one meant.
+    code = error.character if isinstance(error.character, int) else ord(error.character)
+    for number, line in enumerate(lines):
+        column = line.find(chr(code))
+        if column >= 0:
+            break
+    else:
+        number = column = 0
+    return Problem("yaml-syntax", "error", f"the character U+{code:04X} cannot stand in a text file", file,
+                   Place(number + 1, column + 1, column + 2),
+                   'remove it; in double quotes it is written as an escape such as "\\x1b"')
+
+
+def _inside(lines: Sequence[str], line: int, column: int) -> tuple[int, int]:
+    """The end of the file is a line behind the last one: point to the end of the last line with text."""
+    while line > 0 and (line >= len(lines) or not lines[line].strip()):
+        line -= 1
+        column = len(lines[line].rstrip()) if line < len(lines) else 0
+    return line, column
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))

@@ -1,0 +1,39 @@
+"""Times and sizes with a unit; which unit a bare number is in says the schema (``x-unit``)."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+from zmqtopo.config.definitions import Schema
+
+_SECONDS = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600)}
+_BYTES = {"B": Decimal(1), "kB": Decimal(1000), "MB": Decimal(1000) ** 2, "GB": Decimal(1000) ** 3,
+          "KiB": Decimal(1024), "MiB": Decimal(1024) ** 2, "GiB": Decimal(1024) ** 3}
+_NAMES = {"ms": "milliseconds", "s": "seconds", "B": "bytes", "kB": "kilobytes"}
+
+
+def quantity(value: float | str, rules: Schema) -> float:
+    """``value``, which ``rules`` allow, as a number in their ``x-unit``; text has the form ``1.5h``.
+
+    The number is whole, an int, where the schema wants integers. Raises ValueError, in words for the
+    user, where the text is no whole number of units or outside ``minimum`` and ``maximum``.
+    """
+    whole = "integer" in rules["type"]
+    if not isinstance(value, str):
+        return int(value) if whole else float(value)
+    unit = rules["x-unit"]
+    table = _SECONDS if unit in _SECONDS else _BYTES
+    digits = value.rstrip("".join(set("".join(table))))
+    number = Decimal(digits) * table[value[len(digits):]] / table[unit]
+    if unit == "kB":  # a buffer: the next kilobyte will do
+        number = Decimal(math.ceil(number))
+    low, high = rules["minimum"], rules["maximum"]
+    if not low <= number <= high:
+        raise ValueError(f"{value} is {'more' if number > high else 'less'} than the "
+                         f"{'most' if number > high else 'least'}, {high if number > high else low} {_NAMES[unit]}")
+    if not whole:
+        return float(number)
+    if number != int(number):
+        raise ValueError(f"{value} is no whole number of {_NAMES[unit]}")
+    return int(number)

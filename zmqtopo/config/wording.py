@@ -1,0 +1,48 @@
+"""How values and suggestions are put into a message: safe for a terminal, short, on one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+LONGEST = 60
+"""Characters of a quoted value; a longer one is cut."""
+
+
+def quote(text: str) -> str:
+    """``text`` in single quotes, cut to :data:`LONGEST` characters, unprintable ones escaped.
+
+    A name may hold terminal escapes or line breaks: none of them reaches a message as it is.
+    """
+    shown = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return "'" + "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown) + "'"
+
+
+def closest(word: str, candidates: Iterable[str]) -> str | None:
+    """The candidate that ``word`` probably stands for, or None when none is near."""
+    from difflib import get_close_matches
+
+    word = word.lower().replace("-", "_")
+    spelled: dict[str, str] = {}
+    for candidate in candidates:
+        spelled.setdefault(candidate.lower().replace("-", "_"), candidate)
+    if word in spelled:
+        return spelled[word]
+    # Two letters in the wrong order are the commonest slip, and difflib rates them low.
+    letters = sorted(word)
+    found = [s for s in spelled if len(s) == len(word) and sorted(s) == letters]
+    found = found or get_close_matches(word, spelled, n=1, cutoff=0.6)
+    return spelled[found[0]] if found else None
+
+
+def listing(words: Sequence[str], last: str = "or") -> str:
+    """``a``, ``a or b``, ``a, b or c``."""
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def with_article(noun: str) -> str:
+    """``a duration``, ``an address``; a list of things stays as it is."""
+    if "," in noun or not noun[:1].isalpha() or noun.startswith("true "):
+        return noun
+    return f"{'an' if noun[0].lower() in 'aeio' else 'a'} {noun}"
