@@ -6,7 +6,8 @@ classes are pyzmq's own, unchanged.
 
 from __future__ import annotations
 
-from zmq.devices import ProcessProxySteerable, ProxySteerable, ThreadProxySteerable, proxy
+from zmq import proxy
+from zmq.devices import ProcessProxySteerable, ProxySteerable, ThreadProxySteerable
 
 from zmqtopo.devices.counters import Counters, Flow
 from zmqtopo.devices.device import Device, DeviceError, ProcessDevice, ThreadDevice

@@ -55,19 +55,18 @@ class CounterBlock:
     def __init__(self, *, shared: bool = False, fd: int = -1) -> None:
         """Make a block of this process, one to share, or the view of one that came as a file descriptor."""
         self.fd = fd
-        self.memory: bytearray | mmap.mmap
         if shared:
             self.fd = _anonymous_file()
-        self.memory = mmap.mmap(self.fd, BLOCK_SIZE) if self.fd >= 0 else bytearray(BLOCK_SIZE)
+        self.memory = memoryview(mmap.mmap(self.fd, BLOCK_SIZE) if self.fd >= 0 else bytearray(BLOCK_SIZE))
 
     @property
     def state(self) -> LoopState | None:
         """What the loop is doing; None before it runs."""
-        return STATES.get(memoryview(self.memory).cast("q")[0])  # type: ignore[return-value]
+        return STATES.get(self.memory.cast("q")[0])  # type: ignore[return-value]
 
     def read(self) -> Counters:
         """A snapshot; it never disturbs the loop."""
-        words = memoryview(self.memory).cast("q").tolist()
+        words = self.memory.cast("q").tolist()
         return Counters(*(_flow(words[i : i + LINE_WORDS]) for i in range(LINE_WORDS, 4 * LINE_WORDS, LINE_WORDS)))
 
     def __reduce__(self) -> tuple[Any, ...]:

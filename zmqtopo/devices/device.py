@@ -223,7 +223,7 @@ class Device(zmq.devices.Device):
         yield "in", self.in_type, self._in_sockopts, self._in_binds, self._in_connects
         yield "out", self.out_type, self._out_sockopts, self._out_binds, self._out_connects
 
-    def _setup_sockets(self) -> tuple[AnySocket, ...]:
+    def _setup_sockets(self) -> tuple[AnySocket, ...]:  # type: ignore[override]  # mon too
         """Make the sockets: all options, then all binds, then all connects, and report ready."""
         self._context = self.context_factory()
         roles = list(self._roles())
@@ -301,7 +301,7 @@ class BackgroundDevice(Device):
     def _run_in_background(self) -> None:
         try:
             self.run()
-        except Exception as error:  # noqa: BLE001 - its owner gets it, whatever it is
+        except Exception as error:
             log.error("%s ended: %s: %s", type(self).__name__, type(error).__name__, error)
 
     def __enter__(self) -> Self:
@@ -382,7 +382,7 @@ class ProcessDevice(BackgroundDevice):
 
     def __getstate__(self) -> dict[str, Any]:
         """What a spawned process needs."""
-        owned = {"launcher": None, "_finished": None, "_holders": [], "_sockets": []}
+        owned: dict[str, Any] = {"launcher": None, "_finished": None, "_holders": [], "_sockets": []}
         return self.__dict__ | owned
 
     def __setstate__(self, state: dict[str, Any]) -> None:

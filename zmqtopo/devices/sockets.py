@@ -52,7 +52,7 @@ def bind(socket: AnySocket, role: str, address: str) -> str:
     try:
         socket.bind(address)
     except zmq.ZMQError as error:
-        raise zmq.ZMQError(error.errno, f"{role}: cannot bind {address}: {zmq.strerror(error.errno)}") from None
+        raise zmq.ZMQError(error.errno, f"{role}: cannot bind {address}: {error.strerror}") from None
     return socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
 
 
@@ -61,7 +61,7 @@ def connect(socket: AnySocket, role: str, address: str) -> None:
     try:
         socket.connect(address)
     except zmq.ZMQError as error:
-        raise zmq.ZMQError(error.errno, f"{role}: cannot connect {address}: {zmq.strerror(error.errno)}") from None
+        raise zmq.ZMQError(error.errno, f"{role}: cannot connect {address}: {error.strerror}") from None
 
 
 def hold_port(address: str, port: int) -> system.socket | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import zmq
 
-from zmqtopo.config.model import ContextSettings, Device
+from zmqtopo.config.model import ContextSettings, Device, Role
 from zmqtopo.devices.control import Control
 from zmqtopo.devices.counters import CounterBlock
 from zmqtopo.devices.sockets import AnySocket, bind, connect, open_socket
@@ -31,7 +31,7 @@ class _Running:
 
     device: Device
     block: CounterBlock
-    sockets: dict[str, AnySocket] = field(default_factory=dict)
+    sockets: dict[Role, AnySocket] = field(default_factory=dict)
     control: Control = field(default_factory=Control)
     thread: threading.Thread | None = None
     deadline: float | None = None
@@ -41,7 +41,7 @@ class _Running:
         """Close the sockets; LINGER ends with the time that a stop was given."""
         left = None if self.deadline is None else max(int((self.deadline - time.monotonic()) * 1000), 0)
         for socket in self.sockets.values():
-            linger = 0 if now else socket.linger
+            linger = 0 if now else int(socket.getsockopt(zmq.LINGER))
             if left is not None and not 0 <= linger <= left:
                 linger = left
             socket.close(linger)
@@ -56,7 +56,11 @@ class Host:
     """
 
     def __init__(
-        self, settings: ContextSettings, sockets: int, post: Callable[[Event], None], context: zmq.Context[Any] | None = None
+        self,
+        settings: ContextSettings,
+        sockets: int,
+        post: Callable[[Event], None],
+        context: zmq.Context[Any] | None = None,
     ) -> None:
         """``sockets`` is how many the devices have together."""
         self.context = context if context is not None else zmq.Context(settings.io_threads)

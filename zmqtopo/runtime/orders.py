@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from zmqtopo.config.model import Device
+from zmqtopo.config.model import Device, Role
 from zmqtopo.devices.counters import CounterBlock
 
-Endpoints = Mapping[str, tuple[str, ...]]
+Endpoints = Mapping[Role, tuple[str, ...]]
 """Addresses by role: in, out, mon."""
 
 

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from multiprocessing.connection import Connection
+from typing import Any
 
 from zmqtopo.config.model import ContextSettings
 from zmqtopo.runtime.host import Host
@@ -18,7 +19,7 @@ def main(fd: int) -> None:
     # The supervisor decides when its workers end; a signal to the whole process group is not meant for them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    connection: Connection[Event, tuple[ContextSettings, int] | Order] = Connection(fd)
+    connection: Connection[Event, Any] = Connection(fd)
     lock = threading.Lock()
 
     def post(event: Event) -> None:
@@ -26,11 +27,13 @@ def main(fd: int) -> None:
         with lock, contextlib.suppress(OSError):
             connection.send(event)
 
+    settings: ContextSettings
+    sockets: int
     settings, sockets = connection.recv()
     host = Host(settings, sockets, post)
     while True:
         try:
-            order = connection.recv()
+            order: Order = connection.recv()
         except (EOFError, OSError):
             # Without a supervisor nobody can stop these devices any more.
             host.abandon()

@@ -6,12 +6,12 @@ import os
 import threading
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import zmq
 
 from zmqtopo.config.endpoint import parse
-from zmqtopo.config.model import Topology
+from zmqtopo.config.model import Role, Topology
 from zmqtopo.devices.counters import Counters
 from zmqtopo.runtime.orders import Endpoints
 from zmqtopo.runtime.supervisor import Supervisor
@@ -30,7 +30,7 @@ class Running:
         def supervise() -> None:
             try:
                 self._supervisor.start()
-            except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+            except BaseException as error:     # raised again in the thread that waits
                 self._start_failure = error
                 return
             finally:
@@ -63,7 +63,7 @@ class Running:
         Raises KeyError for a device or socket that is not there, and LookupError when it has bound nothing.
         """
         name, _, role = socket.rpartition(".")
-        bound = self.endpoints[name][role]
+        bound = self._supervisor.members[name].endpoints[cast("Role", role)]
         if not bound:
             raise LookupError(f"{socket} binds nothing")
         return str(parse(bound[0]).reachable())

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import zmq
 
-from zmqtopo.config.model import Device, Reference, Topology
+from zmqtopo.config.model import Device, Reference, Role, Topology
 from zmqtopo.config.reference import nearest
 from zmqtopo.devices.counters import CounterBlock
 from zmqtopo.runtime.orders import (
@@ -40,7 +40,14 @@ KILL_AFTER = 1.0
 
 
 class StartError(RuntimeError):
-    """A topology that could not be started; everything that had been is undone. The text names device and reason."""
+    """A topology that could not be started; everything that had been is undone.
+
+    ``failures`` has a text for each device that failed: device, socket, address and reason.
+    """
+
+    def __init__(self, failures: list[str]) -> None:
+        super().__init__("; ".join(failures))
+        self.failures = failures
 
 
 @dataclass
@@ -97,7 +104,7 @@ class Supervisor:
         self._started = False
         self._stopping = False
         self._kill_at: float | None = None
-        self._bound: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._bound: dict[tuple[str, Role], tuple[str, ...]] = {}
 
     # -- from outside --------------------------------------------------------------------------------------------
 
@@ -150,7 +157,7 @@ class Supervisor:
             if failures:
                 self._stop_all(force=True)
                 self.run()
-                raise StartError("; ".join(failures))
+                raise StartError(failures)
 
     def _handle(self, event: Event) -> None:
         match event:
@@ -208,11 +215,11 @@ class Supervisor:
             members = [m for m in self.members.values() if m.device.process == name]
             sockets = sum(len(list(m.device.sockets)) for m in members)
             settings = self.topology.context
-            self._workers[name] = (
-                ProcessWorker(name, self.topology.name, settings, sockets, [m.block for m in members])
-                if name
-                else LocalWorker(name, settings, sockets, self._inbox, self._context)
-            )
+            if name:
+                blocks = [m.block for m in members]
+                self._workers[name] = ProcessWorker(name, self.topology.name, settings, sockets, blocks)
+            else:
+                self._workers[name] = LocalWorker(name, settings, sockets, self._inbox, self._context)
         return self._workers[name]
 
     def _order_bind(self, member: Member) -> None:

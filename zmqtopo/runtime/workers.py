@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -41,10 +42,8 @@ class Inbox:
 
     def take(self) -> list[Event]:
         """All events there are."""
-        try:
+        with contextlib.suppress(BlockingIOError):
             self.receiver.recv(4096)
-        except BlockingIOError:
-            pass
         events = []
         while self._events:
             events.append(self._events.popleft())
@@ -60,7 +59,7 @@ class Worker(Protocol):
     """Where devices run."""
 
     name: str
-    connection: Connection[Order, Event] | None
+    connection: Connection[Any, Any] | None
 
     def order(self, order: Order) -> None:
         """Have an order carried out; what becomes of it arrives as events."""
@@ -75,7 +74,7 @@ class Worker(Protocol):
 class LocalWorker:
     """The supervisor's own process, for thread devices."""
 
-    connection = None
+    connection: Connection[Any, Any] | None = None
 
     def __init__(
         self, name: str, settings: ContextSettings, sockets: int, inbox: Inbox, context: zmq.Context[Any] | None
@@ -126,8 +125,8 @@ class ProcessWorker:
             env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
         )
         theirs.close()
-        self.connection: Connection[object, Event] = Connection(ours.detach())
-        self.order((settings, sockets))     # type: ignore[arg-type]
+        self.connection: Connection[Any, Any] | None = Connection(ours.detach())
+        self.connection.send((settings, sockets))
 
     @property
     def pid(self) -> int:
@@ -138,20 +137,22 @@ class ProcessWorker:
         """Send an order; a worker that is gone gets none, and its end is on its way here."""
         if isinstance(order, Bind) and isinstance(order.block, CounterBlock):
             order = Bind(order.device, order.binds, order.block.fd)
-        try:
-            self.connection.send(order)
-        except OSError:
-            return
+        if self.connection is not None:
+            with contextlib.suppress(OSError):
+                self.connection.send(order)
 
     def receive(self) -> Event:
         """The next event, or that it has ended and how."""
+        assert self.connection is not None
         try:
-            return self.connection.recv()
+            event: Event = self.connection.recv()
         except (EOFError, OSError):
             self.connection.close()
+            self.connection = None
             code = self._process.wait()
             how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
             return WorkerEnded(self.name, f"process {self.pid} ended {how}")
+        return event
 
     def kill(self) -> None:
         """SIGKILL."""
@@ -160,11 +161,11 @@ class ProcessWorker:
 
 def ready(workers: Iterable[Worker], inbox: Inbox, timeout: float | None) -> list[Event]:
     """Wait up to ``timeout`` seconds (None: for ever) for events from anywhere."""
-    by_connection = {worker.connection: worker for worker in workers if worker.connection is not None}
-    events = []
-    for source in wait_for([inbox.receiver, *by_connection], timeout):
+    by_source: dict[Any, Worker] = {w.connection: w for w in workers if w.connection is not None}
+    events: list[Event] = []
+    for source in wait_for([inbox.receiver, *by_source], timeout):
         if source is inbox.receiver:
             events += inbox.take()
         else:
-            events.append(by_connection[source].receive())
+            events.append(by_source[source].receive())
     return events
