@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from zmqtopo.config.definitions import definition, schema
 from zmqtopo.config.endpoint import EndpointError, parse
@@ -28,7 +28,7 @@ from zmqtopo.config.names import to_name
 from zmqtopo.config.options import is_known, option_value, spelled_out
 from zmqtopo.config.problem import Place, Problem
 from zmqtopo.config.source import STDIN, Source
-from zmqtopo.config.tree import UNKNOWN, Spot
+from zmqtopo.config.tree import UNKNOWN, Spot, Value
 from zmqtopo.config.units import quantity
 
 _REFERENCE = re.compile(r"([^./:\s]+)\.(in|out|mon)")
@@ -43,8 +43,8 @@ class Builder:
         self._source = source
         self._folder = Path() if source.file == STDIN else Path(source.file).parent
 
-    def topology(self, value: dict[str, Any]) -> Topology:
-        """The topology of a value in which all that is wrong is UNKNOWN."""
+    def topology(self, value: dict[str, Value]) -> Topology:
+        """Return the topology of a value in which all that is wrong is UNKNOWN."""
         spot = self._source.spot
         stem = "stdin" if self._source.file == STDIN else Path(self._source.file).stem
         defaults = _mapping(value, "defaults")
@@ -62,7 +62,7 @@ class Builder:
             file=self._source.file,
         )
 
-    def _device(self, name: str, value: dict[str, Any], spot: Spot,
+    def _device(self, name: str, value: dict[str, Value], spot: Spot,
                 inherited: tuple[Run, Restart, float]) -> Device:
         kind = _get(value, "type", "")
         types = DEFAULT_TYPES.get(kind, ("", ""))
@@ -78,17 +78,18 @@ class Builder:
             damaged=UNKNOWN in value.values(), place=spot.key_place, type_place=_place(spot, value, "type"),
         )
 
-    def _settings(self, value: dict[str, Any], spot: Spot, run: Run, restart: Restart,
+    def _settings(self, value: dict[str, Value], spot: Spot, run: Run, restart: Restart,
                   stop_timeout: float) -> tuple[Run, Restart, float]:
-        """``run``, ``restart`` and ``stop_timeout`` of a device or of ``defaults``."""
+        """Return ``run``, ``restart`` and ``stop_timeout`` of a device or of ``defaults``."""
         if (text := _get(value, "run", None)) is not None:
             kind, _, group = text.partition("/")
             run = Run(kind, group or None)
         if (said := _get(value, "restart", None)) is not None:
-            restart = Restart(said) if isinstance(said, str) else self._restart(said, spot["restart"])
+            said = {"policy": said} if isinstance(said, str) else said
+            restart = self._restart(said, spot["restart"])
         return run, restart, self._seconds(value, "stop_timeout", spot, stop_timeout)
 
-    def _restart(self, value: dict[str, Any], spot: Spot) -> Restart:
+    def _restart(self, value: dict[str, Value], spot: Spot) -> Restart:
         usual = Restart()
         backoff = usual.backoff
         if is_known(pair := _get(value, "backoff", None)) and pair:
@@ -102,15 +103,15 @@ class Builder:
         return Restart(_get(value, "policy", usual.policy), backoff, _get(value, "max_retries", None),
                        self._seconds(value, "stable_after", spot, usual.stable_after))
 
-    def _socket(self, role: Role, value: Any, holder: Spot, usual: str, linger: int) -> Socket:
-        spot = holder[role] if role in holder else holder
+    def _socket(self, role: Role, value: Value, holder: Spot, usual: str, linger: int) -> Socket:
+        spot = holder.get(role)
         place = spot.key_place
         if value is UNKNOWN:
             return (MonSocket if role == "mon" else Socket)(role, "", damaged=True, place=place,
                                                             type_place=place)
         kind = _socket_type(value, usual)
         told = len(self.problems)
-        options: dict[str, OptionValue] = {"linger": linger}
+        options: dict[str, OptionValue] = {}
         places: dict[str, Place] = {}
         given = _mapping(value, "options")
         for name, said, content in spelled_out(given):
@@ -121,23 +122,21 @@ class Builder:
                     options[name] = option_value(said, content, self._folder)
                 except ValueError as error:
                     self._report(str(error), at)
+        options.setdefault("linger", linger)
         if kind == "SUB" and "subscribe" not in given:
             options["subscribe"] = ("",)
         damaged = not all(is_known(part) for part in (value, *value.values())) or len(self.problems) > told
-        common = {
-            "bind": tuple(self._addresses(value, spot, "bind")),
-            "connect": tuple(_connection(a) for a in self._addresses(value, spot, "connect")),
-            "options": options, "damaged": damaged, "place": place,
-            "type_place": _place(spot, value, "type"), "option_places": places,
-        }
+        bind = tuple(self._addresses(value, spot, "bind"))
+        connect = tuple(_connection(a) for a in self._addresses(value, spot, "connect"))
+        type_place = _place(spot, value, "type")
         if role != "mon":
-            return Socket(role, kind, **common)
+            return Socket(role, kind, bind, connect, options, damaged, place, type_place, places)
         prefix = _mapping(value, "prefix")
-        return MonSocket(role, kind, **common, prefix_in=_bytes(prefix, "in"), prefix_out=_bytes(prefix, "out"),
-                         overflow=_get(value, "overflow", "block"),
-                         overflow_place=_place(spot, value, "overflow"))
+        return MonSocket(role, kind, bind, connect, options, damaged, place, type_place, places,
+                         _bytes(prefix, "in"), _bytes(prefix, "out"), _get(value, "overflow", "block"),
+                         _place(spot, value, "overflow"))
 
-    def _peer(self, name: str, value: dict[str, Any], spot: Spot) -> Peer:
+    def _peer(self, name: str, value: dict[str, Value], spot: Spot) -> Peer:
         return Peer(
             name, _socket_type(value, ""), tuple(self._addresses(value, spot, "bind")),
             tuple(_connection(a) for a in self._addresses(value, spot, "connect")),
@@ -146,7 +145,7 @@ class Builder:
             place=spot.key_place, type_place=_place(spot, value, "type"),
         )
 
-    def _addresses(self, value: dict[str, Any], spot: Spot, key: str) -> Iterator[Address]:
+    def _addresses(self, value: dict[str, Value], spot: Spot, key: str) -> Iterator[Address]:
         said = _get(value, key, None)
         if isinstance(said, str):
             yield _address(said, spot[key].place)
@@ -156,7 +155,7 @@ class Builder:
                 if text is not UNKNOWN:
                     yield _address(text, at[index].place)
 
-    def _seconds(self, value: dict[str, Any], key: str, spot: Spot, usual: float) -> float:
+    def _seconds(self, value: dict[str, Value], key: str, spot: Spot, usual: float) -> float:
         said = _get(value, key, None)
         return usual if said is None else self._quantity(said, spot[key], usual)
 
@@ -171,17 +170,17 @@ class Builder:
         self.problems.append(Problem("bad-value", "error", message, self._source.file, spot.place, hint))
 
 
-def _get(value: dict[str, Any], key: str, usual: Any) -> Any:
+def _get(value: dict[str, Value], key: str, usual: Value) -> Value:
     found = value.get(key, usual)
     return usual if found is UNKNOWN else found
 
 
-def _mapping(value: dict[str, Any], key: str) -> dict[str, Any]:
+def _mapping(value: dict[str, Value], key: str) -> dict[str, Value]:
     found = _get(value, key, None)
     return found if isinstance(found, dict) else {}
 
 
-def _entries(value: dict[str, Any], section: str, spot: Spot) -> Iterator[tuple[str, dict[str, Any], Spot]]:
+def _entries(value: dict[str, Value], section: str, spot: Spot) -> Iterator[tuple[str, dict[str, Value], Spot]]:
     entries = _mapping(value, section)
     if not entries:
         return
@@ -192,23 +191,23 @@ def _entries(value: dict[str, Any], section: str, spot: Spot) -> Iterator[tuple[
         yield name, dict.fromkeys(required, UNKNOWN) if entry is UNKNOWN else entry, at[name]
 
 
-def _place(spot: Spot, value: dict[str, Any], key: str) -> Place:
-    """The place of the value of ``key``, or of the key that holds the mapping where there is none."""
+def _place(spot: Spot, value: dict[str, Value], key: str) -> Place:
+    """Return the place of the value of ``key``, or of the key of the mapping where there is none."""
     return spot[key].place if _get(value, key, None) is not None else spot.key_place
 
 
-def _socket_type(value: dict[str, Any], usual: str) -> str:
+def _socket_type(value: dict[str, Value], usual: str) -> str:
     if value.get("type") is UNKNOWN:
         return ""
     kind = str(_get(value, "type", usual)).upper()
     return _ALIASES.get(kind, kind)
 
 
-def _graph(value: dict[str, Any]) -> dict[str, str]:
+def _graph(value: dict[str, Value]) -> dict[str, str]:
     return {key: said for key, said in _mapping(value, "graph").items() if said is not UNKNOWN}
 
 
-def _bytes(prefix: dict[str, Any], key: str) -> bytes:
+def _bytes(prefix: dict[str, Value], key: str) -> bytes:
     said = _get(prefix, key, key)
     return said if isinstance(said, bytes) else str(said).encode()
 

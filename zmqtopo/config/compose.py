@@ -26,13 +26,15 @@ MAX_DEPTH = 100
 MAX_NODES = 2_000_000
 """Nodes of a file, aliases written out: some 100,000 devices."""
 
+Event = Any  # PyYAML has no types
+
 _TAG = "tag:yaml.org,2002:"
 _SCALAR_TYPES: dict[str, tuple[type, ...]] = {
     "int": (int,), "float": (float, int), "bool": (bool,), "null": (type(None),),
 }
 
 
-class Unsafe(Exception):
+class UnsafeError(Exception):
     """A file that would cost too much to read on; ``problem`` says why."""
 
     def __init__(self, problem: Problem) -> None:
@@ -63,8 +65,8 @@ class Composer:
         self._anchors: dict[str, Node | None] = {}
         self._nodes = 0
 
-    def compose(self, events: Iterable[Any]) -> Node | None:
-        """The root of the first document, None for an empty file; raises what the parser raises, and Unsafe."""
+    def compose(self, events: Iterable[Event]) -> Node | None:
+        """Return the root of the first document, None for an empty file; raises UnsafeError and yaml.YAMLError."""
         documents = 0
         for event in events:
             kind = type(event)
@@ -91,18 +93,19 @@ class Composer:
 
     def _problem(self, rule: str, message: str, at: Node, hint: str, other: Node | None = None) -> Problem:
         place = at.place(self._lines)
-        return Problem(rule, "error", message, self._file, place, hint, other and other.place(self._lines))
+        return Problem(rule, "error", message, self._file, place, hint,
+                       other.place(self._lines) if other else None)
 
     def _count(self, size: int, at: Node) -> None:
         self._nodes += size
         if self._nodes > MAX_NODES:
-            raise Unsafe(self._problem("yaml-unsafe", f"the file has more than {MAX_NODES} values here, "
+            raise UnsafeError(self._problem("yaml-unsafe", f"the file has more than {MAX_NODES} values here, "
                                        "each alias counted as what it stands for", at,
                                        "use fewer aliases of aliases, or several files"))
 
     # Nodes as they come
 
-    def _scalar(self, event: Any) -> None:
+    def _scalar(self, event: Event) -> None:
         span = _span(event)
         text = unshield(event.value)
         value: Plain | Unknown
@@ -140,7 +143,7 @@ class Composer:
         self._report("yaml-unsafe", f"the tag {quote(shown)} is not allowed", at,
                      "leave it out; the only tag with a use here is !!binary")
 
-    def _start(self, event: Any, make: type[Mapping] | type[List], tag: str) -> None:
+    def _start(self, event: Event, make: type[Mapping] | type[List], tag: str) -> None:
         node = make(*_span(event))
         if len(self._stack) >= MAX_DEPTH:
             raise self._too_deep(node)
@@ -151,11 +154,11 @@ class Composer:
             self._anchors[event.anchor] = None
         self._stack.append(_Open(node, event.anchor, refused))
 
-    def _too_deep(self, at: Node) -> Unsafe:
-        return Unsafe(self._problem("yaml-unsafe", f"nested more than {MAX_DEPTH} levels deep", at,
+    def _too_deep(self, at: Node) -> UnsafeError:
+        return UnsafeError(self._problem("yaml-unsafe", f"nested more than {MAX_DEPTH} levels deep", at,
                                     "a topology needs seven"))
 
-    def _end(self, event: Any) -> None:
+    def _end(self, event: Event) -> None:
         done = self._stack.pop()
         node = done.node
         node.end_line, node.end_column = event.end_mark.line, event.end_mark.column
@@ -171,7 +174,7 @@ class Composer:
                 node.depth = child.depth + 1
         self._place(_unknown(node) if done.refused else node, done.anchor)
 
-    def _alias(self, event: Any) -> None:
+    def _alias(self, event: Event) -> None:
         at = Node(*_span(event))
         name = event.anchor
         node: Node = _unknown(at)
@@ -236,7 +239,7 @@ class Composer:
 
     def _merge(self, into: Node, value: Node) -> None:
         """Add the entries of ``<<``; those that are there win, and the earlier mapping of a list wins."""
-        assert isinstance(into, Mapping)  # noqa: S101 - only a mapping has keys
+        assert isinstance(into, Mapping)  # only a mapping has keys
         use: Node | None = None
         while isinstance(value, Alias):
             use, value = use or value, value.target
@@ -254,7 +257,7 @@ class Composer:
                 self._report("yaml-syntax", "<< takes a mapping or a list of mappings", at or item)
 
 
-def _span(event: Any) -> tuple[int, int, int, int]:
+def _span(event: Event) -> tuple[int, int, int, int]:
     start, end = event.start_mark, event.end_mark
     return start.line, start.column, end.line, end.column
 

@@ -13,7 +13,7 @@ Schema = dict[str, Any]
 
 @cache
 def schema_text() -> str:
-    """The JSON Schema as text: of the installed package, or of the source tree that is imported."""
+    """Return the JSON Schema as text: of the installed package, or of the source tree that is imported."""
     try:
         return (resources.files("zmqtopo.schemas") / "topology.schema.json").read_text("utf-8")
     except ModuleNotFoundError:
@@ -23,13 +23,13 @@ def schema_text() -> str:
 
 @cache
 def schema() -> Schema:
-    """The JSON Schema of a topology; not to be changed."""
+    """Return the JSON Schema of a topology; not to be changed."""
     loaded: Schema = json.loads(schema_text())
     return loaded
 
 
 def definition(of: Schema) -> Schema:
-    """The definition that a ``$ref`` names, or the schema itself."""
+    """Return the definition that a ``$ref`` names, or the schema itself."""
     reference = of.get("$ref")
     found: Schema = schema()["definitions"][reference.rpartition("/")[2]] if reference else of
     return found
@@ -37,6 +37,6 @@ def definition(of: Schema) -> Schema:
 
 @cache
 def option_rules() -> dict[str, Schema]:
-    """The definition of each socket option by its name."""
+    """Return the definition of each socket option by its name."""
     options = schema()["definitions"]["options"]["properties"]
     return {name: definition(rules) for name, rules in options.items()}

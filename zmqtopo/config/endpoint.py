@@ -82,7 +82,7 @@ class Endpoint:
         return self.host == "::1" or bool(_FOUR_NUMBERS.fullmatch(self.host) and self.host.startswith("127."))
 
     def reachable(self) -> Endpoint:
-        """What a program on this machine connects to: a wildcard host becomes the loopback address."""
+        """Return what a program on this machine connects to: a wildcard host becomes the loopback address."""
         if not self.is_wildcard_host:
             return self
         return replace(self, host="::1" if self.host == "::" else "127.0.0.1")
@@ -92,7 +92,7 @@ _ANY_IPC = Endpoint("ipc", path="*")
 
 
 def parse(text: str) -> Endpoint:
-    """The endpoint that ``text`` spells; raises EndpointError, which has a hint, when it is none."""
+    """Return the endpoint that ``text`` spells; raises EndpointError, which has a hint, when it is none."""
     if not text:
         raise EndpointError("the address is empty", "write it as tcp://127.0.0.1:5555")
     if text != text.strip() or not text.isprintable():

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zmqtopo.config.definitions import Schema, definition
 from zmqtopo.config.problem import Place, Problem
 from zmqtopo.config.scalars import resolve
 from zmqtopo.config.source import Source
-from zmqtopo.config.tree import UNKNOWN, Spot, Step
+from zmqtopo.config.tree import UNKNOWN, Node, Spot, Step, Value
 from zmqtopo.config.wording import closest, listing, quote, with_article
 
 if TYPE_CHECKING:
@@ -40,15 +40,15 @@ class Findings:
     def __init__(self, source: Source) -> None:
         self.problems: list[Problem] = []
         self._source = source
-        self._told: set[tuple[str, str, Any]] = set()
+        self._told: set[tuple[str, str, Node]] = set()
 
     def bad_name(self, name: str, path: Path) -> None:
-        """A key that names a device or peer and is no name."""
+        """Report a key that names a device or peer and is no name."""
         self._report("bad-value", f"{quote(name)} is no name", self._spot(path), True,
                      "a name is made of letters, digits, _ and -")
 
-    def add(self, errors: Sequence[ValidationError], holder: Any, prefix: tuple[str, ...]) -> None:
-        """Report ``errors`` of the value at ``prefix``, which stands in ``holder`` (the value itself at the root)."""
+    def add(self, errors: Sequence[ValidationError], holder: Value, prefix: tuple[str, ...]) -> None:
+        """Report ``errors`` of the value at ``prefix``, which stands in ``holder`` (at the root: the value itself)."""
         start = max(len(prefix) - 1, 0)
         by_path: dict[Path, list[ValidationError]] = {}
         missing: list[tuple[Path, ValidationError]] = []
@@ -75,7 +75,7 @@ class Findings:
             self._inside(holder, path[start:])[error.message] = UNKNOWN
 
     @staticmethod
-    def _inside(holder: Any, steps: Sequence[Step]) -> Any:
+    def _inside(holder: Value, steps: Sequence[Step]) -> Value:
         for step in steps:
             holder = holder[step]
         return holder
@@ -96,12 +96,12 @@ class Findings:
 
     def _missing(self, path: Path, error: ValidationError) -> None:
         key = error.message
-        what = definition(error.schema["properties"][key])
+        what = definition(_rules(error)["properties"][key])
         hint = ""
         if "enum" in what:
             hint = f"write {key}: and {with_article(what['title'])} such as {listing(_choices(what)[:2])}"
         elif what.get("type") == "object":
-            hint = f"write {key}: {_example(error.schema['properties'][key])}"
+            hint = f"write {key}: {_example(_rules(error)['properties'][key])}"
         if not path:
             empty = not error.instance
             message = f"the file has no {key}" if not empty else f"the file is empty: it has no {key}"
@@ -109,9 +109,9 @@ class Findings:
             return
         self._report("missing-key", f"{_name(path)} has no {key}", self._spot(path), True, hint)
 
-    def _unknown_key(self, path: Path, error: ValidationError, holder: dict[str, Any]) -> str | None:
+    def _unknown_key(self, path: Path, error: ValidationError, holder: dict[str, Value]) -> str | None:
         """Report it; returns the key that was probably meant."""
-        key, known = error.message, error.schema["properties"]
+        key, known = error.message, _rules(error)["properties"]
         spelled = key.lower().removeprefix("zmq_")
         free = [name for name in known if name not in holder]
         near = closest(spelled, free) or closest(spelled, known) or _SYNONYMS.get(spelled)
@@ -132,25 +132,29 @@ class Findings:
 
     def _value(self, path: Path, error: ValidationError) -> None:
         key = next(str(step) for step in reversed(path) if isinstance(step, str))
-        value, rules = error.instance, error.schema
+        value, rules = error.instance, _rules(error)
         if key == "version" and error.validator == "exclusiveMaximum":
             self._report("unsupported-version", f"the file has version {value}, this program reads version "
                          f"{FORMAT}", self._spot(path), False, "use a newer zmqtopo")
             return
         rule = "wrong-type" if error.validator == "type" else "bad-value"
-        limit = _limit(error)
-        wanted = limit or expected(rules)
+        wanted = _limit(error) or expected(rules)
         self._report(rule, f"expected {wanted} for {key}, got {got(value)}", self._spot(path), False,
                      _value_hint(value, rules, key))
 
 
+def _rules(error: ValidationError) -> Schema:
+    rules: Schema = error.schema  # type: ignore[assignment]
+    return rules
+
+
 def expected(rules: Schema) -> str:
-    """What a schema wants, as a noun: ``a duration such as 500ms or 30s``."""
+    """Return what a schema wants, as a noun: ``a duration such as 500ms or 30s``."""
     types = rules.get("type", ())
     types = [types] if isinstance(types, str) else types
     if types == ["object"]:
         return "a mapping"
-    if "enum" in rules and len(_choices(rules)) <= 4:
+    if "enum" in rules and "boolean" not in types and len(_choices(rules)) <= 4:
         return listing(_choices(rules))
     title = rules.get("title")
     if title is None or title in ("text", "value"):
@@ -159,8 +163,8 @@ def expected(rules: Schema) -> str:
     return with_article(title) + (f" such as {listing(examples[:2])}" if examples else "")
 
 
-def got(value: Any) -> str:
-    """A value as a message shows it."""
+def got(value: Value) -> str:
+    """Show a value in a message."""
     if value is None:
         return "nothing"
     if isinstance(value, str):
@@ -181,12 +185,14 @@ def _limit(error: ValidationError) -> str:
             "maxItems": f"{bound} values", "required": "a mapping with the key file"}.get(str(error.validator), "")
 
 
-def _value_hint(value: Any, rules: Schema, key: str) -> str:
+def _value_hint(value: Value, rules: Schema, key: str) -> str:
     types = rules.get("type", ())
     if value is None:
         return "write devices: {} for none" if key == "devices" else "give it a value or remove the key"
     if isinstance(value, list) and types == "object":
         return "write a mapping of names, NAME: {...}, instead of a list"
+    if isinstance(value, (bool, int, float)) and "string" in types and "x-unit" not in rules:
+        return "put it in quotes if it is text"
     if not isinstance(value, str):
         return ""
     if "boolean" in types and value.lower() in ("yes", "on", "no", "off", "y", "n"):
@@ -207,15 +213,14 @@ def _value_hint(value: Any, rules: Schema, key: str) -> str:
 
 
 def _choices(rules: Schema) -> list[str]:
-    """The values of an enum without those that differ only in case."""
+    """Return the values of an enum without those that differ only in case."""
     seen: dict[str, str] = {}
     for choice in rules["enum"]:
-        if not (isinstance(choice, int) and not isinstance(choice, bool) and rules.get("title") == "true or false"):
-            seen.setdefault(_plain(choice).lower(), _plain(choice))
+        seen.setdefault(_plain(choice).lower(), _plain(choice))
     return list(seen.values())
 
 
-def _plain(value: Any) -> str:
+def _plain(value: Value) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
@@ -225,7 +230,7 @@ def _example(rules: Schema) -> str:
 
 
 def _name(path: Path) -> str:
-    """A path in words of the file: ``requests.in``; the section goes without saying."""
+    """Put a path in words of the file: ``requests.in``; the section goes without saying."""
     steps = path[1:] if len(path) > 1 and path[0] in ("devices", "peers") else path
     shown = ".".join(str(step) for step in steps)
     return shown if shown.isprintable() and len(shown) <= 60 else quote(shown)

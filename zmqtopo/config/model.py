@@ -58,7 +58,7 @@ class File:
     path: str
 
 
-OptionValue = int | bool | str | bytes | File | tuple[str | bytes, ...]
+OptionValue = int | bool | str | bytes | File | tuple[str | bytes | int, ...]
 """Times and sizes are in libzmq's unit; a tuple is an option that may be set several times."""
 
 
@@ -66,7 +66,8 @@ OptionValue = int | bool | str | bytes | File | tuple[str | bytes, ...]
 class Socket:
     """One socket of a device or peer.
 
-    ``damaged`` says that something written here could not be read, so what is absent proves nothing.
+    ``damaged`` says that something written here could not be read, so what is absent proves nothing;
+    ``type`` is empty where it is the type that could not be read.
     ``option_places`` and the places of the addresses serve reports.
     """
 
@@ -118,13 +119,13 @@ class Restart:
 class Device:
     """A broker: what comes in on ``in_`` goes to ``out`` and back; ``mon`` sees copies.
 
-    ``in_`` or ``out`` is None only in a topology with problems. ``stop_timeout`` is in seconds.
+    ``stop_timeout`` is in seconds. In a file with errors ``type`` is empty where it could not be read.
     """
 
     name: str
-    type: DeviceType
-    in_: Socket | None
-    out: Socket | None
+    type: DeviceType | Literal[""]
+    in_: Socket
+    out: Socket
     mon: MonSocket | None = None
     run: Run = Run()
     restart: Restart = Restart()
@@ -144,7 +145,10 @@ class Device:
     @property
     def sockets(self) -> Iterator[Socket]:
         """The sockets that are there, in the order in, out, mon."""
-        return (s for s in (self.in_, self.out, self.mon) if s is not None)
+        yield self.in_
+        yield self.out
+        if self.mon is not None:
+            yield self.mon
 
     @property
     def process(self) -> str:

@@ -9,18 +9,18 @@ _ASCII = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def is_name(text: str) -> bool:
-    """Whether ``text`` is a name; marks count as letters, since many scripts write vowels with them."""
+    """Tell whether ``text`` is a name; marks count as letters, since many scripts write vowels with them."""
     if text.isascii():
         return _ASCII.fullmatch(text) is not None
     return all(c in "_-" or unicodedata.category(c)[0] in "LMN" for c in text)
 
 
 def is_run(text: str) -> bool:
-    """Whether ``text`` says where a device runs: ``thread``, ``process`` or ``process/NAME``."""
+    """Tell whether ``text`` says where a device runs: ``thread``, ``process`` or ``process/NAME``."""
     kind, slash, group = text.partition("/")
     return text in ("thread", "process") or (kind == "process" and bool(slash) and is_name(group))
 
 
 def to_name(text: str) -> str:
-    """``text`` with every other character made a ``-``; ``topology`` where nothing is left."""
+    """Make every other character of ``text`` a ``-``; ``topology`` where nothing is left."""
     return "".join(c if is_name(c) else "-" for c in text).strip("-") or "topology"

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from zmqtopo.config.definitions import Schema, option_rules
+from zmqtopo.config.definitions import option_rules
 from zmqtopo.config.model import File, OptionValue
-from zmqtopo.config.tree import UNKNOWN
+from zmqtopo.config.tree import UNKNOWN, Value
 from zmqtopo.config.units import quantity
 
 
-def option_value(name: str, value: Any, folder: Path) -> OptionValue:
-    """The value of the option ``name`` in libzmq's unit; ``folder`` is where relative files are.
+def option_value(name: str, value: Value, folder: Path) -> OptionValue:
+    """Return the value of the option ``name`` in libzmq's unit; ``folder`` is where relative files are.
 
     ``value`` is valid by the schema. Raises ValueError, in words for the user, where a time or size
     is outside the range of the option.
@@ -33,8 +32,8 @@ def option_value(name: str, value: Any, folder: Path) -> OptionValue:
     return (text,) if "array" in rules["type"] else text
 
 
-def spelled_out(options: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """Each option under libzmq's name, the name in the file, and its value: ``hwm`` is two options."""
+def spelled_out(options: dict[str, Value]) -> Iterator[tuple[str, str, Value]]:
+    """Yield each option: libzmq's name, the name in the file, and the value; ``hwm`` is two options."""
     for name, value in options.items():
         if name == "hwm":
             yield from ((each, name, value) for each in ("sndhwm", "rcvhwm") if each not in options)
@@ -45,23 +44,18 @@ def spelled_out(options: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
             yield name, name, value
 
 
-def is_known(value: Any) -> bool:
-    """Whether nothing in the value is UNKNOWN."""
+def is_known(value: Value) -> bool:
+    """Tell whether nothing in the value is UNKNOWN."""
     if isinstance(value, (list, dict)):
         return all(item is not UNKNOWN for item in (value.values() if isinstance(value, dict) else value))
     return value is not UNKNOWN
 
 
-def _text(value: Any) -> Any:
-    """Bytes that are text become text, so that two ways to write one value are equal."""
+def _text(value: Value) -> Value:
+    """Turn bytes that are text into text, so that two ways to write one value are equal."""
     if isinstance(value, bytes):
         try:
             return value.decode()
         except UnicodeDecodeError:
             return value
     return value
-
-
-def rules_of(name: str) -> Schema:
-    """The definition of the option ``name``."""
-    return option_rules()[name]

@@ -15,7 +15,7 @@ _NEARNESS = {"inproc": 0, "ipc": 1, "tcp": 2}
 
 def nearest(reference: Reference, seen_from: Device | Peer, topology: Topology,
             bound: Bound | None = None) -> Endpoint | None:
-    """The endpoint that ``reference`` connects to, the wildcard host made reachable.
+    """Find the endpoint that ``reference`` connects to, the wildcard host made reachable.
 
     inproc where both run in one process, else ipc, else the first tcp address, else the first of
     another transport. ``bound`` takes the place of what the file declares where it knows the socket.

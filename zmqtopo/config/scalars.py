@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-Plain = None | bool | int | float | str | bytes
+Plain = bool | int | float | str | bytes | None
 """What one scalar of a file can be."""
 
-_FIXED: dict[str, None | bool | float] = {
+_FIXED: dict[str, bool | float | None] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
     ".nan": float("nan"), ".NaN": float("nan"), ".NAN": float("nan"),
@@ -22,7 +22,7 @@ _LONGEST_NUMBER = 4300
 
 
 def resolve(text: str) -> Plain:
-    """The value of the plain scalar ``text``."""
+    """Return the value of the plain scalar ``text``."""
     if text and text[0] not in _FIRST:
         return text
     if text in _FIXED:

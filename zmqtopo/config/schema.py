@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from zmqtopo.config.definitions import Schema, definition, schema
 from zmqtopo.config.findings import Findings
@@ -19,10 +19,11 @@ from zmqtopo.config.names import is_name, is_run
 from zmqtopo.config.problem import Problem
 from zmqtopo.config.scalars import resolve
 from zmqtopo.config.source import Source
-from zmqtopo.config.tree import UNKNOWN
+from zmqtopo.config.tree import UNKNOWN, Value
 from zmqtopo.config.variables import Evaluation
 
 if TYPE_CHECKING:
+    from jsonschema import FormatChecker
     from jsonschema.exceptions import ValidationError
     from jsonschema.protocols import Validator
 
@@ -34,7 +35,7 @@ UNCONSTRAINED = frozenset({"description", "bind", "connect"})
 
 
 def validate(evaluation: Evaluation, source: Source) -> list[Problem]:
-    """Everything that the schema finds in ``evaluation.value``, a mapping; see the module for what it changes."""
+    """Return what the schema finds in ``evaluation.value``, a mapping, and make that UNKNOWN in it."""
     return _Validation(evaluation, source).problems
 
 
@@ -54,17 +55,16 @@ class _Validation:
         return self._findings.problems
 
     def _entries(self, entries: dict[str, Any], section: str, validator: Validator) -> None:
-        good: set[Any] = set()
+        good: set[Hashable] = set()
         for name, entry in entries.items():
             if not is_name(name):
                 self._findings.bad_name(name, (section, name))
             shape = _shape(entry)
-            if shape not in good:
-                if self._check(validator, entry, entries, (section, name)):
-                    good.add(shape)
-                # What was wrong is UNKNOWN now; an entry of the same shape has its own places.
+            # Only a good shape is remembered: every wrong entry has its own places.
+            if shape not in good and self._check(validator, entry, entries, (section, name)):
+                good.add(shape)
 
-    def _check(self, validator: Validator, value: Any, holder: Any, path: tuple[str, ...]) -> bool:
+    def _check(self, validator: Validator, value: Value, holder: Value, path: tuple[str, ...]) -> bool:
         errors = list(validator.iter_errors(value))
         if not errors:
             return True
@@ -74,7 +74,7 @@ class _Validation:
         self._findings.add(errors, holder, path)
         return False
 
-    def _retype(self, errors: list[ValidationError], holder: Any, path: tuple[str, ...]) -> bool:
+    def _retype(self, errors: list[ValidationError], holder: Value, path: tuple[str, ...]) -> bool:
         """Read again, as YAML would, the text that a variable made where the schema wants no text."""
         changed = False
         for error in errors:
@@ -94,8 +94,8 @@ class _Validation:
         return changed
 
 
-def _shape(value: Any, free: bool = False) -> Any:
-    """A hashable that is equal for two values only if the schema judges them alike."""
+def _shape(value: Value, free: bool = False) -> Hashable:
+    """Return a hashable that is equal for two values only if the schema judges them alike."""
     if isinstance(value, dict):
         return tuple([(key, _shape(item, key in UNCONSTRAINED)) for key, item in value.items()])
     if isinstance(value, list):
@@ -107,7 +107,7 @@ def _shape(value: Any, free: bool = False) -> Any:
 
 @cache
 def _validator(kind: str) -> Validator:
-    """A validator of ``device``, ``peer``, or ``root``: the file without what stands in its sections."""
+    """Return a validator of ``device``, ``peer``, or ``root``: the file without the entries of its sections."""
     rules = schema()
     if kind == "root":
         deep = ("additionalProperties", "propertyNames")
@@ -116,13 +116,12 @@ def _validator(kind: str) -> Validator:
         rules = {**rules, "properties": {**rules["properties"], **shallow}}
     else:
         rules = rules["definitions"][kind]
-    made: Validator = _dialect()(rules, format_checker=_formats())
-    return made
+    return _dialect()(rules, format_checker=_formats())
 
 
 @cache
-def _dialect() -> Any:
-    """Draft 7, in which UNKNOWN is right everywhere, and with findings instead of sentences."""
+def _dialect() -> type[Validator]:
+    """Return Draft 7 in which UNKNOWN is right everywhere and no sentences are made."""
     from jsonschema import Draft7Validator
     from jsonschema.validators import extend
 
@@ -130,30 +129,32 @@ def _dialect() -> Any:
     types = Draft7Validator.TYPE_CHECKER.redefine(
         "number", lambda _, value: _is_number(value)
     ).redefine("integer", lambda _, value: _is_number(value) and value == int(value))
-    keywords = {name: _but_for_unknown(check) for name, check in Draft7Validator.VALIDATORS.items()}
+    standard = cast("Mapping[str, Keyword]", Draft7Validator.VALIDATORS)
+    keywords = {name: _but_for_unknown(check) for name, check in standard.items()}
     own = {"$ref": _ref, "type": _type, "pattern": _pattern, "required": _required,
            "additionalProperties": _additional}
     keywords |= {name: _but_for_unknown(check) for name, check in own.items()}
-    return extend(Draft7Validator, keywords, type_checker=types)
+    dialect: type[Validator] = extend(Draft7Validator, keywords, type_checker=types)  # type: ignore[no-untyped-call]
+    return dialect
 
 
-Keyword = Callable[[Any, Any, Any, Schema], "Iterator[ValidationError] | None"]
+Keyword = Callable[..., "Iterator[ValidationError] | None"]
 
 
 def _but_for_unknown(check: Keyword) -> Keyword:
-    def checked(validator: Any, rule: Any, value: Any, within: Schema) -> Iterator[ValidationError]:
+    def checked(validator: Value, rule: Value, value: Value, within: Schema) -> Iterator[ValidationError]:
         if value is not UNKNOWN:
             yield from check(validator, rule, value, within) or ()
 
     return checked
 
 
-def _ref(validator: Any, reference: str, value: Any, within: Schema) -> Iterator[ValidationError]:
+def _ref(validator: Value, reference: str, value: Value, within: Schema) -> Iterator[ValidationError]:
     # Every reference is to a definition of the same file, which needs no resolver.
     yield from validator.descend(value, definition(within))
 
 
-def _type(validator: Any, types: str | list[str], value: Any, within: Schema) -> Iterator[ValidationError]:
+def _type(validator: Value, types: str | list[str], value: Value, within: Schema) -> Iterator[ValidationError]:
     from jsonschema.exceptions import ValidationError
 
     if isinstance(value, bytes) and "contentMediaType" in within:
@@ -163,7 +164,7 @@ def _type(validator: Any, types: str | list[str], value: Any, within: Schema) ->
         yield ValidationError("type")
 
 
-def _pattern(validator: Any, pattern: str, value: Any, within: Schema) -> Iterator[ValidationError]:
+def _pattern(validator: Value, pattern: str, value: Value, within: Schema) -> Iterator[ValidationError]:
     from jsonschema.exceptions import ValidationError
 
     # For Python `$` also stands before a final line feed, for JSON Schema only at the end.
@@ -171,7 +172,7 @@ def _pattern(validator: Any, pattern: str, value: Any, within: Schema) -> Iterat
         yield ValidationError("pattern")
 
 
-def _required(validator: Any, keys: list[str], value: Any, within: Schema) -> Iterator[ValidationError]:
+def _required(validator: Value, keys: list[str], value: Value, within: Schema) -> Iterator[ValidationError]:
     from jsonschema.exceptions import ValidationError
 
     if isinstance(value, dict):
@@ -180,7 +181,7 @@ def _required(validator: Any, keys: list[str], value: Any, within: Schema) -> It
                 yield ValidationError(key)
 
 
-def _additional(validator: Any, rule: Any, value: Any, within: Schema) -> Iterator[ValidationError]:
+def _additional(validator: Value, rule: Value, value: Value, within: Schema) -> Iterator[ValidationError]:
     from jsonschema.exceptions import ValidationError
 
     if isinstance(value, dict):
@@ -189,12 +190,12 @@ def _additional(validator: Any, rule: Any, value: Any, within: Schema) -> Iterat
                 yield ValidationError(key, path=[key])
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Value) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 @cache
-def _formats() -> Any:
+def _formats() -> FormatChecker:
     from jsonschema import FormatChecker
 
     formats = FormatChecker(formats=())

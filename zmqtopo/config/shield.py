@@ -19,12 +19,12 @@ _VARIABLE = re.compile(r"\$\{[^{}\r\n]*\}")
 
 
 def shield(text: str) -> str:
-    """``text`` with what stands in ``${...}`` made harmless."""
+    """Return ``text`` with what stands in ``${...}`` made harmless."""
     if "${" not in text:
         return text
     return _VARIABLE.sub(lambda m: "$" + m.group()[1:].translate(_SHIELD), text)
 
 
 def unshield(value: str) -> str:
-    """A value of the parser as it stood in the file."""
+    """Return a value of the parser as it stood in the file."""
     return value if value.isascii() else value.translate(_UNSHIELD)

@@ -38,11 +38,11 @@ class Source:
     @property
     def spot(self) -> Spot:
         """The root, to walk down from; only where there is one."""
-        assert self.root is not None  # noqa: S101 - the caller has looked
+        assert self.root is not None  # the caller has looked
         return Spot(self.root, self.lines)
 
     def locate(self, path: Sequence[Step], *, key: bool = False) -> Place:
-        """The place of the value at ``path`` (keys and indices), or of its key; LookupError if there is none."""
+        """Return the place of the value at ``path`` (keys and indices), or of its key, or raise LookupError."""
         spot = self.spot
         for step in path:
             spot = spot[step]
@@ -69,12 +69,13 @@ def read_source(path: str) -> Source:
         return _unreadable(name, f"the file cannot be read: {reason}")
     if len(data) > MAX_BYTES:
         return _unreadable(name, f"the file is larger than {MAX_BYTES // 2**20} MiB",
-                           "a topology is a text that people read; is this the right file?", rule="yaml-unsafe")
+                           "is this the right file? A topology is a text that people read",
+                           rule="yaml-unsafe")
     return decode(data, name)
 
 
 def decode(data: bytes, file: str) -> Source:
-    """The tree of a text in UTF-8, or in UTF-16 or UTF-32 with a byte order mark."""
+    """Read a text in UTF-8, or in UTF-16 or UTF-32 with a byte order mark."""
     encoding, start = next(((name, len(bom)) for bom, name in _BOMS if data.startswith(bom)), ("utf-8", 0))
     try:
         text = data[start:].decode(encoding)
@@ -87,10 +88,10 @@ def decode(data: bytes, file: str) -> Source:
 
 
 def parse_text(text: str, file: str) -> Source:
-    """The tree of ``text``; ``file`` names it in reports."""
+    """Read ``text``; ``file`` names it in reports."""
     import yaml
 
-    from zmqtopo.config.compose import Composer, Unsafe
+    from zmqtopo.config.compose import Composer, UnsafeError
     from zmqtopo.config.shield import shield
     from zmqtopo.config.syntax import explain
 
@@ -102,7 +103,7 @@ def parse_text(text: str, file: str) -> Source:
         root = composer.compose(yaml.parse(shield(text.removeprefix("\ufeff")), Loader=loader))
     except yaml.YAMLError as error:
         composer.problems.append(explain(error, file, lines))
-    except Unsafe as error:
+    except UnsafeError as error:
         composer.problems.append(error.problem)
     return Source(file, lines, root, composer.problems)
 

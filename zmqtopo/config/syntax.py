@@ -25,7 +25,7 @@ _FORBIDDEN_START = {
 
 
 def explain(error: yaml.YAMLError, file: str, lines: Sequence[str]) -> Problem:
-    """The problem ``yaml-syntax`` for what PyYAML raised on the text of ``lines``."""
+    """Return the problem ``yaml-syntax`` for what PyYAML raised on the text of ``lines``."""
     if isinstance(error, yaml.reader.ReaderError):
         return _unreadable_character(error, file, lines)
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem is None:
@@ -81,7 +81,7 @@ def _words(said: str, doing: str, lines: Sequence[str], line: int, column: int,
 
 
 def _colon(lines: Sequence[str], line: int, column: int) -> tuple[str, str]:
-    """Two keys where one is possible: a glued colon above, a second colon, or a wrong indentation."""
+    """Tell a glued colon above, a second colon, and a wrong indentation apart."""
     for number in (line, line - 1):
         glued = _GLUED.fullmatch(lines[number]) if 0 <= number < len(lines) else None
         if glued:
@@ -110,19 +110,15 @@ def _in_brackets(said: str, lines: Sequence[str], opened: yaml.Mark | None) -> t
 def _unreadable_character(error: yaml.reader.ReaderError, file: str, lines: Sequence[str]) -> Problem:
     # The offset counts characters in Python and bytes in C; the first such character is the one meant.
     code = error.character if isinstance(error.character, int) else ord(error.character)
-    for number, line in enumerate(lines):
-        column = line.find(chr(code))
-        if column >= 0:
-            break
-    else:
-        number = column = 0
+    number = next((n for n, line in enumerate(lines) if chr(code) in line), 0)
+    column = max(0, lines[number].find(chr(code)))
     return Problem("yaml-syntax", "error", f"the character U+{code:04X} cannot stand in a text file", file,
                    Place(number + 1, column + 1, column + 2),
                    'remove it; in double quotes it is written as an escape such as "\\x1b"')
 
 
 def _inside(lines: Sequence[str], line: int, column: int) -> tuple[int, int]:
-    """The end of the file is a line behind the last one: point to the end of the last line with text."""
+    """Move a place behind the last line with text, where a parser sees the end, to the end of that line."""
     while line > 0 and (line >= len(lines) or not lines[line].strip()):
         line -= 1
         column = len(lines[line].rstrip()) if line < len(lines) else 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from zmqtopo.config.problem import Place
 from zmqtopo.config.scalars import Plain
@@ -23,6 +24,9 @@ class Unknown:
 
 
 UNKNOWN = Unknown()
+
+Value = Any
+"""A plain value: dict, list, None, bool, int, float, str, bytes, or UNKNOWN. Which one, the schema says."""
 
 Step = str | int
 """One step of a path: a key or an index."""
@@ -42,7 +46,7 @@ class Node:
         self.depth = 0
 
     def place(self, lines: Sequence[str]) -> Place:
-        """Its place; what goes on below ends where its first line ends."""
+        """Return its place; what goes on below ends where its first line ends."""
         end = self.end_column
         if self.end_line != self.line:
             end = max(self.column, len(lines[self.line].rstrip())) if self.line < len(lines) else self.column
@@ -110,6 +114,13 @@ class Spot:
         if isinstance(node, List) and isinstance(step, int):
             return Spot(node.items[step], self.lines, None, use)
         raise LookupError(step)
+
+    def get(self, step: Step) -> Spot:
+        """Return the spot below, or this one where there is none."""
+        try:
+            return self[step]
+        except LookupError:
+            return self
 
     def __iter__(self) -> Iterator[Step]:
         node = self.origin

@@ -14,7 +14,7 @@ _NAMES = {"ms": "milliseconds", "s": "seconds", "B": "bytes", "kB": "kilobytes"}
 
 
 def quantity(value: float | str, rules: Schema) -> float:
-    """``value``, which ``rules`` allow, as a number in their ``x-unit``; text has the form ``1.5h``.
+    """Convert ``value``, which ``rules`` allow, to a number in their ``x-unit``; text has the form ``1.5h``.
 
     The number is whole, an int, where the schema wants integers. Raises ValueError, in words for the
     user, where the text is no whole number of units or outside ``minimum`` and ``maximum``.

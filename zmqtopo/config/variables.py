@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping as AnyMapping
-from typing import Any
 
 from zmqtopo.config.problem import Problem
 from zmqtopo.config.source import Source
-from zmqtopo.config.tree import UNKNOWN, Alias, List, Mapping, Node, Scalar, Unknown
+from zmqtopo.config.tree import UNKNOWN, Alias, List, Mapping, Node, Scalar, Unknown, Value
 from zmqtopo.config.wording import closest, quote
 
 _TOKEN = re.compile(r"\$(?:\$|\{([^{}]*)\}|(?=\{))")
@@ -29,20 +28,20 @@ class Evaluation:
         self.problems: list[Problem] = []
         self._source, self._environ, self._strict = source, environ, strict
         self._texts: dict[Scalar, str | Unknown] = {}
-        self.value: Any = self._plain(source.root, None) if source.root is not None else None
+        self.value: Value = self._plain(source.root, None) if source.root is not None else None
 
     def is_substituted(self, node: Node) -> bool:
-        """Whether a variable made the value of this node."""
+        """Tell whether a variable made the value of this node."""
         return node in self._texts
 
-    def _plain(self, node: Node, use: Node | None) -> Any:
+    def _plain(self, node: Node, use: Node | None) -> Value:
         while isinstance(node, Alias):
             use, node = use or node, node.target
         if isinstance(node, Mapping):
             return {key: self._plain(child, use) for key, (_, child) in node.children.items()}
         if isinstance(node, List):
             return [self._plain(item, use) for item in node.items]
-        assert isinstance(node, Scalar)  # noqa: S101 - there is no other kind
+        assert isinstance(node, Scalar)  # there is no other kind
         value = node.value
         if isinstance(value, str) and "$" in value:
             if node not in self._texts:
@@ -74,22 +73,23 @@ class Evaluation:
         if form is None:
             what = "is not closed" if inside is None and "}" not in rest else "is no variable"
             shown = quote(rest if inside is None else "${" + inside + "}")
-            self._report("bad-value", f"{shown} {what}", at,
-                         "write ${NAME}, ${NAME:-default} or ${NAME:?message}, one not inside another; $$ is a $")
+            self._report("bad-value", f"{shown} {what}", at, "write ${NAME}, ${NAME:-default} or "
+                         "${NAME:?message}, one not inside another; $$ is a $")
             return None
         name, operator, argument = form.groups()
         value = self._environ.get(name)
         if operator == "-":
             return value or argument
         if operator == "?" and not value:
-            self._report("undefined-variable", f"the variable {name} is not set: {quote(argument)[1:-1]}"
-                         if argument else f"the variable {name} is not set", at, f"set {name} in the environment")
+            reason = f": {quote(argument)[1:-1]}" if argument else ""
+            self._report("undefined-variable", f"the variable {name} is not set{reason}", at,
+                         f"set {name} in the environment")
             return None
         if value is None:
             near = closest(name, [n for n in self._environ if n.startswith(name[:1])])
-            hint = f"did you mean {near}? " if near else ""
+            hint = f"did you mean {near}? Or " if near else ""
             self._report("undefined-variable", f"the variable {name} is not set", at,
-                         f"{hint}Set it in the environment or write ${{{name}:-default}}".strip(),
+                         f"{hint}set it in the environment or write ${{{name}:-default}}",
                          strict=self._strict)
         return value
 

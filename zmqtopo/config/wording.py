@@ -9,7 +9,7 @@ LONGEST = 60
 
 
 def quote(text: str) -> str:
-    """``text`` in single quotes, cut to :data:`LONGEST` characters, unprintable ones escaped.
+    """Put ``text`` in single quotes, cut to :data:`LONGEST` characters, unprintable ones escaped.
 
     A name may hold terminal escapes or line breaks: none of them reaches a message as it is.
     """
@@ -18,7 +18,7 @@ def quote(text: str) -> str:
 
 
 def closest(word: str, candidates: Iterable[str]) -> str | None:
-    """The candidate that ``word`` probably stands for, or None when none is near."""
+    """Return the candidate that ``word`` probably stands for, or None when none is near."""
     from difflib import get_close_matches
 
     word = word.lower().replace("-", "_")
@@ -35,14 +35,14 @@ def closest(word: str, candidates: Iterable[str]) -> str | None:
 
 
 def listing(words: Sequence[str], last: str = "or") -> str:
-    """``a``, ``a or b``, ``a, b or c``."""
+    """Join words: ``a``, ``a or b``, ``a, b or c``."""
     if len(words) < 2:
         return "".join(words)
     return f"{', '.join(words[:-1])} {last} {words[-1]}"
 
 
 def with_article(noun: str) -> str:
-    """``a duration``, ``an address``; a list of things stays as it is."""
+    """Make ``a duration``, ``an address``; a list of things stays as it is."""
     if "," in noun or not noun[:1].isalpha() or noun.startswith("true "):
         return noun
     return f"{'an' if noun[0].lower() in 'aeio' else 'a'} {noun}"

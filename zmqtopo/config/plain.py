@@ -1,0 +1,143 @@
+"""A topology as the plain values of a file, everything filled in: what the verb ``config`` shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zmqtopo.config.definitions import option_rules
+from zmqtopo.config.model import (
+    Address,
+    Device,
+    File,
+    MonSocket,
+    OptionValue,
+    Peer,
+    Reference,
+    Socket,
+    Topology,
+)
+from zmqtopo.config.reference import nearest
+from zmqtopo.config.scalars import resolve
+from zmqtopo.config.tree import Value
+
+
+def plain(topology: Topology) -> dict[str, Any]:
+    """Return ``topology``, which has no errors, as dict, list, text, bytes and numbers.
+
+    Written as YAML it loads to an equal topology, but that a reference whose endpoint is fixed has
+    become that endpoint. Times have a unit, ``$`` is doubled, and an option that comes from a file
+    stays ``{file: PATH}``: no secret is read.
+    """
+    return _filled({
+        "version": topology.version,
+        "name": topology.name,
+        "description": _text(topology.description) or None,
+        "context": _filled({"io_threads": topology.context.io_threads,
+                            "max_sockets": topology.context.max_sockets}),
+        "devices": {name: _device(device, topology) for name, device in topology.devices.items()},
+        "peers": {name: _peer(peer, topology) for name, peer in topology.peers.items()} or None,
+    })
+
+
+def dump(topology: Topology) -> str:
+    """Return :func:`plain` as YAML, quoted for YAML 1.2 and 1.1 alike."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        def ignore_aliases(self, data: object) -> bool:
+            return True
+
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        # PyYAML knows what YAML 1.1 takes for a number, such as 1:30; this adds 1.2, such as 0o17.
+        style = None if isinstance(resolve(value), str) else "'"
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style)
+
+    Dumper.add_representer(str, text)
+    written: str = yaml.dump(plain(topology), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110)
+    return written
+
+
+def _device(device: Device, topology: Topology) -> dict[str, Any]:
+    restart = device.restart
+    return _filled({
+        "type": device.type,
+        "description": _text(device.description) or None,
+        "run": device.run.text,
+        **{s.role: _socket(s, device, topology) for s in device.sockets},
+        "restart": _filled({
+            "policy": restart.policy,
+            "backoff": [_time(seconds) for seconds in restart.backoff],
+            "max_retries": restart.max_retries,
+            "stable_after": _time(restart.stable_after),
+        }),
+        "stop_timeout": _time(device.stop_timeout),
+        "graph": {key: _text(value) for key, value in device.graph.items()} or None,
+    })
+
+
+def _peer(peer: Peer, topology: Topology) -> dict[str, Any]:
+    return _filled({
+        "type": peer.type,
+        "description": _text(peer.description) or None,
+        **_ends(peer, peer, topology),
+        "graph": {key: _text(value) for key, value in peer.graph.items()} or None,
+    })
+
+
+def _socket(socket: Socket, device: Device, topology: Topology) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "type": socket.type,
+        **_ends(socket, device, topology),
+        "options": {name: _option(name, value) for name, value in socket.options.items()},
+    }
+    if isinstance(socket, MonSocket):
+        told["prefix"] = {"in": _octets(socket.prefix_in), "out": _octets(socket.prefix_out)}
+        told["overflow"] = socket.overflow
+    return told
+
+
+def _ends(of: Socket | Peer, owner: Device | Peer, topology: Topology) -> dict[str, Any]:
+    ends = {"bind": [_text(a.text) for a in of.bind],
+            "connect": [_connection(a, owner, topology) for a in of.connect]}
+    return {key: texts for key, texts in ends.items() if texts}
+
+
+def _connection(to: Address | Reference, owner: Device | Peer, topology: Topology) -> str:
+    endpoint = nearest(to, owner, topology) if isinstance(to, Reference) else None
+    return _text(to.text if endpoint is None else str(endpoint))
+
+
+def _option(name: str, value: OptionValue) -> Value:
+    if isinstance(value, File):
+        return {"file": _text(value.path)}
+    if isinstance(value, tuple):
+        return [_text(item) if isinstance(item, str) else item for item in value]
+    if isinstance(value, str):
+        return _text(value)
+    unit = option_rules()[name].get("x-unit")
+    if unit in ("ms", "s") and isinstance(value, int) and value > 0:
+        return f"{value}{unit}" if unit == "s" else _time(value / 1000)
+    return value
+
+
+def _time(seconds: float) -> str | float:
+    if seconds == int(seconds):
+        return f"{int(seconds)}s"
+    milliseconds = round(seconds * 1000)
+    return f"{milliseconds}ms" if milliseconds / 1000 == seconds else seconds
+
+
+def _octets(value: bytes) -> str | bytes:
+    try:
+        return _text(value.decode())
+    except UnicodeDecodeError:
+        return value
+
+
+def _text(text: str) -> str:
+    """Double every ``$``, which would begin a variable."""
+    return text.replace("$", "$$")
+
+
+def _filled(told: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in told.items() if value is not None}
