@@ -1,0 +1,83 @@
+"""Everything that can be said about a topology without running it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from zmqtopo.config.model import Topology
+from zmqtopo.config.problem import Problem
+
+if TYPE_CHECKING:
+    from zmqtopo.config.load import Loaded
+
+__all__ = ["Checked", "check_file", "check_topology", "examine", "examine_text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A file that was read and checked.
+
+    ``file`` is its name in reports. ``topology`` is None when nothing could be made of it. ``problems``
+    are sorted by place, each once. ``lines`` are those of the file, for quoting.
+    """
+
+    file: str
+    topology: Topology | None
+    problems: list[Problem]
+    lines: Sequence[str]
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether one of the problems is an error, so that the topology must not run."""
+        return any(problem.severity == "error" for problem in self.problems)
+
+
+def examine(
+    path: str | os.PathLike[str], *, strict_variables: bool = False, environ: Mapping[str, str] | None = None
+) -> Checked:
+    """Read and check the file at ``path`` (``-`` is standard input); nothing is raised for its content.
+
+    With ``strict_variables`` an undefined variable is an error, as it is for ``up``. ``environ`` stands
+    in for the environment.
+    """
+    from zmqtopo.config.load import read
+
+    return _checked(read(os.fspath(path), strict_variables=strict_variables, environ=environ))
+
+
+def examine_text(text: str, file: str = "<text>", *, environ: Mapping[str, str] | None = None) -> Checked:
+    """As `examine`, of a text that is already here; ``file`` is its name in reports."""
+    from zmqtopo.config.load import read_text
+
+    return _checked(read_text(text, file, environ=environ))
+
+
+def check_file(path: str | os.PathLike[str], *, strict_variables: bool = False) -> list[Problem]:
+    """Every problem of the file at ``path``, sorted by place, each once."""
+    return examine(path, strict_variables=strict_variables).problems
+
+
+def check_topology(topology: Topology) -> list[Problem]:
+    """Every problem that the rules find in a topology, sorted by place, each once."""
+    from zmqtopo.check.graph import Graph
+    from zmqtopo.check.rules import RULES
+
+    graph = Graph(topology)
+    return _sorted([problem for rule in RULES.values() for problem in rule.problems(graph)])
+
+
+def _checked(loaded: Loaded) -> Checked:
+    from zmqtopo.check.ignore import without_ignored
+
+    problems = list(loaded.problems)
+    if loaded.topology is not None:
+        problems += check_topology(loaded.topology)
+    lines = loaded.source.lines
+    return Checked(loaded.source.file, loaded.topology, _sorted(without_ignored(problems, lines)), lines)
+
+
+def _sorted(problems: list[Problem]) -> list[Problem]:
+    return sorted(dict.fromkeys(problems), key=lambda problem: problem.sort_key)

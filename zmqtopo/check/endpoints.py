@@ -1,0 +1,321 @@
+"""Rules about addresses: can they be read, bound and reached, and does anybody claim them twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from zmqtopo.check.graph import Graph, Link
+from zmqtopo.check.rule import Finding, rule
+from zmqtopo.config.endpoint import EndpointError, parse
+from zmqtopo.config.model import Address, Device, Reference
+from zmqtopo.config.wording import closest, listing
+
+IPC_PATH_BYTES = 107  # sizeof(sockaddr_un.sun_path) is 108 on Linux, and libzmq wants the final NUL
+PORTED = frozenset({"tcp", "udp", "ws", "wss"})
+
+
+@rule(
+    "bad-endpoint", "error",
+    finds="An address that is no endpoint of ZeroMQ: no transport, no port, a port over 65535.",
+    why="libzmq would refuse it when the device starts, with an error that names no file and no line.",
+    bad="""
+        devices:
+          jobs:
+            type: streamer
+            in: {bind: tcp://*}
+            out: {bind: tcp://*:5560}
+        """,
+    good="""
+        devices:
+          jobs:
+            type: streamer
+            in: {bind: tcp://*:5559}
+            out: {bind: tcp://*:5560}
+        """,
+)
+def bad_endpoint(graph: Graph) -> Iterator[Finding]:
+    """Read again what could not be read, for the reason."""
+    for link in (*graph.binds, *graph.connects):
+        if isinstance(link.written, Address) and link.endpoint is None:
+            try:
+                parse(link.text)
+            except EndpointError as error:
+                yield Finding(link.place, f"{link.end.name}: {error}", error.hint)
+
+
+@rule(
+    "ipc-path-too-long", "error",
+    finds=f"An ipc path of more than {IPC_PATH_BYTES} bytes. Bytes count, not characters: é has two in UTF-8.",
+    why="The system keeps the path of a socket file in a fixed field; libzmq fails with ENAMETOOLONG.",
+    bad=f"""
+        devices:
+          jobs:
+            type: streamer
+            in: {{bind: "ipc:///run/{'feed/' * 21}in"}}
+            out: {{bind: tcp://*:5560}}
+        """,
+    good="""
+        devices:
+          jobs:
+            type: streamer
+            in: {bind: ipc:///run/feed/in}
+            out: {bind: tcp://*:5560}
+        """,
+)
+def ipc_path_too_long(graph: Graph) -> Iterator[Finding]:
+    """Measure every ipc path as the system does."""
+    for link in _addressed(graph):
+        if link.endpoint is None or link.endpoint.transport != "ipc":
+            continue
+        # As written: libzmq hands the path to the system without making it any shorter.
+        size = len(link.text.removeprefix("ipc://").encode(errors="surrogateescape"))
+        if size > IPC_PATH_BYTES:
+            yield Finding(
+                link.place,
+                f"{link.end.name}: the ipc path has {size} bytes, and the system allows {IPC_PATH_BYTES}",
+                "use a shorter path, such as one below /run or $XDG_RUNTIME_DIR",
+            )
+
+
+@rule(
+    "connect-wildcard", "error",
+    finds="A connect to `*`, `0.0.0.0` or `[::]`, or to a port or path that the system would choose.",
+    why="These mean \"every interface\" and \"any free port\": they say where to listen, not whom to call.",
+    bad="""
+        devices:
+          jobs:
+            type: streamer
+            in: {connect: tcp://*:5559}
+            out: {bind: tcp://*:5560}
+        """,
+    good="""
+        devices:
+          jobs:
+            type: streamer
+            in: {connect: tcp://producer:5559}
+            out: {bind: tcp://*:5560}
+        """,
+)
+def connect_wildcard(graph: Graph) -> Iterator[Finding]:
+    """Look at connects that are written as an address; a reference is made reachable."""
+    for link in graph.connects:
+        endpoint = link.endpoint
+        if endpoint is None or isinstance(link.written, Reference):
+            continue
+        if endpoint.is_wildcard_host:
+            yield Finding(
+                link.place, f"{link.end.name} connects to {link.text}, and nobody can be reached at a wildcard",
+                "name the host (127.0.0.1 for this machine), or use bind",
+            )
+        elif endpoint.is_system_port:
+            yield Finding(
+                link.place, f"{link.end.name} connects to {link.text}, whose end only the system knows",
+                "connect to DEVICE.SOCKET, which follows the choice of the system, or fix the address on both sides",
+            )
+
+
+@rule(
+    "bind-conflict", "error",
+    finds="One address that is bound twice. `*`, `0.0.0.0` and `[::]` take the port on every interface, "
+    "localhost is 127.0.0.1, and one ipc path may be spelled in several ways.",
+    why="The second bind of a port fails when the device starts. The second bind of an ipc path is worse: "
+    "it succeeds and takes all traffic from the first without a word.",
+    bad="""
+        devices:
+          jobs:
+            type: streamer
+            in: {bind: tcp://*:5559}
+            out: {bind: tcp://127.0.0.1:5559}
+        """,
+    good="""
+        devices:
+          jobs:
+            type: streamer
+            in: {bind: tcp://127.0.0.2:5559}
+            out: {bind: tcp://127.0.0.1:5559}
+        """,
+)
+def bind_conflict(graph: Graph) -> Iterator[Finding]:
+    """Report what the address book has seen, at the later of the two places."""
+    for later, earlier in graph.book.clashes:
+        if later.end is earlier.end:
+            who = "twice" if later.text == earlier.text else f"and also {earlier.text}, which takes it"
+            yield Finding(
+                later.place, f"{later.end.name} binds {later.text} {who}", "remove one of the two", earlier.place
+            )
+        else:
+            as_written = "" if later.text == earlier.text else f" as {earlier.text}"
+            yield Finding(
+                later.place,
+                f"{later.end.name} binds {later.text}, but {earlier.end.name} already binds it{as_written}",
+                _other_address(later), earlier.place,
+            )
+
+
+@rule(
+    "unknown-reference", "error",
+    finds="A reference `DEVICE.SOCKET` to a device or socket that is not there, or that binds nothing.",
+    why="A reference stands for the addresses that a socket binds; without one there is nothing to connect to.",
+    bad="""
+        devices:
+          ingest:
+            type: streamer
+            in: {bind: tcp://*:5559}
+            out: {bind: tcp://*:5560}
+          store:
+            type: streamer
+            in: {connect: ingets.out}
+            out: {bind: tcp://*:5561}
+        """,
+    good="""
+        devices:
+          ingest:
+            type: streamer
+            in: {bind: tcp://*:5559}
+            out: {bind: tcp://*:5560}
+          store:
+            type: streamer
+            in: {connect: ingest.out}
+            out: {bind: tcp://*:5561}
+        """,
+)
+def unknown_reference(graph: Graph) -> Iterator[Finding]:
+    """Follow every reference to its device, socket and binds; stop where something is damaged."""
+    devices = graph.topology.devices
+    for link in graph.connects:
+        reference = link.written
+        if isinstance(reference, Address):
+            continue
+        device = devices.get(reference.device)
+        if device is None:
+            yield Finding(
+                link.place, f"{link.end.name} connects to {reference.text}, but there is no device {reference.device}",
+                _devices_near(reference, devices),
+            )
+            continue
+        socket = device.socket(reference.socket)
+        if socket is None and not device.damaged:
+            yield Finding(
+                link.place,
+                f"{link.end.name} connects to {reference.text}, but {device.name} has no {reference.socket}",
+                f"{device.name} has {listing([s.role for s in device.sockets], 'and')}",
+            )
+        elif socket is not None and not socket.bind and not socket.damaged and not device.damaged:
+            yield Finding(
+                link.place, f"{link.end.name} connects to {reference.text}, which binds nothing",
+                f"let {reference.text} bind an address", socket.place,
+            )
+
+
+@rule(
+    "no-endpoint", "error",
+    finds="A socket that neither binds nor connects.",
+    why="Nothing can reach it, so the device would do nothing.",
+    bad="""
+        devices:
+          jobs:
+            type: streamer
+            in: {bind: tcp://*:5559}
+            out: {type: PUSH}
+        """,
+    good="""
+        devices:
+          jobs:
+            type: streamer
+            in: {bind: tcp://*:5559}
+            out: {type: PUSH, bind: tcp://*:5560}
+        """,
+)
+def no_endpoint(graph: Graph) -> Iterator[Finding]:
+    """Look for a socket with no address at all, not even a wrong one."""
+    for end in graph.ends:
+        if not end.socket.bind and not end.socket.connect and not end.damaged:
+            yield Finding(
+                end.socket.place, f"{end.name} neither binds nor connects",
+                "give it an address, such as bind: tcp://*:5559",
+            )
+
+
+@rule(
+    "unbound-endpoint", "info",
+    finds="A connect to an address of this machine that no device and no peer of the file binds.",
+    why="Often it is a mistyped port. If another program binds it, write that program down under `peers`.",
+    bad="""
+        devices:
+          jobs:
+            type: streamer
+            in: {connect: tcp://127.0.0.1:5559}
+            out: {bind: tcp://*:5560}
+        """,
+    good="""
+        devices:
+          jobs:
+            type: streamer
+            in: {connect: tcp://127.0.0.1:5559}
+            out: {bind: tcp://*:5560}
+        peers:
+          producer: {type: PUSH, bind: tcp://127.0.0.1:5559}
+        """,
+)
+def unbound_endpoint(graph: Graph) -> Iterator[Finding]:
+    """Look for local connects that meet nobody, unless an unreadable bind may be the one."""
+    if any(end.damaged for end in graph.ends) or any(bind.endpoint is None for bind in graph.binds):
+        return
+    for meeting in graph.meetings:
+        for link in meeting.connects if not meeting.binds else ():
+            endpoint = link.endpoint
+            if endpoint is None or endpoint.is_wildcard_host or endpoint.is_system_port:
+                continue  # other rules speak about these
+            if endpoint.transport != "inproc" and graph.book.is_local(link):
+                yield Finding(
+                    link.place, f"{link.end.name} connects to {link.text}, which nothing in this file binds",
+                    "check the address, or add the program that binds it to peers",
+                )
+
+
+@rule(
+    "privileged-port", "warning",
+    finds="A device that binds a port below 1024.",
+    why="Most systems give these ports only to root or to programs with a special capability.",
+    bad="""
+        devices:
+          jobs:
+            type: streamer
+            in: {bind: tcp://*:559}
+            out: {bind: tcp://*:5560}
+        """,
+    good="""
+        devices:
+          jobs:
+            type: streamer
+            in: {bind: tcp://*:5559}
+            out: {bind: tcp://*:5560}
+        """,
+)
+def privileged_port(graph: Graph) -> Iterator[Finding]:
+    """Look at the binds of devices: what a peer binds is its own affair."""
+    for link in graph.binds:
+        endpoint = link.endpoint
+        if link.ours and endpoint and endpoint.transport in PORTED and endpoint.port and endpoint.port < 1024:
+            yield Finding(
+                link.place, f"{link.end.name} binds port {endpoint.port}, which needs special rights",
+                "use a port from 1024 up",
+            )
+
+
+def _addressed(graph: Graph) -> Iterator[Link]:
+    """The links whose address is written down; a reference repeats what stands elsewhere."""
+    return (link for link in (*graph.binds, *graph.connects) if isinstance(link.written, Address))
+
+
+def _other_address(link: Link) -> str:
+    transport = link.endpoint.transport if link.endpoint else ""
+    thing = {"ipc": "path", "inproc": "name"}.get(transport, "port")
+    return f"give one of them another {thing}, or let one connect"
+
+
+def _devices_near(reference: Reference, devices: Mapping[str, Device]) -> str:
+    near = closest(reference.device, devices)
+    if near:
+        return f"did you mean {near}.{reference.socket}?"
+    return f"known are {listing(list(devices), 'and')}" if len(devices) <= 8 else ""

@@ -1,0 +1,142 @@
+"""Rules about the two socket types of a device: can it pass messages between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from zmqtopo.check.graph import End, Graph
+from zmqtopo.check.rule import Finding, rule
+from zmqtopo.check.sockets import DEVICE_PAIRS
+from zmqtopo.config.model import DEFAULT_TYPES, Device, Socket
+from zmqtopo.config.wording import listing
+
+_ROUTERS = ("ROUTER", "ROUTER")
+
+_CARRY_NOTHING = {
+    ("SUB", "XPUB"): (
+        "the subscriptions that reach XPUB cannot go up through SUB, which subscribes by option only",
+        "use XSUB with XPUB, which passes subscriptions on, or SUB with PUB",
+    ),
+    ("XSUB", "PUB"): (
+        "PUB keeps the subscriptions to itself, so XSUB never asks a publisher for anything",
+        "use XSUB with XPUB, which passes subscriptions on, or SUB with PUB",
+    ),
+}
+"""Pairs that look right: why no message passes, and what to use."""
+
+
+@rule(
+    "socket-pair", "error",
+    finds="Two socket types that cannot serve this type of device.",
+    why="Such a device starts and then carries nothing, or loses what it cannot pass on. "
+    "queue takes ROUTER/DEALER, DEALER/DEALER, PAIR/PAIR and DEALER/ROUTER; forwarder XSUB/XPUB, SUB/PUB and "
+    "XPUB/XSUB; streamer PULL/PUSH, PULL/PUB, PULL/XPUB and SUB/PUSH; monitored_queue all of these and ROUTER/ROUTER.",
+    bad="""
+        devices:
+          events:
+            type: forwarder
+            in: {type: SUB, bind: tcp://*:5559}
+            out: {bind: tcp://*:5560}
+        """,
+    good="""
+        devices:
+          events:
+            type: forwarder
+            in: {type: SUB, bind: tcp://*:5559}
+            out: {type: PUB, bind: tcp://*:5560}
+        """,
+)
+def socket_pair(graph: Graph) -> Iterator[Finding]:
+    """Look each pair up; a type that may be a default only because the real one is unreadable proves nothing."""
+    for device in graph.topology.devices.values():
+        if not has_wrong_pair(device):
+            continue
+        assert device.in_ is not None  # has_wrong_pair has looked
+        assert device.out is not None
+        pair = device.in_.type, device.out.type
+        if pair == _ROUTERS and device.type == "queue":
+            continue  # router-router says more
+        guilty = _guilty(device, device.in_, device.out)
+        other = device.out if guilty is device.in_ else device.in_
+        reason, hint = _explain(device, pair, guilty)
+        yield Finding(
+            guilty.type_place, f"{device.name} is a {device.type} with {pair[0]} as in and {pair[1]} as out: {reason}",
+            hint, other.type_place if other.type_place != guilty.type_place else None,
+        )
+
+
+@rule(
+    "router-router", "error",
+    finds="A queue with ROUTER on both sides.",
+    why="A message from one ROUTER carries first its sender, then its receiver. Only monitored_queue swaps the "
+    "two, so that the other ROUTER finds the receiver in front.",
+    bad="""
+        devices:
+          mesh:
+            type: queue
+            in: {type: ROUTER, bind: tcp://*:5559}
+            out: {type: ROUTER, bind: tcp://*:5560}
+        """,
+    good="""
+        devices:
+          mesh:
+            type: monitored_queue
+            in: {type: ROUTER, bind: tcp://*:5559}
+            out: {type: ROUTER, bind: tcp://*:5560}
+            mon: {bind: tcp://*:5561}
+        """,
+)
+def router_router(graph: Graph) -> Iterator[Finding]:
+    """Look for the one pair that needs the swap."""
+    for device in graph.topology.devices.values():
+        if device.type == "queue" and device.in_ and device.out and (device.in_.type, device.out.type) == _ROUTERS:
+            yield Finding(
+                device.out.type_place,
+                f"{device.name} is a queue with ROUTER on both sides, and nobody swaps the addresses",
+                "use type: monitored_queue with a mon, or DEALER as out", device.in_.type_place,
+            )
+
+
+def has_wrong_pair(device: Device) -> bool:
+    """Whether the two types, as far as they are known, carry nothing in this device."""
+    if device.type not in DEVICE_PAIRS or device.in_ is None or device.out is None:
+        return False
+    if not all(End(device, socket, socket.role).type_known for socket in (device.in_, device.out)):
+        return False
+    return (device.in_.type, device.out.type) not in DEVICE_PAIRS[device.type]
+
+
+def _guilty(device: Device, in_: Socket, out: Socket) -> Socket:
+    """The socket to point at: the one that fits nowhere, else the one that is not the default."""
+    pairs = DEVICE_PAIRS[device.type]
+    if in_.type not in {i for i, _ in pairs}:
+        return in_
+    if out.type not in {o for _, o in pairs}:
+        return out
+    return out if in_.type == DEFAULT_TYPES[device.type][0] else in_
+
+
+def _explain(device: Device, pair: tuple[str, str], guilty: Socket) -> tuple[str, str]:
+    if pair in _CARRY_NOTHING:
+        return _CARRY_NOTHING[pair]
+    if {"REQ", "REP"} & set(pair):
+        return "REQ and REP let one request pass at a time, and only in turn", "use ROUTER as in and DEALER as out"
+    pairs = DEVICE_PAIRS[device.type]
+    reason = "they cannot pass messages to each other"
+    elsewhere = [name for name in ("queue", "forwarder", "streamer") if pair in DEVICE_PAIRS[name]]
+    if elsewhere:
+        return f"that pair makes a {elsewhere[0]}", f"use type: {elsewhere[0]}, or {_default(device)}"
+    if pair[::-1] in pairs:
+        return "that is the wrong way round", f"use {pair[1]} as in and {pair[0]} as out"
+    if guilty.role == "in":
+        partners, side = sorted(o for i, o in pairs if i == guilty.type), "out"
+    else:
+        partners, side = sorted(i for i, o in pairs if o == guilty.type), "in"
+    if partners:
+        return reason, f"with {guilty.type} as {guilty.role}, use {listing(partners)} as {side}"
+    return reason, f"use {_default(device)}"
+
+
+def _default(device: Device) -> str:
+    in_, out = DEFAULT_TYPES[device.type]
+    return f"{in_} as in and {out} as out"

@@ -1,0 +1,60 @@
+"""What a rule is: a small function that finds, and beside it the words that explain it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from zmqtopo.check.graph import Graph
+from zmqtopo.config.problem import Place, Problem, Severity
+
+
+class Finding(NamedTuple):
+    """What a rule found; the rule's name, its severity and the file make it a `Problem`."""
+
+    place: Place
+    message: str
+    hint: str = ""
+    other: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule of the catalogue.
+
+    ``finds`` and ``why`` are sentences. ``bad`` and ``good`` are whole topologies in YAML: the first
+    gets this finding and no other, the second gets none.
+    """
+
+    name: str
+    severity: Severity
+    finds: str
+    why: str
+    bad: str
+    good: str
+    find: Callable[[Graph], Iterator[Finding]]
+
+    def problems(self, graph: Graph) -> Iterator[Problem]:
+        """The findings in this graph, in no promised order."""
+        for found in self.find(graph):
+            yield Problem(
+                rule=self.name, severity=self.severity, message=found.message, file=graph.topology.file,
+                place=found.place, hint=found.hint, other=found.other,
+            )
+
+
+RULES: dict[str, Rule] = {}
+"""The rules about topologies by name; `zmqtopo.check.rules` fills it."""
+
+
+def rule(
+    name: str, severity: Severity, *, finds: str, why: str, bad: str, good: str
+) -> Callable[[Callable[[Graph], Iterator[Finding]]], Callable[[Graph], Iterator[Finding]]]:
+    """Enter the decorated function into the catalogue."""
+
+    def enter(find: Callable[[Graph], Iterator[Finding]]) -> Callable[[Graph], Iterator[Finding]]:
+        RULES[name] = Rule(name, severity, finds, why, bad, good, find)
+        return find
+
+    return enter

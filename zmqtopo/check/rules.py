@@ -1,0 +1,8 @@
+"""The catalogue of rules: importing it enters every rule into `RULES`, family by family."""
+
+from __future__ import annotations
+
+from zmqtopo.check import endpoints, flow, inproc, monitor, options, pairs, partners
+from zmqtopo.check.rule import RULES, Finding, Rule
+
+__all__ = ["RULES", "Finding", "Rule", "endpoints", "flow", "inproc", "monitor", "options", "pairs", "partners"]

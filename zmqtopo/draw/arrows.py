@@ -1,0 +1,74 @@
+"""What connects what in a picture: an arrow for each connection, and which way it points.
+
+A picture reads from left to right: what enters a device comes from the left, what leaves it goes to the
+right, and its monitor is a way out. That alone decides which end is left; messages decide the arrowheads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from zmqtopo.check.graph import End, Graph, Link, Meeting
+from zmqtopo.check.sockets import pattern
+
+Heads = Literal["forward", "back", "both"]
+
+_COLUMN = {"out": -1, "mon": -1, None: 0, "in": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """An arrow from ``left`` to ``right``; an end is None where only the address ``meeting`` is drawn.
+
+    ``heads`` says where messages go: ``forward`` to the right, ``back`` to the left, or both.
+    """
+
+    left: End | None
+    right: End | None
+    heads: Heads
+    pattern: str
+    meeting: Meeting
+    links: tuple[Link, ...]
+
+    @property
+    def is_monitor(self) -> bool:
+        """Whether it carries the copies of a monitor."""
+        return any(link.end.role == "mon" for link in self.links)
+
+
+def arrows(graph: Graph) -> Iterator[Arrow]:
+    """One arrow for each connection; for an address with one side only, one to or from the address."""
+    for meeting in graph.meetings:
+        if meeting.binds and meeting.connects:
+            for bind, connect in meeting.pairs:
+                yield _between(meeting, bind, connect)
+            for bind in meeting.binds[1:]:
+                yield _to_address(meeting, bind)
+        else:
+            for link in (*meeting.binds, *meeting.connects):
+                yield _to_address(meeting, link)
+
+
+def _between(meeting: Meeting, bind: Link, connect: Link) -> Arrow:
+    a, b = connect.end, bind.end
+    there, back = _flows(a, b), _flows(b, a)
+    order = _COLUMN[a.role] - _COLUMN[b.role]
+    if order > 0 or (order == 0 and back and not there):
+        a, b, there, back = b, a, back, there
+    heads: Heads = "both" if there == back else "forward" if there else "back"
+    return Arrow(a, b, heads, pattern(a.type, b.type), meeting, (bind, connect))
+
+
+def _flows(a: End, b: End) -> bool:
+    return a.sends and b.receives
+
+
+def _to_address(meeting: Meeting, link: Link) -> Arrow:
+    end = link.end
+    sends, takes = end.sends, end.receives
+    on_the_right = _COLUMN[end.role] > 0 or (end.role is None and takes and not sends)
+    heads: Heads = "both" if sends and takes else "forward" if takes == on_the_right else "back"
+    left, right = (None, end) if on_the_right else (end, None)
+    return Arrow(left, right, heads, pattern(end.type, end.type), meeting, (link,))
