@@ -164,14 +164,6 @@ class Composer:
         node.end_line, node.end_column = event.end_mark.line, event.end_mark.column
         for merged in done.merges:
             self._merge(node, merged)
-        if isinstance(node, Mapping):
-            below: Iterable[Node] = (child for _, child in node.children.values())
-        else:
-            below = node.items
-        for child in below:
-            node.size += child.size
-            if child.depth >= node.depth:
-                node.depth = child.depth + 1
         self._place(_unknown(node) if done.refused else node, done.anchor)
 
     def _alias(self, event: Event) -> None:
@@ -206,6 +198,7 @@ class Composer:
         holder = self._stack[-1]
         if isinstance(holder.node, List):
             holder.node.items.append(node)
+            holder.node.holds(node)
         elif holder.key is None:
             holder.key = self._key(node)
         else:
@@ -216,8 +209,8 @@ class Composer:
         target = node.target if isinstance(node, Alias) else node
         if not isinstance(target, Scalar):
             self._report("yaml-syntax", "a key is text, not a mapping or a list", node)
-        elif isinstance(target.value, str) or (target is node and target.value is None):
-            return Scalar(target.value, node.line, node.column, node.end_line, node.end_column)
+        elif isinstance(node, Scalar) and (node.value is None or isinstance(node.value, str)):
+            return node
         elif target.value is not UNKNOWN:
             return Scalar(str(target.value), node.line, node.column, node.end_line, node.end_column)
         return Scalar(UNKNOWN, node.line, node.column, node.end_line, node.end_column)
@@ -236,6 +229,7 @@ class Composer:
             holder.ignored[name] = key
         else:
             mapping.children[name] = (key, node)
+            mapping.holds(node)
 
     def _merge(self, into: Node, value: Node) -> None:
         """Add the entries of ``<<``; those that are there win, and the earlier mapping of a list wins."""
@@ -253,6 +247,7 @@ class Composer:
                 for name, (key, child) in source.children.items():
                     if name not in into.children:
                         into.children[name] = (key, child) if at is None else (at, Alias(child, at))
+                        into.holds(child)
             elif not (isinstance(source, Scalar) and source.value is UNKNOWN):
                 self._report("yaml-syntax", "<< takes a mapping or a list of mappings", at or item)
 

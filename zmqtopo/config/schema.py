@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -129,11 +129,10 @@ def _dialect() -> type[Validator]:
     types = Draft7Validator.TYPE_CHECKER.redefine(
         "number", lambda _, value: _is_number(value)
     ).redefine("integer", lambda _, value: _is_number(value) and value == int(value))
-    standard = cast("Mapping[str, Keyword]", Draft7Validator.VALIDATORS)
-    keywords = {name: _but_for_unknown(check) for name, check in standard.items()}
-    own = {"$ref": _ref, "type": _type, "pattern": _pattern, "required": _required,
+    own: dict[str, Keyword] = {"$ref": _ref, "type": _type, "pattern": _pattern, "required": _required,
            "additionalProperties": _additional}
-    keywords |= {name: _but_for_unknown(check) for name, check in own.items()}
+    checks = cast("dict[str, Keyword]", {**Draft7Validator.VALIDATORS, **own})
+    keywords = {name: _but_for_unknown(check) for name, check in checks.items()}
     dialect: type[Validator] = extend(Draft7Validator, keywords, type_checker=types)  # type: ignore[no-untyped-call]
     return dialect
 

@@ -45,6 +45,12 @@ class Node:
         self.size = 1
         self.depth = 0
 
+    def holds(self, child: Node) -> None:
+        """Count what a child adds."""
+        self.size += child.size
+        if child.depth >= self.depth:
+            self.depth = child.depth + 1
+
     def place(self, lines: Sequence[str]) -> Place:
         """Return its place; what goes on below ends where its first line ends."""
         end = self.end_column
