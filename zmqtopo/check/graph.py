@@ -58,7 +58,7 @@ class End:
             return None
         if self.role == "mon":
             return "PUB"
-        in_, out = DEFAULT_TYPES.get(self.owner.type, ("", ""))
+        in_, out = DEFAULT_TYPES[self.owner.type] if self.owner.type else ("", "")
         return in_ if self.role == "in" else out
 
     @property
@@ -199,7 +199,7 @@ class Graph:
             if bind.endpoint is None:
                 continue
             key: Key = ("system", bind.end.name, bind.text) if bind.endpoint.is_system_port else self.book.key(bind)
-            meeting = at[bind] = meetings.setdefault(key, Meeting(_node(key), bind.text))
+            meeting = at[bind] = meetings.setdefault(key, Meeting(_node(bind), bind.text))
             meeting.binds.append(bind)
         for connect in self.connects:
             reached = self._reached(connect)
@@ -207,7 +207,8 @@ class Graph:
                 at[reached].connects.append(connect)
             elif connect.endpoint is not None:
                 key = self.book.key(connect)
-                meetings.setdefault(key, Meeting(_node(key), connect.text)).connects.append(connect)
+                text = str(connect.endpoint) if isinstance(connect.written, Reference) else connect.text
+                meetings.setdefault(key, Meeting(_node(connect), text)).connects.append(connect)
         return tuple(meetings.values())
 
     def _reached(self, connect: Link) -> Link | None:
@@ -227,6 +228,11 @@ def _ends(topology: Topology) -> Iterator[End]:
         yield End(peer, peer, None)
 
 
-def _node(key: Key) -> str:
-    """A stable name for the endpoint; the parts of a key are told apart by a space, which no address has."""
-    return "endpoint:" + " ".join(str(part) for part in key)
+def _node(link: Link) -> str:
+    """A name for the endpoint that two meetings never share: some addresses are many, one for each owner."""
+    whose = ""
+    if link.endpoint and link.endpoint.is_system_port:
+        whose = f" of {link.end.name}"
+    elif link.endpoint and link.endpoint.transport == "inproc" and link.process:
+        whose = f" in {link.process}"
+    return f"endpoint:{link.text}{whose}"

@@ -113,7 +113,7 @@ def _guilty(device: Device, in_: Socket, out: Socket) -> Socket:
         return in_
     if out.type not in {o for _, o in pairs}:
         return out
-    return out if in_.type == DEFAULT_TYPES[device.type][0] else in_
+    return out if in_.type == _defaults(device)[0] else in_
 
 
 def _explain(device: Device, pair: tuple[str, str], guilty: Socket) -> tuple[str, str]:
@@ -138,5 +138,9 @@ def _explain(device: Device, pair: tuple[str, str], guilty: Socket) -> tuple[str
 
 
 def _default(device: Device) -> str:
-    in_, out = DEFAULT_TYPES[device.type]
+    in_, out = _defaults(device)
     return f"{in_} as in and {out} as out"
+
+
+def _defaults(device: Device) -> tuple[str, str]:
+    return DEFAULT_TYPES[device.type] if device.type else ("", "")

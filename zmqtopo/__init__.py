@@ -1,0 +1,72 @@
+"""Run ZeroMQ brokers from one YAML file that is checked before it runs.
+
+>>> import zmqtopo
+>>> with zmqtopo.up("topologies/pipeline.yaml") as running:  # doctest: +SKIP
+...     print(running.endpoints)
+
+Importing this package imports nothing else: each name brings its module when it is first used.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zmqtopo.config.model import Topology
+    from zmqtopo.config.problem import Problem, TopologyError
+    from zmqtopo.runtime.running import up
+
+    __version__: str
+
+__all__ = ["Problem", "Topology", "TopologyError", "__version__", "check", "load", "up"]
+
+_HOMES = {
+    "Problem": "zmqtopo.config.problem",
+    "Topology": "zmqtopo.config.model",
+    "TopologyError": "zmqtopo.config.problem",
+    "up": "zmqtopo.runtime.running",
+}
+
+
+def check(path: str | os.PathLike[str]) -> list[Problem]:
+    """Return every problem of the file at ``path``, sorted by place; an empty list when all is well.
+
+    Opens no socket. A file that cannot be read is a problem too, and nothing is raised.
+    """
+    from zmqtopo.check import check_file
+
+    return check_file(path)
+
+
+def load(path: str | os.PathLike[str]) -> Topology:
+    """Return the topology in the file at ``path``, or raise TopologyError with all problems when one is an error.
+
+    An undefined variable is an error here, since what is loaded is meant to run.
+    """
+    from zmqtopo.check import examine
+    from zmqtopo.config.problem import TopologyError
+
+    checked = examine(path, strict_variables=True)
+    if checked.topology is None or checked.has_errors:
+        raise TopologyError(checked.problems)
+    return checked.topology
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            return version("zmqtopo")
+        except PackageNotFoundError:  # a source tree that nobody has installed
+            return "0+source"
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

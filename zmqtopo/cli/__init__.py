@@ -1,0 +1,114 @@
+"""The command: finds the verb, imports its module and no other, and turns what happens into an exit code.
+
+argparse it is, because it is there: it starts in a few milliseconds, where the libraries that are nicer to
+write for take longer to import than a small file takes to check.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Final, NoReturn
+
+from zmqtopo.cli.output import OutputError
+
+EXIT_USAGE: Final = 2
+EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as a shell says it
+EXIT_BROKEN_PIPE: Final = 141  # 128 + SIGPIPE
+
+VERBS: Final = {
+    "validate": "find every problem of topology files",
+    "graph": "draw a topology",
+    "up": "run a topology in the foreground",
+    "config": "print a topology as it is understood, with everything filled in",
+    "schema": "print the JSON Schema of topology files, for editors",
+}
+"""Each verb with its help. Its module ``zmqtopo.cli.VERB`` has ``add_arguments(parser)`` and ``run(args) -> int``."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that takes no abbreviations, which break when an option is added, and suggests what was meant."""
+
+    def __init__(self, prog: str, description: str, usage: str | None = None, epilog: str | None = None) -> None:
+        super().__init__(prog, usage, description, epilog, allow_abbrev=False)
+
+    def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """Parse; a mistake writes a message and raises SystemExit(2)."""
+        args, unknown = self.parse_known_args(arguments)
+        for argument in unknown:
+            if argument.startswith("-"):
+                self.fail("option", argument.partition("=")[0], list(self._option_string_actions))
+            self.error(f"one argument too many: {argument!r}")
+        return args
+
+    def fail(self, thing: str, word: str, known: Sequence[str]) -> NoReturn:
+        """End with a usage error that names what is nearest to ``word``."""
+        from zmqtopo.config.wording import closest
+
+        near = closest(word, known)
+        self.error(f"there is no {thing} {word!r}" + (f"; did you mean {near!r}?" if near else ""))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command with ``argv`` (by default that of the process) and return its exit code.
+
+    A usage error raises SystemExit(2), as argparse does. An exception that is not a user's mistake comes
+    out as it is: a traceback is what a bug report needs.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal in ASCII is no reason to fail
+    try:
+        code = _dispatch(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Who read our output has seen enough. Python flushes once more at exit; let that go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+    except OutputError as error:
+        print(f"zmqtopo: error: {error}", file=sys.stderr)
+        return 1
+    return code
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0].startswith("-"):
+        return _without_verb(arguments)
+    verb = arguments[0]
+    if verb not in VERBS:
+        _parser().fail("verb", verb, list(VERBS))
+    module = import_module(f"zmqtopo.cli.{verb}")
+    parser = Parser(f"zmqtopo {verb}", f"{VERBS[verb][0].upper()}{VERBS[verb][1:]}.")
+    module.add_arguments(parser)
+    code: int = module.run(parser.parse(arguments[1:]))
+    return code
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        "zmqtopo", "Run ZeroMQ brokers from one YAML file that is checked before it runs.",
+        "zmqtopo [-h] [--version] VERB ...", "`zmqtopo VERB --help` explains a verb.",
+    )
+    parser.add_argument("--version", action="store_true", help="print the versions of zmqtopo and what it stands on")
+    verbs = parser.add_argument_group("verbs")
+    for verb, words in VERBS.items():
+        verbs.add_argument(verb, nargs="?", help=words)
+    return parser
+
+
+def _without_verb(arguments: list[str]) -> int:
+    parser = _parser()
+    if parser.parse(arguments).version:
+        from zmqtopo.cli.version import versions
+
+        print(versions())
+        return 0
+    parser.print_help(sys.stderr)
+    return EXIT_USAGE
