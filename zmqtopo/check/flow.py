@@ -58,7 +58,7 @@ def forwarding_loop(graph: Graph) -> Iterator[Finding]:
         if links in seen:
             continue  # the same circle the other way round
         seen.add(links)
-        last = max(links, key=lambda link: link.place)
+        last = max(links, key=lambda link: (link.place, link.text))
         names = sorted({name for name, _ in component})
         yield Finding(
             last.place,
@@ -69,7 +69,7 @@ def forwarding_loop(graph: Graph) -> Iterator[Finding]:
 
 
 def _hops(graph: Graph) -> dict[Way, dict[Way, list[Link]]]:
-    """From each way to those that its messages enter next, with the links they use.
+    """From each way to those that its messages enter next, with the connects that lead there.
 
     What a ROUTER sends goes to the peer that the message names, so it does not circle by itself.
     """
@@ -81,7 +81,7 @@ def _hops(graph: Graph) -> dict[Way, dict[Way, list[Link]]]:
                 if after is None or not sender.end.sends or sender.end.type == "ROUTER":
                     continue
                 for before in _ways_to(sender.end):
-                    hops.setdefault(before, {}).setdefault(after, []).extend((bind, connect))
+                    hops.setdefault(before, {}).setdefault(after, []).append(connect)
     return hops
 
 

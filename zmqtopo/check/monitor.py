@@ -67,7 +67,10 @@ def mon_not_allowed(graph: Graph) -> Iterator[Finding]:
     """Look for a mon on any other type of device."""
     for device in graph.topology.devices.values():
         if device.mon and device.type not in ("monitored_queue", ""):
-            types = "" if device.type == "queue" else _types(graph, device.name)
+            # A monitored_queue has the default types of a queue, so those of the others have to be written.
+            types = "" if device.type == "queue" else (
+                f" with in: {{type: {device.in_.type}}} and out: {{type: {device.out.type}}}"
+            )
             yield Finding(
                 device.mon.place, f"{device.name} is a {device.type}, and only a monitored_queue has a mon",
                 f"use type: monitored_queue{types}", device.type_place,
@@ -135,11 +138,3 @@ def mon_blocks(graph: Graph) -> Iterator[Finding]:
                 mon.overflow_place, f"{device.name} stands still while its {mon.type} mon is full or has no reader",
                 "use overflow: drop, or a PUB mon, if the device matters more than the copies",
             )
-
-
-def _types(graph: Graph, name: str) -> str:
-    """What else to write: a monitored_queue has other default types than a forwarder or streamer."""
-    device = graph.topology.devices[name]
-    if device.in_ is None or device.out is None:
-        return ""
-    return f" with in: {{type: {device.in_.type}}} and out: {{type: {device.out.type}}}"

@@ -51,8 +51,6 @@ def socket_pair(graph: Graph) -> Iterator[Finding]:
     for device in graph.topology.devices.values():
         if not has_wrong_pair(device):
             continue
-        assert device.in_ is not None  # has_wrong_pair has looked
-        assert device.out is not None
         pair = device.in_.type, device.out.type
         if pair == _ROUTERS and device.type == "queue":
             continue  # router-router says more
@@ -89,7 +87,7 @@ def socket_pair(graph: Graph) -> Iterator[Finding]:
 def router_router(graph: Graph) -> Iterator[Finding]:
     """Look for the one pair that needs the swap."""
     for device in graph.topology.devices.values():
-        if device.type == "queue" and device.in_ and device.out and (device.in_.type, device.out.type) == _ROUTERS:
+        if device.type == "queue" and (device.in_.type, device.out.type) == _ROUTERS:
             yield Finding(
                 device.out.type_place,
                 f"{device.name} is a queue with ROUTER on both sides, and nobody swaps the addresses",
@@ -99,7 +97,7 @@ def router_router(graph: Graph) -> Iterator[Finding]:
 
 def has_wrong_pair(device: Device) -> bool:
     """Whether the two types, as far as they are known, carry nothing in this device."""
-    if device.type not in DEVICE_PAIRS or device.in_ is None or device.out is None:
+    if device.type not in DEVICE_PAIRS:
         return False
     if not all(End(device, socket, socket.role).type_known for socket in (device.in_, device.out)):
         return False
@@ -128,12 +126,13 @@ def _explain(device: Device, pair: tuple[str, str], guilty: Socket) -> tuple[str
         return f"that pair makes a {elsewhere[0]}", f"use type: {elsewhere[0]}, or {_default(device)}"
     if pair[::-1] in pairs:
         return "that is the wrong way round", f"use {pair[1]} as in and {pair[0]} as out"
-    if guilty.role == "in":
-        partners, side = sorted(o for i, o in pairs if i == guilty.type), "out"
-    else:
-        partners, side = sorted(i for i, o in pairs if o == guilty.type), "in"
-    if partners:
-        return reason, f"with {guilty.type} as {guilty.role}, use {listing(partners)} as {side}"
+    for kept in ("in", "out") if guilty.role == "in" else ("out", "in"):
+        if kept == "in":
+            keep, change, choice = pair[0], "out", sorted(o for i, o in pairs if i == pair[0])
+        else:
+            keep, change, choice = pair[1], "in", sorted(i for i, o in pairs if o == pair[1])
+        if choice:
+            return reason, f"with {keep} as {kept}, use {listing(choice)} as {change}"
     return reason, f"use {_default(device)}"
 
 

@@ -67,20 +67,19 @@ def _device(device: Device, red: set[Place]) -> str:
     ink = _RED if wrong else escape(device.graph.get("color", _INK))
     kind = device.type.replace("_", " ") + (", own process" if device.run.text == "process" else "")
     rows = [
-        f"<tr>{_port(device.in_, 'in', red)}"
+        f"<tr>{_port(device.in_, red)}"
         f'<td><b>{escape(device.name)}</b><br/><font point-size="10">{escape(kind)}</font></td>'
-        f"{_port(device.out, 'out', red)}</tr>"
+        f"{_port(device.out, red)}</tr>"
     ]
     if device.mon is not None:
-        rows.append(f"<tr><td></td>{_port(device.mon, 'mon', red)}<td></td></tr>")
+        rows.append(f"<tr><td></td>{_port(device.mon, red)}<td></td></tr>")
     table = (f'<table border="2" cellborder="0" cellspacing="0" cellpadding="6" color="{ink}" bgcolor="white">'
              f"{''.join(rows)}</table>")
     return f'{_quoted("device:" + device.name)} [shape="plain", label=<{table}>{_tooltip(device)}]'
 
 
-def _port(socket: Socket | None, role: str, red: set[Place]) -> str:
-    if socket is None:
-        return f'<td port="{role}"><font color="{_RED}">no {role}</font></td>'
+def _port(socket: Socket, red: set[Place]) -> str:
+    role = socket.role
     wrong = bool({socket.place, socket.type_place, *socket.option_places.values()} & red)
     text = f'{role}<br/><font point-size="9">{escape(socket.type)}</font>'
     text = f'<font color="{_RED}">{text}</font>' if wrong else text

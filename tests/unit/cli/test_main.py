@@ -1,0 +1,105 @@
+"""The command inside this process: what it imports, what it says, what it returns."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from zmqtopo.cli import VERBS, main
+from zmqtopo.cli.output import OutputError, emit
+
+GOOD = "devices: {}\n"
+BAD = "devices:\n  a: {type: streamer, in: {bind: tcp://*:5001}, out: {bind: tcp://*:5001}}\n"
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> str:
+    path = tmp_path / "good.yaml"
+    path.write_text(GOOD)
+    return str(path)
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["valdate"], "there is no verb 'valdate'; did you mean 'validate'?"),
+    (["nothing-like-it"], "there is no verb 'nothing-like-it'"),
+    (["--versoin"], "there is no option '--versoin'; did you mean '--version'?"),
+    (["validate"], "the following arguments are required: FILE"),
+    (["validate", "--formta=json", "x"], "there is no option '--formta'; did you mean '--format'?"),
+    (["validate", "--str", "x"], "there is no option '--str'"),
+    (["validate", "--format", "xml", "x"], "invalid choice: 'xml'"),
+    (["graph", "x", "y"], "one argument too many: 'y'"),
+    (["schema", "x"], "one argument too many: 'x'"),
+])
+def test_a_usage_error_says_what_was_meant(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    said = capsys.readouterr()
+    assert end.value.code == 2
+    assert words in said.err
+    assert said.out == ""
+
+
+def test_no_verb_prints_the_help_and_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert all(f"  {verb} " in said.err for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([verb, "--help"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: zmqtopo {verb} ")
+
+
+def modules_after(code: str) -> set[str]:
+    script = f"import sys\n{code}\nprint(*sorted(sys.modules), file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    return set(done.stderr.split())
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    loaded = modules_after("import zmqtopo")
+    assert {m for m in loaded if m.startswith("zmqtopo")} == {"zmqtopo"}
+    assert not loaded & {"zmq", "yaml", "jsonschema", "networkx", "argparse", "dataclasses"}
+
+
+def test_validate_needs_neither_zmq_nor_networkx(good: str) -> None:
+    loaded = modules_after(f"import zmqtopo.cli\nassert zmqtopo.cli.main(['validate', {good!r}]) == 0")
+    assert not loaded & {"zmq", "networkx", "zmqtopo.runtime", "zmqtopo.devices", "zmqtopo.loop", "zmqtopo.cli.up"}
+
+
+def test_an_interrupt_is_no_traceback(monkeypatch: pytest.MonkeyPatch, good: str) -> None:
+    def interrupted(args: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("zmqtopo.cli.validate.run", interrupted)
+    assert main(["validate", good]) == 130
+
+
+def test_an_error_of_ours_is_a_traceback(monkeypatch: pytest.MonkeyPatch, good: str) -> None:
+    def broken(args: object) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("zmqtopo.cli.validate.run", broken)
+    with pytest.raises(ZeroDivisionError):
+        main(["validate", good])
+
+
+def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(BAD.encode())))
+    assert main(["validate", "--format", "concise", "-"]) == 1
+    assert capsys.readouterr().out.startswith("<stdin>:2:")
+
+
+def test_a_result_that_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="cannot write to .*: No such file or directory"):
+        emit("x", str(tmp_path / "nowhere" / "file"))
