@@ -34,7 +34,8 @@ def check(path: str | os.PathLike[str]) -> list[Problem]:
 
     Opens no socket. A file that cannot be read is a problem too, and nothing is raised.
     """
-    from zmqtopo.check import check_file
+    # The package has another name than this function: once imported, it would take its place.
+    from zmqtopo.checks import check_file
 
     return check_file(path)
 
@@ -44,7 +45,7 @@ def load(path: str | os.PathLike[str]) -> Topology:
 
     An undefined variable is an error here, since what is loaded is meant to run.
     """
-    from zmqtopo.check import examine
+    from zmqtopo.checks import examine
     from zmqtopo.config.problem import TopologyError
 
     checked = examine(path, strict_variables=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from zmqtopo.check import examine
+from zmqtopo.checks import examine
 from zmqtopo.cli.output import emit
 from zmqtopo.cli.topology import EXIT_BAD_FILE, report
 
@@ -22,7 +22,7 @@ def run(args: argparse.Namespace) -> int:
     A topology with errors is drawn as far as it is understood, its problems in red, but only to standard
     output: a good drawing in a file is not replaced by a bad one.
     """
-    from zmqtopo.check.graph import Graph
+    from zmqtopo.checks.graph import Graph
     from zmqtopo.draw.dot import dot
 
     checked = examine(args.file)

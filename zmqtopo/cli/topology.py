@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-from zmqtopo.check import Checked, examine
+from zmqtopo.checks import Checked, examine
 from zmqtopo.config.model import Topology
 
 EXIT_BAD_FILE: Final = 78  # EX_CONFIG of sysexits.h

@@ -6,7 +6,7 @@ import argparse
 import io
 import sys
 
-from zmqtopo.check import Checked, examine
+from zmqtopo.checks import Checked, examine
 from zmqtopo.cli.output import emit
 
 

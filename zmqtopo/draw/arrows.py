@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from zmqtopo.check.graph import End, Graph, Link, Meeting
-from zmqtopo.check.sockets import pattern
+from zmqtopo.checks.graph import End, Graph, Link, Meeting
+from zmqtopo.checks.sockets import pattern
 
 Heads = Literal["forward", "back", "both"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from html import escape
 
-from zmqtopo.check.graph import End, Graph
+from zmqtopo.checks.graph import End, Graph
 from zmqtopo.config.model import Device, Peer, Socket
 from zmqtopo.config.problem import Place, Problem
 from zmqtopo.draw.arrows import Arrow, arrows

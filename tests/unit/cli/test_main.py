@@ -101,5 +101,5 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 
 def test_a_result_that_cannot_be_written(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="cannot write to .*: No such file or directory"):
+    with pytest.raises(OutputError, match=r"cannot write to .*: No such file or directory"):
         emit("x", str(tmp_path / "nowhere" / "file"))

@@ -8,8 +8,8 @@ from textwrap import dedent
 
 import pytest
 
-from zmqtopo.check import examine_text
-from zmqtopo.check.graph import Graph
+from zmqtopo.checks import examine_text
+from zmqtopo.checks.graph import Graph
 from zmqtopo.draw.dot import dot
 
 TOPOLOGY = """
@@ -155,5 +155,5 @@ def test_graphviz_takes_it_without_a_word(yaml: str) -> None:
     done = subprocess.run(["dot", "-Tsvg"], input=drawn(yaml).encode(), capture_output=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, b"")
     titles = [html.unescape(title) for title in re.findall(r"<title>(.*?)</title>", done.stdout.decode())]
-    nodes = {title.partition(":")[2] for title in titles if title.startswith(("device:", "peer:")) and "->" not in title}
+    nodes = {t.partition(":")[2] for t in titles if t.startswith(("device:", "peer:")) and "->" not in t}
     assert nodes == set(re.findall(r'"(?:device|peer):(\S+)" \[', drawn(yaml)))

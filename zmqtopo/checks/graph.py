@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from zmqtopo.check.addresses import AddressBook, Key
-from zmqtopo.check.sockets import receives, sends
+from zmqtopo.checks.addresses import AddressBook, Key
+from zmqtopo.checks.sockets import receives, sends
 from zmqtopo.config.endpoint import Endpoint
 from zmqtopo.config.model import DEFAULT_TYPES, Address, Device, Peer, Reference, Role, Socket, Topology
 from zmqtopo.config.problem import Place

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from zmqtopo.check.graph import Graph
+from zmqtopo.checks.graph import Graph
 from zmqtopo.config.problem import Place, Problem, Severity
 
 
@@ -45,7 +45,7 @@ class Rule:
 
 
 RULES: dict[str, Rule] = {}
-"""The rules about topologies by name; `zmqtopo.check.rules` fills it."""
+"""The rules about topologies by name; `zmqtopo.checks.rules` fills it."""
 
 
 def rule(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zmqtopo.check.graph import End, Graph
-from zmqtopo.check.rule import Finding, rule
-from zmqtopo.check.sockets import DEVICE_PAIRS
+from zmqtopo.checks.graph import End, Graph
+from zmqtopo.checks.rule import Finding, rule
+from zmqtopo.checks.sockets import DEVICE_PAIRS
 from zmqtopo.config.model import DEFAULT_TYPES, Device, Socket
 from zmqtopo.config.wording import listing
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zmqtopo.check import endpoints, flow, inproc, monitor, options, pairs, partners
-from zmqtopo.check.rule import RULES, Finding, Rule
+from zmqtopo.checks import endpoints, flow, inproc, monitor, options, pairs, partners
+from zmqtopo.checks.rule import RULES, Finding, Rule
 
 __all__ = ["RULES", "Finding", "Rule", "endpoints", "flow", "inproc", "monitor", "options", "pairs", "partners"]

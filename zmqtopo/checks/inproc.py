@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zmqtopo.check.graph import Graph, Link
-from zmqtopo.check.rule import Finding, rule
+from zmqtopo.checks.graph import Graph, Link
+from zmqtopo.checks.rule import Finding, rule
 from zmqtopo.config.model import Device, Reference
 from zmqtopo.config.wording import closest
 

@@ -6,7 +6,7 @@ from textwrap import dedent
 
 import pytest
 
-from zmqtopo.check import check_topology, examine_text
+from zmqtopo.checks import check_topology, examine_text
 from zmqtopo.config.endpoint import parse
 from zmqtopo.config.model import Address, Device, Socket, Topology
 from zmqtopo.config.problem import Problem

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from zmqtopo.check.graph import Graph
-from zmqtopo.check.rule import Finding, rule
+from zmqtopo.checks.graph import Graph
+from zmqtopo.checks.rule import Finding, rule
 from zmqtopo.config.model import Socket
 from zmqtopo.config.problem import Place
 from zmqtopo.config.wording import listing

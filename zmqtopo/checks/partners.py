@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zmqtopo.check.graph import End, Graph, Link
-from zmqtopo.check.pairs import has_wrong_pair
-from zmqtopo.check.rule import Finding, rule
-from zmqtopo.check.sockets import MON_CAN_BLOCK, MON_NEVER_BLOCKS, PARTNERS, can_talk
+from zmqtopo.checks.graph import End, Graph, Link
+from zmqtopo.checks.pairs import has_wrong_pair
+from zmqtopo.checks.rule import Finding, rule
+from zmqtopo.checks.sockets import MON_CAN_BLOCK, MON_NEVER_BLOCKS, PARTNERS, can_talk
 from zmqtopo.config.model import Device
 from zmqtopo.config.wording import listing
 

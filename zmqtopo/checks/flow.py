@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zmqtopo.check.graph import End, Graph, Link
-from zmqtopo.check.rule import Finding, rule
+from zmqtopo.checks.graph import End, Graph, Link
+from zmqtopo.checks.rule import Finding, rule
 from zmqtopo.config.model import Device
 from zmqtopo.config.wording import listing
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zmqtopo.check.graph import Graph
-from zmqtopo.check.rule import Finding, rule
-from zmqtopo.check.sockets import MON_CAN_BLOCK, MON_NEVER_BLOCKS
+from zmqtopo.checks.graph import Graph
+from zmqtopo.checks.rule import Finding, rule
+from zmqtopo.checks.sockets import MON_CAN_BLOCK, MON_NEVER_BLOCKS
 
 
 @rule(

@@ -6,8 +6,8 @@ from textwrap import dedent
 
 import pytest
 
-from zmqtopo.check import examine_text
-from zmqtopo.check.rules import RULES, Rule
+from zmqtopo.checks import examine_text
+from zmqtopo.checks.rules import RULES, Rule
 
 EVERY_RULE = pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.name)
 

@@ -62,15 +62,15 @@ def check_file(path: str | os.PathLike[str], *, strict_variables: bool = False) 
 
 def check_topology(topology: Topology) -> list[Problem]:
     """Every problem that the rules find in a topology, sorted by place, each once."""
-    from zmqtopo.check.graph import Graph
-    from zmqtopo.check.rules import RULES
+    from zmqtopo.checks.graph import Graph
+    from zmqtopo.checks.rules import RULES
 
     graph = Graph(topology)
     return _sorted([problem for rule in RULES.values() for problem in rule.problems(graph)])
 
 
 def _checked(loaded: Loaded) -> Checked:
-    from zmqtopo.check.ignore import without_ignored
+    from zmqtopo.checks.ignore import without_ignored
 
     problems = list(loaded.problems)
     if loaded.topology is not None:

@@ -4,8 +4,8 @@ from textwrap import dedent
 
 import pytest
 
-from zmqtopo.check import examine_text
-from zmqtopo.check.graph import Graph, Meeting
+from zmqtopo.checks import examine_text
+from zmqtopo.checks.graph import Graph, Meeting
 
 TOPOLOGY = """
     devices:
