@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Final, NoReturn
 
-from zmqtopo.cli.output import OutputError
+from zmqtopo.cli.output import OutputError, emit
 
 EXIT_USAGE: Final = 2
 EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as a shell says it
@@ -65,17 +65,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # a terminal in ASCII is no reason to fail
     try:
         code = _dispatch(arguments)
-        sys.stdout.flush()
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Who read our output has seen enough. Python flushes once more at exit; let that go nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _abandon_stdout()  # who read it has seen enough
         return EXIT_BROKEN_PIPE
     except OutputError as error:
+        _abandon_stdout()
         print(f"zmqtopo: error: {error}", file=sys.stderr)
         return 1
     return code
+
+
+def _abandon_stdout() -> None:
+    """Let what is still in the buffer go nowhere: Python flushes once more at exit, and would complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -108,7 +112,7 @@ def _without_verb(arguments: list[str]) -> int:
     if parser.parse(arguments).version:
         from zmqtopo.cli.version import versions
 
-        print(versions())
+        emit(f"{versions()}\n")
         return 0
     parser.print_help(sys.stderr)
     return EXIT_USAGE
