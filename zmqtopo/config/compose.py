@@ -23,8 +23,8 @@ from zmqtopo.config.wording import closest, quote
 MAX_DEPTH = 100
 """Levels of nesting, aliases written out; a topology needs seven."""
 
-MAX_NODES = 2_000_000
-"""Nodes of a file, aliases written out: some 100,000 devices."""
+MAX_NODES = 1_000_000
+"""Nodes of a file, aliases written out: some 80,000 devices."""
 
 Event = Any  # PyYAML has no types
 

@@ -7,6 +7,7 @@ finding, and what was found becomes UNKNOWN in the value.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from zmqtopo.config.problem import Place, Problem
 from zmqtopo.config.scalars import resolve
 from zmqtopo.config.source import Source
 from zmqtopo.config.tree import UNKNOWN, Node, Spot, Step, Value
+from zmqtopo.config.units import respelled
 from zmqtopo.config.wording import closest, listing, quote, with_article
 
 if TYPE_CHECKING:
@@ -62,23 +64,17 @@ class Findings:
         for path, found in by_path.items():
             error = min(found, key=lambda e: _ORDER.get(str(e.validator), 9))
             if error.validator == "additionalProperties":
-                near = self._unknown_key(path, error, self._inside(holder, path[start:-1]))
+                near = self._unknown_key(path, error, error.instance)
                 if near:
                     suggested.add((*path[:-1], near))
             else:
                 self._value(path, error)
-            self._inside(holder, path[start:-1])[path[-1]] = UNKNOWN
+            _spoil(holder, path[start:])
         for path, error in missing:
             # A misspelled key explains why the right one is missing.
             if (*path, error.message) not in suggested:
                 self._missing(path, error)
-            self._inside(holder, path[start:])[error.message] = UNKNOWN
-
-    @staticmethod
-    def _inside(holder: Value, steps: Sequence[Step]) -> Value:
-        for step in steps:
-            holder = holder[step]
-        return holder
+            _spoil(holder, (*path[start:], error.message))
 
     def _spot(self, path: Path) -> Spot:
         spot = self._source.spot
@@ -86,22 +82,20 @@ class Findings:
             spot = spot[step]
         return spot
 
-    def _report(self, rule: str, message: str, spot: Spot, at_key: bool, hint: str = "") -> None:
-        # What an anchor brings to several places is one cause.
-        cause = (rule, message, spot.origin if not at_key else spot.key or spot.node)
+    def _report(self, rule: str, message: str, spot: Spot, at_key: bool, hint: str = "",
+                where: str = "") -> None:
+        # What an anchor brings to several places is one cause, whatever the places are called.
+        cause = (rule, message, spot.origin)
         if cause not in self._told:
             self._told.add(cause)
             place = spot.key_place if at_key else spot.place
-            self.problems.append(Problem(rule, "error", message, self._source.file, place, hint))
+            self.problems.append(Problem(rule, "error", message + where, self._source.file, place, hint))
 
     def _missing(self, path: Path, error: ValidationError) -> None:
         key = error.message
-        what = definition(_rules(error)["properties"][key])
-        hint = ""
-        if "enum" in what:
-            hint = f"write {key}: and {with_article(what['title'])} such as {listing(_choices(what)[:2])}"
-        elif what.get("type") == "object":
-            hint = f"write {key}: {_example(_rules(error)['properties'][key])}"
+        rules = _rules(error)["properties"][key]
+        choices = _choices(definition(rules)) if "enum" in definition(rules) else []
+        hint = f"write {key}: {listing(choices) if 0 < len(choices) <= 4 else _example(rules)}"
         if not path:
             empty = not error.instance
             message = f"the file has no {key}" if not empty else f"the file is empty: it has no {key}"
@@ -109,7 +103,7 @@ class Findings:
             return
         self._report("missing-key", f"{_name(path)} has no {key}", self._spot(path), True, hint)
 
-    def _unknown_key(self, path: Path, error: ValidationError, holder: dict[str, Value]) -> str | None:
+    def _unknown_key(self, path: Path, error: ValidationError, holder: Value) -> str | None:
         """Report it; returns the key that was probably meant."""
         key, known = error.message, _rules(error)["properties"]
         spelled = key.lower().removeprefix("zmq_")
@@ -125,9 +119,9 @@ class Findings:
             hint = f"did you mean {near}?"
         else:
             some = list(known)
-            hint = f"known keys are {listing(some, 'and')}" if len(some) <= 12 else "see `zmqtopo schema`"
+            hint = f"known keys are {listing(some, 'and')}" if len(some) <= 12 else "see zmqtopo schema"
         where = f" in {_name(path[:-1])}" if len(path) > 1 else ""
-        self._report("unknown-key", f"unknown key {quote(key)}{where}", self._spot(path), True, hint)
+        self._report("unknown-key", f"unknown key {quote(key)}", self._spot(path), True, hint, where)
         return near
 
     def _value(self, path: Path, error: ValidationError) -> None:
@@ -139,8 +133,20 @@ class Findings:
             return
         rule = "wrong-type" if error.validator == "type" else "bad-value"
         wanted = _limit(error) or expected(rules)
-        self._report(rule, f"expected {wanted} for {key}, got {got(value)}", self._spot(path), False,
+        shown = got(value)
+        if isinstance(value, list) and error.validator in ("minItems", "maxItems"):
+            shown = str(len(value))
+        self._report(rule, f"expected {wanted} for {_name((key,))}, got {shown}", self._spot(path), False,
                      _value_hint(value, rules, key))
+
+
+def _spoil(holder: Value, steps: Path) -> None:
+    """Make what stands at ``steps`` UNKNOWN, if nothing above it is already."""
+    for step in steps[:-1]:
+        holder = holder[step]
+        if holder is UNKNOWN:
+            return
+    holder[steps[-1]] = UNKNOWN
 
 
 def _rules(error: ValidationError) -> Schema:
@@ -150,8 +156,7 @@ def _rules(error: ValidationError) -> Schema:
 
 def expected(rules: Schema) -> str:
     """Return what a schema wants, as a noun: ``a duration such as 500ms or 30s``."""
-    types = rules.get("type", ())
-    types = [types] if isinstance(types, str) else types
+    types = _types(rules)
     if types == ["object"]:
         return "a mapping"
     if "enum" in rules and "boolean" not in types and len(_choices(rules)) <= 4:
@@ -179,6 +184,11 @@ def got(value: Value) -> str:
     return shown if len(shown) <= 40 else shown[:39] + "…"
 
 
+def _types(rules: Schema) -> list[str]:
+    types: str | list[str] = rules.get("type", [])
+    return [types] if isinstance(types, str) else types
+
+
 def _limit(error: ValidationError) -> str:
     bound = error.validator_value
     return {"minimum": f"{bound} or more", "maximum": f"{bound} or less", "minItems": f"{bound} values",
@@ -186,13 +196,13 @@ def _limit(error: ValidationError) -> str:
 
 
 def _value_hint(value: Value, rules: Schema, key: str) -> str:
-    types = rules.get("type", ())
+    types = _types(rules)
     if value is None:
         return "write devices: {} for none" if key == "devices" else "give it a value or remove the key"
-    if isinstance(value, list) and types == "object":
+    if isinstance(value, list) and types == ["object"]:
         return "write a mapping of names, NAME: {...}, instead of a list"
-    if isinstance(value, (bool, int, float)) and "string" in types and "x-unit" not in rules:
-        return "put it in quotes if it is text"
+    if isinstance(value, (bool, int, float)) and "contentMediaType" in rules:
+        return "put it in quotes"
     if not isinstance(value, str):
         return ""
     if "boolean" in types and value.lower() in ("yes", "on", "no", "off", "y", "n"):
@@ -201,15 +211,10 @@ def _value_hint(value: Value, rules: Schema, key: str) -> str:
         near = closest(value, [c for c in rules["enum"] if isinstance(c, str)])
         choices = _choices(rules)
         return f"did you mean {near}?" if near else f"one of {listing(choices)}" if len(choices) > 4 else ""
-    resolved = resolve(value)
-    if not isinstance(resolved, str) and resolved is not None and {"integer", "number"} & set(types):
+    if isinstance(resolve(value), (bool, int, float)) and {"integer", "number"} & set(types):
         return f"write {value} without quotes"
-    if "pattern" in rules:
-        tight = re.sub(r"\s", "", value).lower()
-        tight = re.sub(r"(sec|seconds?)$", "s", re.sub(r"(min|minutes?)$", "m", tight))
-        if re.search(rules["pattern"], tight):
-            return f"write {tight}"
-    return ""
+    tight = respelled(value, rules["x-unit"]) if "x-unit" in rules else None
+    return f"write {tight}" if tight else ""
 
 
 def _choices(rules: Schema) -> list[str]:
@@ -221,6 +226,8 @@ def _choices(rules: Schema) -> list[str]:
 
 
 def _plain(value: Value) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
     return value if isinstance(value, str) else json.dumps(value)
 
 

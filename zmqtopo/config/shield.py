@@ -15,7 +15,7 @@ _MEANING = "{}[],:#"
 _PRIVATE = "".join(chr(0x10FFF0 + i) for i in range(len(_MEANING)))
 _SHIELD = str.maketrans(_MEANING, _PRIVATE)
 _UNSHIELD = str.maketrans(_PRIVATE, _MEANING)
-_VARIABLE = re.compile(r"\$\{[^{}\r\n]*\}")
+_VARIABLE = re.compile(r"\$\{[^{}'\"\r\n]*\}")  # a quote would end before the brace that closes
 
 
 def shield(text: str) -> str:

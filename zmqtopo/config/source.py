@@ -13,7 +13,7 @@ from zmqtopo.config.problem import Place, Problem
 from zmqtopo.config.tree import Node, Spot, Step
 
 MAX_BYTES = 32 * 1024 * 1024
-"""Size of a file; 100,000 devices take a third of it."""
+"""Size of a file; 80,000 devices take a third of it."""
 
 STDIN = "<stdin>"
 """The name under which standard input is reported."""

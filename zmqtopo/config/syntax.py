@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import yaml
 
 from zmqtopo.config.problem import Place, Problem
-from zmqtopo.config.shield import unshield
 from zmqtopo.config.wording import quote
 
 _GLUED = re.compile(r"\s*(?:- )?([\w-]+):(?![\s:/])(\S.*)")
@@ -35,7 +34,10 @@ def explain(error: yaml.YAMLError, file: str, lines: Sequence[str]) -> Problem:
     line, column = (mark.line, mark.column) if mark else (0, 0)
     if error.context_mark and ("end of stream" in said or said.endswith("<stream end>'") or "alias" in doing):
         line, column = error.context_mark.line, error.context_mark.column
-    message, hint = _words(said, doing, lines, line, column, error.context_mark)
+    if "mapping values are not allowed" in said or "expected ':'" in said:
+        message, hint, line, column = _colon(lines, line, column)
+    else:
+        message, hint = _words(said, doing, lines, line, column, error.context_mark)
     opened = error.context_mark
     if "flow" in doing and opened and message.startswith("no '"):
         line, column = opened.line, opened.column
@@ -53,9 +55,9 @@ def _words(said: str, doing: str, lines: Sequence[str], line: int, column: int,
         mark = here[:1] if here[:1] in "'\"" else "quote"
         return f"the {mark} that opens here is never closed", "close it at the end of the text"
     if "flow" in doing:
-        return _in_brackets(said, lines, opened)
-    if "mapping values are not allowed" in said or "expected ':'" in said:
-        return _colon(lines, line, column)
+        return _in_brackets(lines, opened)
+    if here[:1] in ("]", "}"):
+        return f"{quote(here[:1])} closes nothing", "remove it, or open it before"
     if "alias" in doing or "anchor" in doing:
         what = "an alias" if "alias" in doing else "an anchor"
         return f"{quote(here[:1])} begins {what} and no name follows", "put the value in quotes if it is text"
@@ -64,11 +66,7 @@ def _words(said: str, doing: str, lines: Sequence[str], line: int, column: int,
     if "expected key" in said or "block end" in said or "'-' indicator" in said:
         return ("this does not continue what stands above",
                 "indent the keys of one mapping, and the '-' of one list, by the same number of spaces")
-    if "node content" in said:
-        return f"{quote(here[:1])} closes nothing", "remove it, or open it before"
     if "<document start>" in said:
-        if here[:1] in "]}":
-            return f"{quote(here[:1])} closes nothing", "remove it, or open it before"
         return "text behind the end of the document", "one topology a file"
     if "escape" in said:
         return ("unknown escape in double quotes",
@@ -80,27 +78,31 @@ def _words(said: str, doing: str, lines: Sequence[str], line: int, column: int,
     return f"this is no YAML: {said}", ""
 
 
-def _colon(lines: Sequence[str], line: int, column: int) -> tuple[str, str]:
+def _colon(lines: Sequence[str], line: int, column: int) -> tuple[str, str, int, int]:
     """Tell a glued colon above, a second colon, and a wrong indentation apart."""
     for number in (line, line - 1):
         glued = _GLUED.fullmatch(lines[number]) if 0 <= number < len(lines) else None
         if glued:
-            return (f"no blank behind the colon of {quote(glued[1])}" + (" in the line above" * (number < line)),
-                    f"write {unshield(glued[1])}: {quote(glued[2])[1:-1]}")
+            return (f"no blank behind the colon of {quote(glued[1])}",
+                    f"write {glued[1]}: {quote(glued[2])[1:-1]}", number, glued.start(1))
     before = lines[line][:column] if line < len(lines) else ""
     if ": " in before:
-        return "a second ': ' in one line", "put the value in quotes if the colon belongs to it"
+        return "a second ': ' in one line", "put the value in quotes if the colon belongs to it", line, column
     above = next((lines[n] for n in range(line - 1, -1, -1) if lines[n].strip()), "")
     deeper = _indent(lines[line] if line < len(lines) else "") > _indent(above)
     if above.strip() and ":" not in above:
-        return "the line above has no ': ' and is no key", "write KEY: VALUE"
+        return "the line above has no ': ' and is no key", "write KEY: VALUE", line, column
     if deeper:
-        return "a key stands deeper than the one above, which has a value", "indent both alike"
-    return "a key cannot stand here", "write KEY: VALUE, one to a line"
+        message = "a key stands deeper than the one above, which has a value"
+        return message, "indent both alike", line, column
+    return "a key cannot stand here", "write KEY: VALUE, one to a line", line, column
 
 
-def _in_brackets(said: str, lines: Sequence[str], opened: yaml.Mark | None) -> tuple[str, str]:
-    bracket = lines[opened.line][opened.column] if opened and opened.line < len(lines) else "["
+def _in_brackets(lines: Sequence[str], opened: yaml.Mark | None) -> tuple[str, str]:
+    at = lines[opened.line][opened.column:] if opened and opened.line < len(lines) else ""
+    bracket = at[:1]
+    if bracket not in ("[", "{"):
+        return "a value is missing, or a bracket above is not closed", "close every '[' and '{'"
     close = "}" if bracket == "{" else "]"
     return (f"no '{close}' where one is due: the '{bracket}' here is not closed, or a comma is missing",
             f"separate entries by commas and close with '{close}'; "

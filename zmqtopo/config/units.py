@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from decimal import Decimal
 
 from zmqtopo.config.definitions import Schema
@@ -30,10 +31,23 @@ def quantity(value: float | str, rules: Schema) -> float:
         number = Decimal(math.ceil(number))
     low, high = rules["minimum"], rules["maximum"]
     if not low <= number <= high:
-        raise ValueError(f"{value} is {'more' if number > high else 'less'} than the "
-                         f"{'most' if number > high else 'least'}, {high if number > high else low} {_NAMES[unit]}")
+        side, limit = ("over", high) if number > high else ("under", low)
+        raise ValueError(f"{value} is {side} the limit of {limit} {_NAMES[unit]}")
     if not whole:
         return float(number)
     if number != int(number):
         raise ValueError(f"{value} is no whole number of {_NAMES[unit]}")
     return int(number)
+
+
+def respelled(text: str, unit: str) -> str | None:
+    """Return what ``text`` probably means in the family of ``unit``: ``30 Sec`` is ``30s``; None if unclear."""
+    form = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*", text)
+    if form is None:
+        return None
+    said = form[2].lower()
+    units = {u.lower(): u for u in (_SECONDS if unit in _SECONDS else _BYTES)}
+    words = {"sec": "s", "second": "s", "min": "m", "minute": "m", "hour": "h", "hr": "h", "msec": "ms",
+             "millisecond": "ms", "byte": "B", "k": "kB", "m": "MB", "g": "GB"}
+    found = units.get(said) or words.get(said) or words.get(said.removesuffix("s"))
+    return f"{form[1]}{found}" if found in units.values() else None
