@@ -1,0 +1,101 @@
+"""The schema itself: whole, documented, and in step with pyzmq."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import zmq
+from jsonschema import Draft7Validator
+
+from zmqtopo.config.definitions import definition, option_rules, schema, schema_text
+from zmqtopo.config.schema import UNCONSTRAINED
+
+# Not to be set in a file: read only, of a context, a descriptor of a process, or a second name.
+READ_ONLY = {"events", "fd", "last_endpoint", "mechanism", "rcvmore", "thread_safe", "topics_count", "type"}
+ELSEWHERE = {"blocky", "use_fd"}
+SECOND_NAMES = {"connect_rid", "delay_attach_on_connect", "fail_unroutable", "router_behavior"}
+
+
+def properties(rules: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    for key, value in rules.items():
+        if key == "properties":
+            for name, each in value.items():
+                yield f"{path}/{name}", each
+                yield from properties(each, f"{path}/{name}")
+        elif key == "definitions":
+            for name, each in value.items():
+                yield from properties(each, f"{path}/{name}")
+        elif isinstance(value, dict):
+            yield from properties(value, path)
+
+
+PROPERTIES = list(properties(schema()))
+
+
+def test_it_is_a_schema() -> None:
+    Draft7Validator.check_schema(schema())
+    assert json.loads(schema_text()) == schema()
+
+
+def test_every_option_of_pyzmq() -> None:
+    known = {name.lower() for name in zmq.SocketOption.__members__}
+    assert set(option_rules()) == known - READ_ONLY - ELSEWHERE - SECOND_NAMES
+
+
+def test_second_names_are_second_names() -> None:
+    assert all(zmq.SocketOption[name.upper()].name.lower() in option_rules() for name in SECOND_NAMES)
+
+
+@pytest.mark.parametrize("option", list(option_rules()))
+def test_an_option_has_the_type_that_pyzmq_sets(option: str) -> None:
+    """Text and bytes go to options of bytes, numbers and flags to options of numbers."""
+    rules = option_rules()[option]
+    of_bytes = zmq.SocketOption[option.upper()]._opt_type.name == "bytes"
+    assert of_bytes is ("contentMediaType" in rules)
+    types = [rules["type"]] if isinstance(rules["type"], str) else rules["type"]
+    assert of_bytes is not bool({"integer", "boolean"} & set(types))
+
+
+@pytest.mark.parametrize(("path", "rules"), PROPERTIES, ids=[path for path, _ in PROPERTIES])
+def test_every_key_is_explained_with_an_example(path: str, rules: dict[str, Any]) -> None:
+    assert rules["description"].endswith(".")
+    assert rules["examples"]
+    for example in [*rules["examples"], *([rules["default"]] if "default" in rules else [])]:
+        whole = {"definitions": schema()["definitions"], **({"$ref": rules["$ref"]} if "$ref" in rules else rules)}
+        assert not list(Draft7Validator(whole).iter_errors(example)), path
+
+
+def test_no_walls_for_editors() -> None:
+    assert not re.search(r'"(oneOf|anyOf|allOf|not)"', schema_text())
+
+
+def test_ignored_keys_are_allowed_in_every_mapping() -> None:
+    def mappings(rules: Any) -> Iterator[dict[str, Any]]:
+        if isinstance(rules, dict):
+            if "properties" in rules and "additionalProperties" in rules:
+                yield rules
+            for each in rules.values():
+                yield from mappings(each)
+
+    assert all(rules["patternProperties"] == {"^x-": True} for rules in mappings(schema()))
+
+
+def test_what_has_no_shape_has_no_constraint() -> None:
+    """Strings under these keys are told apart by being empty alone, so the schema may not look further."""
+    allowed = {"title", "description", "type", "minLength", "items", "examples", "$ref"}
+    for path, rules in PROPERTIES:
+        if path.rpartition("/")[2] in UNCONSTRAINED:
+            for each in (rules, definition(rules), definition(rules).get("items", {})):
+                assert set(each) <= allowed
+                assert each.get("minLength", 1) == 1
+
+
+def test_units_have_limits() -> None:
+    for name, rules in itertools.chain(option_rules().items(), schema()["definitions"].items()):
+        if "x-unit" in rules:
+            assert {"minimum", "maximum", "pattern", "type"} <= set(rules), name

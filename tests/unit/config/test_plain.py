@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from zmqtopo.config.definitions import schema
+from zmqtopo.config.load import read_text
+from zmqtopo.config.model import Topology
+from zmqtopo.config.plain import dump, plain
+
+OPTIONS = schema()["definitions"]["options"]["properties"]
+
+
+def topology(text: str) -> Topology:
+    loaded = read_text(text, "dir/f.yaml", environ={"X": "x"})
+    assert loaded.problems == []
+    assert loaded.topology is not None
+    return loaded.topology
+
+
+def device(inside: str) -> str:
+    return f"devices: {{d: {{type: queue, in: {{options: {{{inside}}}}}, out: {{}}}}}}"
+
+
+@pytest.mark.parametrize("text", [
+    "devices: {}",
+    "version: 1.5\nname: n\ndescription: '5'\ncontext: {io_threads: 3, max_sockets: 9}\ndevices: {}\n",
+    "devices: {d: {type: queue, run: process/g, description: a, in: {bind: [tcp://*:5, 'ipc:///$$x']}, "
+    "out: {connect: tcp://a:1}, stop_timeout: 0.123456, graph: {color: red, group: g}, "
+    "restart: {policy: always, backoff: [1ms, 1.5h], max_retries: 0, stable_after: 0}}}",
+    "devices: {d: {type: monitored_queue, in: {}, out: {}, mon: {type: PUSH, bind: tcp://*:*, overflow: drop, "
+    "prefix: {in: '', out: !!binary /w==}}}}",
+    "devices: {'1': {type: queue, in: {type: sub}, out: {}}, 'true': {type: queue, in: {}, out: {}}}",
+    "devices: {}\npeers: {p: {type: XREQ, bind: tcp://*:5, connect: [tcp://a:1], description: '$${X}', "
+    "graph: {color: '#00ff00'}}}",
+    "devices: {}\ndescription: ${X} $${X} $$",
+    device("subscribe: ['', '5', '0o17', '1e3', 'on', '1:30', ~a, !!binary /w==, \"\\e\", '$$']"),
+    device("linger: -1, rcvbuf: 4MiB, tcp_keepalive: true, tcp_keepalive_idle: 1m, linger: 0"
+           .replace("linger: -1, ", "")),
+    device("linger: 1.5s, reconnect_ivl: -1, ipc_filter_uid: 5, plain_password: {file: a/b}"),
+    device("routing_id: !!binary AAEC/w=="),
+    *[device(f"{name}: {json.dumps(example)}") for name, rules in OPTIONS.items() for example in rules["examples"]],
+])
+def test_what_is_written_loads_to_the_same(text: str) -> None:
+    first = topology(text)
+    second = topology(dump(first))
+    assert second == first
+    assert dump(second) == dump(first)
+
+
+def test_references_are_resolved_where_they_are_fixed() -> None:
+    told: dict[str, Any] = plain(topology("""
+devices:
+  a: {type: streamer, in: {bind: tcp://*:5}, out: {bind: tcp://*:*}}
+  b: {type: streamer, in: {connect: a.out}, out: {connect: [a.in, tcp://h:1]}}
+"""))
+    assert told["devices"]["b"]["in"]["connect"] == ["a.out"]
+    assert told["devices"]["b"]["out"]["connect"] == ["tcp://127.0.0.1:5", "tcp://h:1"]
+
+
+def test_everything_is_filled_in() -> None:
+    assert topology(device("hwm: 5")).to_dict() == {
+        "version": 1, "name": "f", "context": {"io_threads": 1},
+        "devices": {"d": {
+            "type": "queue", "run": "thread",
+            "in": {"type": "ROUTER", "options": {"sndhwm": 5, "rcvhwm": 5, "linger": "5s"}},
+            "out": {"type": "DEALER", "options": {"linger": "5s"}},
+            "restart": {"policy": "on-failure", "backoff": ["100ms", "30s"], "stable_after": "10s"},
+            "stop_timeout": "5s",
+        }},
+    }

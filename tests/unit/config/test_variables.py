@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import pytest
+
+from zmqtopo.config.source import parse_text
+from zmqtopo.config.tree import UNKNOWN
+from zmqtopo.config.variables import Evaluation
+
+ENVIRON = {"A": "1", "EMPTY": "", "TRICK": "${A} $$ *x {y: z}\n- a", "PORT": "5559"}
+
+
+@pytest.mark.parametrize(("text", "value"), [
+    ("${A}", "1"),
+    ("a${A}b${A}c", "a1b1c"),
+    ("tcp://*:${PORT}", "tcp://*:5559"),
+    ("$${A}", "${A}"),
+    ("$$${A}", "$1"),
+    ("$A costs 5$", "$A costs 5$"),
+    ("${NONE:-d}", "d"),
+    ("${NONE:-}", ""),
+    ("${EMPTY:-d}", "d"),
+    ("${EMPTY}", ""),
+    ("${A:-d}", "1"),
+    ("${A:?why}", "1"),
+    ("${NONE:-a:-b ? c}", "a:-b ? c"),
+    ("${TRICK}", ENVIRON["TRICK"]),
+])
+def test_substitution(text: str, value: str) -> None:
+    evaluation = Evaluation(parse_text(f"v: '{text}'", "f"), ENVIRON, strict=True)
+    assert evaluation.problems == []
+    assert evaluation.value == {"v": value}
+
+
+@pytest.mark.parametrize(("text", "rule", "message"), [
+    ("${NONE}", "undefined-variable", "the variable NONE is not set"),
+    ("${NONE:?say why}", "undefined-variable", "the variable NONE is not set: say why"),
+    ("${EMPTY:?}", "undefined-variable", "the variable EMPTY is not set"),
+    ("${}", "bad-value", "'${}' is no variable"),
+    ("${1A}", "bad-value", "'${1A}' is no variable"),
+    ("${A-b}", "bad-value", "'${A-b}' is no variable"),
+    ("${A:+b}", "bad-value", "'${A:+b}' is no variable"),
+    ("${ A }", "bad-value", "'${ A }' is no variable"),
+    ("x${A", "bad-value", "'${A' is not closed"),
+    ("${NONE:-${A}}", "bad-value", "'${NONE:-${A}}' is no variable"),
+])
+def test_problems(text: str, rule: str, message: str) -> None:
+    evaluation = Evaluation(parse_text(f"v: \"{text}\"", "f"), ENVIRON, strict=True)
+    [problem] = evaluation.problems
+    assert (problem.rule, problem.severity, problem.message) == (rule, "error", message)
+    assert evaluation.value == {"v": UNKNOWN}
+
+
+@pytest.mark.parametrize(("text", "strict", "severity"), [
+    ("${NONE}", False, "warning"), ("${NONE}", True, "error"),
+    ("${NONE:?}", False, "error"), ("${NONE:?}", True, "error"),
+])
+def test_severity(text: str, strict: bool, severity: str) -> None:
+    evaluation = Evaluation(parse_text(f"v: {text}", "f"), {}, strict=strict)
+    assert [p.severity for p in evaluation.problems] == [severity]
+
+
+def test_keys_numbers_and_binaries_are_left_alone() -> None:
+    evaluation = Evaluation(parse_text("'${A}': 5\nb: !!binary JHtBfQ==", "f"), ENVIRON, strict=True)
+    assert evaluation.value == {"${A}": 5, "b": b"${A}"}
+
+
+def test_each_variable_of_an_anchor_is_told_once() -> None:
+    evaluation = Evaluation(parse_text("x-a: &a ${NONE}\nb: [*a, *a]", "f"), {}, strict=False)
+    assert [(p.place.line, p.place.column) for p in evaluation.problems] == [(2, 5)]
+    assert evaluation.value == {"b": [UNKNOWN, UNKNOWN]}
+
+
+def test_what_nobody_uses_is_not_looked_at() -> None:
+    assert Evaluation(parse_text("x-a: ${NONE}\nb: 1", "f"), {}, strict=True).problems == []
