@@ -37,7 +37,7 @@ def mon_type(graph: Graph) -> Iterator[Finding]:
         mon = device.mon
         if mon and device.type == "monitored_queue" and mon.type and mon.type not in MON_NEVER_BLOCKS | MON_CAN_BLOCK:
             yield Finding(
-                mon.type_place, f"{device.name}.mon is a {mon.type}, which cannot send a copy of each message",
+                mon.type_place, f"{device.name}.mon is of type {mon.type}, which cannot send a copy of each message",
                 "use PUB (never slows the device), or PUSH, which every copy reaches",
             )
 

@@ -43,8 +43,8 @@ def incompatible_peers(graph: Graph) -> Iterator[Finding]:
                 continue
             yield Finding(
                 connect.place,
-                f"{connect.end.name} is a {connect.end.type} and connects to {bind.end.name}, "
-                f"a {bind.end.type}: they cannot talk",
+                f"{connect.end.name} ({connect.end.type}) connects to {bind.end.name} ({bind.end.type}), "
+                "and these two types do not talk",
                 f"{bind.end.type} talks to {listing(sorted(PARTNERS[bind.end.type]), 'and')}", bind.place,
             )
 
