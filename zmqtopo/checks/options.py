@@ -68,7 +68,8 @@ def option_scope(graph: Graph) -> Iterator[Finding]:
             hint = f"only {listing(sorted(SCOPE[option]), 'and')} {'has' if len(SCOPE[option]) == 1 else 'have'} it"
             if option in ("subscribe", "unsubscribe") and end.type == "XSUB":
                 hint = "XSUB takes its subscriptions from XPUB; for fixed ones use SUB with PUB"
-            yield Finding(_place(end.socket, option), f"{end.name} is of type {end.type}, which has no option {option}", hint)
+            message = f"{end.name} is of type {end.type}, which has no option {option}"
+            yield Finding(_place(end.socket, option), message, hint)
 
 
 @rule(
