@@ -1,8 +1,7 @@
 """The plain value of a file against ``schemas/topology.schema.json``.
 
-Each device and peer is validated by itself, and only once per shape: ten thousand devices that differ
-in their addresses are one validation. What is wrong becomes UNKNOWN in the value, so that later stages
-conclude nothing from it.
+Each device and peer is validated by itself, and only once per shape. What is wrong becomes UNKNOWN in
+the value, so that later stages conclude nothing from it.
 """
 
 from __future__ import annotations
@@ -10,14 +9,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Hashable, Iterator
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
 from zmqtopo.config.definitions import Schema, definition, schema
 from zmqtopo.config.findings import Findings
-from zmqtopo.config.names import is_name, is_run
+from zmqtopo.config.names import is_name
 from zmqtopo.config.problem import Problem
 from zmqtopo.config.scalars import resolve
+from zmqtopo.config.shape import FORMATS, shape
 from zmqtopo.config.source import Source
 from zmqtopo.config.tree import UNKNOWN, Value
 from zmqtopo.config.variables import Evaluation
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
 SECTIONS = {"devices": "device", "peers": "peer"}
 """Key of the file and definition of each of its entries."""
-
-UNCONSTRAINED = frozenset({"description", "bind", "connect"})
-"""Keys whose strings the schema takes as they are, if not empty: they make no other shape."""
 
 
 def validate(evaluation: Evaluation, source: Source) -> list[Problem]:
@@ -59,10 +56,10 @@ class _Validation:
         for name, entry in entries.items():
             if not is_name(name):
                 self._findings.bad_name(name, (section, name))
-            shape = _shape(entry)
+            form = shape(entry)
             # Only a good shape is remembered: every wrong entry has its own places.
-            if shape not in good and self._check(validator, entry, entries, (section, name)):
-                good.add(shape)
+            if form not in good and self._check(validator, entry, entries, (section, name)):
+                good.add(form)
 
     def _check(self, validator: Validator, value: Value, holder: Value, path: tuple[str, ...]) -> bool:
         errors = list(validator.iter_errors(value))
@@ -94,17 +91,6 @@ class _Validation:
         return changed
 
 
-def _shape(value: Value, free: bool = False) -> Hashable:
-    """Return a hashable that is equal for two values only if the schema judges them alike."""
-    if isinstance(value, dict):
-        return tuple([(key, _shape(item, key in UNCONSTRAINED)) for key, item in value.items()])
-    if isinstance(value, list):
-        return (list, *[_shape(item, free) for item in value])
-    if free and isinstance(value, str):
-        return (str, bool(value))
-    return value.__class__, value
-
-
 @cache
 def _validator(kind: str) -> Validator:
     """Return a validator of ``device``, ``peer``, or ``root``: the file without the entries of its sections."""
@@ -116,11 +102,11 @@ def _validator(kind: str) -> Validator:
         rules = {**rules, "properties": {**rules["properties"], **shallow}}
     else:
         rules = rules["definitions"][kind]
-    return _dialect()(rules, format_checker=_formats())
+    return dialect()(rules, format_checker=_formats())
 
 
 @cache
-def _dialect() -> type[Validator]:
+def dialect() -> type[Validator]:
     """Return Draft 7 in which UNKNOWN is right everywhere and no sentences are made."""
     from jsonschema import Draft7Validator
     from jsonschema.validators import extend
@@ -133,8 +119,8 @@ def _dialect() -> type[Validator]:
            "additionalProperties": _additional}
     checks = cast("dict[str, Keyword]", {**Draft7Validator.VALIDATORS, **own})
     keywords = {name: _but_for_unknown(check) for name, check in checks.items()}
-    dialect: type[Validator] = extend(Draft7Validator, keywords, type_checker=types)  # type: ignore[no-untyped-call]
-    return dialect
+    made: type[Validator] = extend(Draft7Validator, keywords, type_checker=types)  # type: ignore[no-untyped-call]
+    return made
 
 
 Keyword = Callable[..., "Iterator[ValidationError] | None"]
@@ -193,11 +179,15 @@ def _is_number(value: Value) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def _is_format(check: Callable[[str], bool], value: Value) -> bool:
+    return not isinstance(value, str) or check(value)
+
+
 @cache
 def _formats() -> FormatChecker:
     from jsonschema import FormatChecker
 
     formats = FormatChecker(formats=())
-    formats.checks("name")(lambda value: not isinstance(value, str) or is_name(value))
-    formats.checks("run")(lambda value: not isinstance(value, str) or is_run(value))
+    for name, check in FORMATS.items():
+        formats.checks(name)(partial(_is_format, check))
     return formats

@@ -12,8 +12,7 @@ import pytest
 import zmq
 from jsonschema import Draft7Validator
 
-from zmqtopo.config.definitions import definition, option_rules, schema, schema_text
-from zmqtopo.config.schema import UNCONSTRAINED
+from zmqtopo.config.definitions import option_rules, schema, schema_text
 
 # Not to be set in a file: read only, of a context, a descriptor of a process, or a second name.
 READ_ONLY = {"events", "fd", "last_endpoint", "mechanism", "rcvmore", "thread_safe", "topics_count", "type"}
@@ -83,16 +82,6 @@ def test_ignored_keys_are_allowed_in_every_mapping() -> None:
                 yield from mappings(each)
 
     assert all(rules["patternProperties"] == {"^x-": True} for rules in mappings(schema()))
-
-
-def test_what_has_no_shape_has_no_constraint() -> None:
-    """Strings under these keys are told apart by being empty alone, so the schema may not look further."""
-    allowed = {"title", "description", "type", "minLength", "items", "examples", "$ref"}
-    for path, rules in PROPERTIES:
-        if path.rpartition("/")[2] in UNCONSTRAINED:
-            for each in (rules, definition(rules), definition(rules).get("items", {})):
-                assert set(each) <= allowed
-                assert each.get("minLength", 1) == 1
 
 
 def test_units_have_limits() -> None:
