@@ -72,11 +72,14 @@ def check_topology(topology: Topology) -> list[Problem]:
 def _checked(loaded: Loaded) -> Checked:
     from zmqtopo.checks.ignore import without_ignored
 
-    problems = list(loaded.problems)
-    if loaded.topology is not None:
-        problems += check_topology(loaded.topology)
     lines = loaded.source.lines
-    return Checked(loaded.source.file, loaded.topology, _sorted(without_ignored(problems, lines)), lines)
+    # What could not be read left a hole in the topology, and no comment makes that fit to run.
+    problems = [problem for problem in loaded.problems if problem.severity == "error"]
+    opinions = [problem for problem in loaded.problems if problem.severity != "error"]
+    if loaded.topology is not None:
+        opinions += check_topology(loaded.topology)
+    problems += without_ignored(opinions, lines)
+    return Checked(loaded.source.file, loaded.topology, _sorted(problems), lines)
 
 
 def _sorted(problems: list[Problem]) -> list[Problem]:

@@ -443,6 +443,13 @@ def test_a_comment_silences_a_rule_on_its_line(comment: str, silent: bool) -> No
     assert found(other_line) == [("privileged-port", "tcp://*:80")]
 
 
+def test_what_cannot_be_read_cannot_be_silenced() -> None:
+    yaml = devices(streamer("{bnid: tcp://*:5000}  # zmqtopo: ignore[unknown-key]"))
+    assert found(yaml) == [("unknown-key", "bnid")]
+    yaml = devices(streamer("{bind: 'tcp://*:${NOT_SET}'}  # zmqtopo: ignore[undefined-variable]"))
+    assert found(yaml) == []
+
+
 def test_a_topology_made_in_python_is_checked_without_a_file() -> None:
     in_ = Socket("in", "PULL", bind=(Address("tcp://*:5000", parse("tcp://*:5000")),))
     topology = Topology("t", {"d": Device("d", "streamer", in_, Socket("out", "PUSH"))})
