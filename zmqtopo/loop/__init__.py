@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import zmq
@@ -51,19 +55,41 @@ def relay(
     sockets = [s for s in (in_socket, out_socket, mon_socket) if s is not None]
     if any(s.closed for s in sockets):
         raise zmq.ZMQError(zmq.ENOTSOCK)
-    errno, role, now = _loop.run(
-        in_socket.underlying,
-        out_socket.underlying,
-        mon_socket.underlying if mon_socket is not None else 0,
-        control,
-        block if block is not None else bytearray(BLOCK_SIZE),
-        prefix_in,
-        prefix_out,
-        overflow == "block",
-        threading.current_thread() is threading.main_thread(),
-    )
+    with _signals() as wakeup:
+        errno, role, now = _loop.run(
+            in_socket.underlying,
+            out_socket.underlying,
+            mon_socket.underlying if mon_socket is not None else 0,
+            control,
+            block if block is not None else bytearray(BLOCK_SIZE),
+            prefix_in,
+            prefix_out,
+            overflow == "block",
+            wakeup,
+        )
     if errno == zmq.ETERM:
         raise zmq.ContextTerminated
     if errno:
         raise zmq.ZMQError(errno, f"{('in', 'out', 'mon')[role]}: {zmq.strerror(errno)}")
     return now
+
+
+@contextmanager
+def _signals() -> Iterator[int]:
+    """In Python's main thread, a descriptor that turns readable when a signal has come; elsewhere -1.
+
+    EINTR alone would not do: a signal that comes while messages move does not interrupt the sleep after them.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield -1
+        return
+    readable, writable = os.pipe()
+    os.set_blocking(readable, False)
+    os.set_blocking(writable, False)
+    before = signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
+    try:
+        yield readable
+    finally:
+        signal.set_wakeup_fd(before, warn_on_full_buffer=False)
+        os.close(readable)
+        os.close(writable)

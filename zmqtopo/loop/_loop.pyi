@@ -16,5 +16,5 @@ def run(
     prefix_in: bytes | None,
     prefix_out: bytes | None,
     mon_blocks: bool,
-    watch_signals: bool,
+    wakeup: int,
 ) -> tuple[int, int, bool]: ...

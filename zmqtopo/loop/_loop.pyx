@@ -65,8 +65,6 @@ cdef enum:
     NODROP_RETRY = 10
     # How long a stop goes on under a producer that never pauses, in nanoseconds of moving messages.
     DRAIN_TIME = 80_000_000
-    # How often a main thread that never sleeps looks for Python signals, in nanoseconds.
-    SIGNAL_INTERVAL = 50_000_000
 
 cdef enum:
     # Words of one line of counters (64 bytes: one cache line for each writer's direction).
@@ -145,8 +143,7 @@ cdef struct Loop:
     int fds[3]
     int control
     int64_t *state
-    bint watch_signals      # this is Python's main thread
-    int64_t signals_seen
+    int wakeup              # readable when a signal waits for its Python handler, or -1
     bint paused
     bint stopping
     bint now
@@ -446,8 +443,10 @@ cdef void obey(Loop *loop) noexcept nogil:
     write(loop.control, commands, n)
 
 
-cdef int check_signals(Loop *loop) except -1 with gil:
-    loop.signals_seen = clock_ns(CLOCK_MONOTONIC)
+cdef int run_handlers(Loop *loop) except -1 with gil:
+    """Run the Python handlers of the signals that have come. The bytes go first: a new signal writes a new one."""
+    cdef char numbers[64]
+    read(loop.wakeup, numbers, sizeof(numbers))
     return PyErr_CheckSignals()
 
 
@@ -477,20 +476,24 @@ cdef inline bint waits_for_nodrop(Direction *d) noexcept nogil:
 
 
 cdef int wait(Loop *loop, bint idle) except -2 nogil:
-    """Look at the control socket; when ``idle``, sleep until there is something to do. -1 on error.
+    """Look at control and signals; when ``idle``, sleep until there is something to do. -1 on error.
 
     poll(2) on the sockets' file descriptors instead of zmq_poll: a descriptor turns readable when a peer has
     signalled something since the last look at OPT_EVENTS, so looking at all of them first and sleeping then misses
     nothing, costs one system call, and works for sockets of any context.
     """
-    cdef pollfd fds[4]
+    cdef pollfd fds[5]
     cdef int events[3]
     cdef int role, rc, count = 0, timeout = 0
-    cdef int control = -1
+    cdef int control = -1, wakeup = -1
     if loop.control >= 0:
-        fds[0].fd = loop.control
-        control = 0
-        count = 1
+        control = count
+        fds[count].fd = loop.control
+        count += 1
+    if loop.wakeup >= 0:
+        wakeup = count
+        fds[count].fd = loop.wakeup
+        count += 1
     if idle:
         timeout = -1
         for role in range(3):
@@ -512,19 +515,15 @@ cdef int wait(Loop *loop, bint idle) except -2 nogil:
     for role in range(count):
         fds[role].events = POLLIN
         fds[role].revents = 0
-    if count == 0 or (timeout == 0 and control < 0):
-        rc = 0
-    else:
-        rc = poll(fds, count, timeout)
+    if timeout == 0 and control < 0 and wakeup < 0:
+        return 0
+    rc = poll(fds, count, timeout)
     if rc < 0 and errno != EINTR:
         fail(loop, errno, 0)
         return -1
-    if loop.watch_signals and (
-        rc < 0 or clock_ns(CLOCK_MONOTONIC) - loop.signals_seen > SIGNAL_INTERVAL
-    ):
-        if check_signals(loop) < 0:
-            return -2
-    if rc > 0 and control == 0 and fds[0].revents:
+    if rc > 0 and wakeup >= 0 and fds[wakeup].revents and run_handlers(loop) < 0:
+        return -2
+    if rc > 0 and control >= 0 and fds[control].revents:
         obey(loop)
     return 0
 
@@ -659,7 +658,7 @@ def run(
     bytes prefix_in,
     bytes prefix_out,
     bint mon_blocks,
-    bint watch_signals,
+    int wakeup,
 ):
     """Move messages between two sockets until told to stop; the GIL is free meanwhile.
 
@@ -667,8 +666,9 @@ def run(
     end of a stream socket pair, not blocking, or -1: the loop obeys the bytes p(ause), r(esume), s(top, having passed
     on what was received), n(ow) and answers each with itself; the end of the stream is n. ``block`` is a writable
     buffer of BLOCK_SIZE bytes, aligned to 8: the state, then one line each for in to out, out to in and mon. A prefix
-    of None sends the monitor copies without one. ``watch_signals`` is for Python's main thread: its handlers run, and
-    what they raise ends the loop.
+    of None sends the monitor copies without one. ``wakeup`` is for Python's main thread: a descriptor, not blocking,
+    that turns readable when a signal has come (`signal.set_wakeup_fd`), or -1. Then Python's handlers run, and what
+    they raise ends the loop.
 
     Returns (errno, role, now): an error and the role 0 in, 1 out, 2 mon of its socket, or errno 0 when told to stop,
     and whether that was to be at once. Raises ValueError for a socket that is not open or a block that is too small.
@@ -686,7 +686,7 @@ def run(
         words = <int64_t *>view.buf
         loop.state = words
         loop.control = control
-        loop.watch_signals = watch_signals
+        loop.wakeup = wakeup
         loop.sockets[0] = <void *>in_socket
         loop.sockets[1] = <void *>out_socket
         loop.sockets[2] = <void *>mon_socket
