@@ -47,12 +47,17 @@ def open_socket(
     return socket
 
 
+def _reason(error: zmq.ZMQError) -> str:
+    # pyzmq adds the address to its own text of some errors; ours has it already.
+    return zmq.strerror(error.errno or 0)
+
+
 def bind(socket: AnySocket, role: str, address: str) -> str:
     """Bind and return the address as really bound. Raises zmq.ZMQError, with errno and naming role and address."""
     try:
         socket.bind(address)
     except zmq.ZMQError as error:
-        raise zmq.ZMQError(error.errno, f"{role}: cannot bind {address}: {error.strerror}") from None
+        raise zmq.ZMQError(error.errno, f"{role}: cannot bind {address}: {_reason(error)}") from None
     return socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
 
 
@@ -61,7 +66,7 @@ def connect(socket: AnySocket, role: str, address: str) -> None:
     try:
         socket.connect(address)
     except zmq.ZMQError as error:
-        raise zmq.ZMQError(error.errno, f"{role}: cannot connect {address}: {error.strerror}") from None
+        raise zmq.ZMQError(error.errno, f"{role}: cannot connect {address}: {_reason(error)}") from None
 
 
 def hold_port(address: str, port: int) -> system.socket | None:
