@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import threading
@@ -109,12 +110,13 @@ class Net:
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], folder: Path) -> None:
         self.context = context
         self._folder = folder
+        self._names = itertools.count()
         self._sockets: list[zmq.Socket[bytes]] = []
         self._devices: list[Any] = []
 
     def address(self, transport: str = "tcp") -> str:
         """Something to bind, never used before."""
-        name = f"end{len(self._sockets)}"
+        name = f"end{next(self._names)}"
         return {
             "tcp": "tcp://127.0.0.1:*",
             "ipc": f"ipc://{self._folder}/{name}",

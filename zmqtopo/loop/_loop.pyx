@@ -498,7 +498,10 @@ cdef int wait(Loop *loop, bint idle) except -2 nogil:
         timeout = -1
         for role in range(3):
             events[role] = 0
-            if loop.sockets[role] == NULL or (role == 1 and loop.sockets[1] == loop.sockets[0]):
+            if loop.sockets[role] == NULL:
+                continue
+            if role == 1 and loop.sockets[1] == loop.sockets[0]:
+                events[1] = events[0]
                 continue
             events[role] = events_of(loop, role)
             if events[role] < 0:
