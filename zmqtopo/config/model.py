@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 from zmqtopo.config.endpoint import Endpoint
 from zmqtopo.config.problem import Place
@@ -192,9 +192,3 @@ class Topology:
     version: int | float = 1
     context: ContextSettings = ContextSettings()
     file: str = field(default="", compare=False)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The effective file: plain values that, written as YAML, load to an equal topology."""
-        from zmqtopo.config.plain import plain
-
-        return plain(self)
