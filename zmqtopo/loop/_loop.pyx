@@ -289,7 +289,6 @@ cdef Result show(Loop *loop, Direction *d) noexcept nogil:
     if result == DONE:
         mon.counters[MESSAGES] += 1
         mon.counters[BYTES] += size
-        mon.counters[LAST] = d.counters[LAST]
         m.size = 0
     else:
         mon.counters[DROPPED] += 1
@@ -365,7 +364,8 @@ cdef inline int64_t message_size(Frames *m) noexcept nogil:
 cdef int burst(Loop *loop, Direction *d) noexcept nogil:
     """Move messages until the source is dry, the destination full or the burst long; the number moved, -1 on error."""
     cdef int moved = 0
-    cdef int64_t size, budget = BURST_BYTES
+    cdef int64_t now, size, budget = BURST_BYTES
+    cdef int64_t copies = loop.monitor.counters[MESSAGES]
     cdef Result result = DONE
     while moved < BURST_MESSAGES and budget > 0:
         if d.step == EMPTY:
@@ -382,7 +382,10 @@ cdef int burst(Loop *loop, Direction *d) noexcept nogil:
     if result == FAIL:
         return -1
     if moved:
-        d.counters[LAST] = clock_ns(CLOCK_REALTIME)
+        now = clock_ns(CLOCK_REALTIME)
+        if loop.monitor.counters[MESSAGES] != copies:
+            loop.monitor.counters[LAST] = now
+        d.counters[LAST] = now
     if loop.stopping:
         d.drained = d.drained or (d.step == EMPTY and result == LATER)
     return moved
