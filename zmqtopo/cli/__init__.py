@@ -70,6 +70,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _abandon_stdout()  # who read it has seen enough
         return EXIT_BROKEN_PIPE
+    except ImportError as error:
+        if error.name != "zmqtopo.loop._loop":
+            raise
+        print(f"zmqtopo: error: {error}", file=sys.stderr)
+        return 1
     except OutputError as error:
         _abandon_stdout()
         print(f"zmqtopo: error: {error}", file=sys.stderr)

@@ -73,4 +73,5 @@ def _load(source: Source, strict: bool, environ: Mapping[str, str] | None) -> Lo
 
 def _empty(file: str) -> Problem:
     return Problem("missing-key", "error", "the file is empty: it has no devices", file, Place(),
-                   "begin with devices:, of which each has a name, a type, in and out; devices: {} is a file with nothing to run")
+                   "begin with devices:, of which each has a name, a type, in and out; "
+                   "devices: {} is a file with nothing to run")

@@ -12,10 +12,10 @@ from typing import Any, Literal
 import zmq
 
 try:
-    from zmqtopo.loop import _loop
+    import zmqtopo.loop._loop as _loop  # "from zmqtopo.loop" would call what is missing a circular import
 except ModuleNotFoundError as error:
     raise ImportError(
-        "zmqtopo's loop is not compiled in this source tree; build it with: pip install -e ."
+        "zmqtopo's loop is not compiled in this source tree; build it with: pip install -e .", name=error.name
     ) from error
 
 from zmq.backend.cython import _zmq

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -103,3 +104,20 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 def test_a_result_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"cannot write to .*: No such file or directory"):
         emit("x", str(tmp_path / "nowhere" / "file"))
+
+
+def test_a_tree_without_the_compiled_loop_says_what_builds_it(tmp_path: Path, good: str) -> None:
+    import zmqtopo
+
+    source = Path(zmqtopo.__file__).parent
+    shutil.copytree(source, tmp_path / "tree" / "zmqtopo", ignore=shutil.ignore_patterns("_loop.*so", "__pycache__"))
+    schemas = tmp_path / "tree" / "zmqtopo" / "schemas"
+    if not schemas.exists():    # a source tree keeps them beside the package
+        shutil.copytree(source.parent / "schemas", schemas)
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "zmqtopo", "up", good], env={"PYTHONPATH": str(tmp_path / "tree")},
+        capture_output=True, text=True, timeout=60, check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == "zmqtopo: error: zmqtopo's loop is not compiled in this source tree; " \
+        "build it with: pip install -e .\n"
