@@ -18,6 +18,7 @@ import zmq.devices
 
 from zmqtopo.devices.control import Control
 from zmqtopo.devices.counters import CounterBlock, Counters
+from zmqtopo.devices.ipc import IpcFile
 from zmqtopo.devices.reports import ProcessReports, Report, ThreadReports
 from zmqtopo.devices.sockets import AnySocket, bind, connect, hold_port, open_socket
 from zmqtopo.loop import Overflow, relay
@@ -65,6 +66,7 @@ class Device(zmq.devices.Device):
         self._ended = False
         self._error: BaseException | None = None
         self._sockets: list[AnySocket] = []
+        self._ipc_files: list[IpcFile] = []
         self._finished.clear()
 
     # -- what its owner calls ------------------------------------------------------------------------------------
@@ -235,7 +237,7 @@ class Device(zmq.devices.Device):
                 sockets.append(open_socket(self._context, role, type_, options))
                 self._sockets.append(sockets[-1])
         endpoints = {
-            role: tuple(bind(socket, role, address) for address in binds)
+            role: tuple(bind(socket, role, address, self._ipc_files) for address in binds)
             for socket, (role, _, _, binds, _) in zip(sockets, roles, strict=True)
         }
         for socket, (role, _, _, _, connects) in zip(sockets, roles, strict=True):
@@ -245,6 +247,8 @@ class Device(zmq.devices.Device):
         return tuple(sockets)
 
     def _close_sockets(self, linger: int | None = None) -> None:
+        while self._ipc_files:
+            self._ipc_files.pop().remove()
         for socket in self._sockets:
             if not socket.closed:
                 socket.close(linger)

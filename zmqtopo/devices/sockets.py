@@ -9,6 +9,8 @@ from typing import Any
 
 import zmq
 
+from zmqtopo.devices.ipc import IpcFile
+
 DEFAULT_LINGER = 5000
 """Milliseconds that a closed socket goes on sending unless an option says otherwise. libzmq's own default is for ever,
 with which a context cannot end while a peer stays away."""
@@ -52,12 +54,18 @@ def _reason(error: zmq.ZMQError) -> str:
     return zmq.strerror(error.errno or 0)
 
 
-def bind(socket: AnySocket, role: str, address: str) -> str:
-    """Bind and return the address as really bound. Raises zmq.ZMQError, with errno and naming role and address."""
+def bind(socket: AnySocket, role: str, address: str, files: list[IpcFile]) -> str:
+    """Bind and return the address as really bound; adds to ``files`` what is to be removed at the end.
+
+    Raises zmq.ZMQError, with errno and naming role and address.
+    """
     try:
         socket.bind(address)
     except zmq.ZMQError as error:
         raise zmq.ZMQError(error.errno, f"{role}: cannot bind {address}: {_reason(error)}") from None
+    file = IpcFile.of(address)
+    if file is not None:
+        files.append(file)
     return socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
 
 

@@ -13,6 +13,7 @@ import zmq
 from zmqtopo.config.model import ContextSettings, Device, Role
 from zmqtopo.devices.control import Control
 from zmqtopo.devices.counters import CounterBlock
+from zmqtopo.devices.ipc import IpcFile
 from zmqtopo.devices.sockets import AnySocket, bind, connect, open_socket
 from zmqtopo.loop import relay
 from zmqtopo.runtime.options import socket_options
@@ -32,6 +33,7 @@ class _Running:
     device: Device
     block: CounterBlock
     sockets: dict[Role, AnySocket] = field(default_factory=dict)
+    ipc_files: list[IpcFile] = field(default_factory=list)
     control: Control = field(default_factory=Control)
     thread: threading.Thread | None = None
     deadline: float | None = None
@@ -40,6 +42,8 @@ class _Running:
     def close(self, *, now: bool = False) -> None:
         """Close the sockets; LINGER ends with the time that a stop was given."""
         left = None if self.deadline is None else max(int((self.deadline - time.monotonic()) * 1000), 0)
+        for file in self.ipc_files:
+            file.remove()
         for socket in self.sockets.values():
             linger = 0 if now else int(socket.getsockopt(zmq.LINGER))
             if left is not None and not 0 <= linger <= left:
@@ -116,7 +120,7 @@ class Host:
                 self.context, socket.role, zmq.SocketType[socket.type], socket_options(socket)
             )
         self._post(Bound(device.name, {
-            role: tuple(bind(socket, role, address) for address in order.binds[role])
+            role: tuple(bind(socket, role, address, running.ipc_files) for address in order.binds[role])
             for role, socket in running.sockets.items()
         }))
 

@@ -17,6 +17,7 @@ import zmq
 from zmqtopo.config.model import Device, Reference, Role, Topology
 from zmqtopo.config.reference import nearest
 from zmqtopo.devices.counters import CounterBlock
+from zmqtopo.devices.ipc import remove_stale
 from zmqtopo.runtime.orders import (
     Bind,
     Bound,
@@ -180,6 +181,7 @@ class Supervisor:
                 self._workers.pop(worker, None)
                 for member in self.members.values():
                     if member.device.process == worker and not member.over and member.state != "backoff":
+                        remove_stale(address for addresses in member.endpoints.values() for address in addresses)
                         self._ended(member, f"{member.device.name}: {how}")
             case StopRequest(force):
                 self._stop_all(force=force or self._stopping)

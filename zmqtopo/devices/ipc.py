@@ -1,0 +1,52 @@
+"""The files of ipc sockets, which libzmq makes and leaves behind: it removes only those whose name it chose itself."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+PREFIX = "ipc://"
+
+
+@dataclass(frozen=True, slots=True)
+class IpcFile:
+    """The file that a socket has bound, by name and by what it is."""
+
+    path: Path
+    device: int
+    inode: int
+
+    @classmethod
+    def of(cls, address: str) -> IpcFile | None:
+        """The file of an address that has just been bound; None for another transport or an abstract name."""
+        if not address.startswith(PREFIX) or address.startswith((f"{PREFIX}@", f"{PREFIX}*")):
+            return None
+        path = Path(address.removeprefix(PREFIX)).absolute()    # the working directory may change
+        with contextlib.suppress(OSError):
+            found = path.stat()
+            return cls(path, found.st_dev, found.st_ino)
+        return None
+
+    def remove(self) -> None:
+        """Remove the file, unless another socket has taken the name meanwhile. Call it while the socket is bound."""
+        with contextlib.suppress(OSError):
+            found = self.path.stat()
+            if (found.st_dev, found.st_ino) == (self.device, self.inode):
+                self.path.unlink()
+
+
+def remove_stale(addresses: Iterable[str]) -> None:
+    """Remove the files of sockets whose process has been killed: those to which nobody listens."""
+    for address in addresses:
+        file = IpcFile.of(address)
+        if file is None:
+            continue
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.setblocking(False)
+            if probe.connect_ex(os.fspath(file.path)) == errno.ECONNREFUSED:
+                file.remove()
