@@ -9,8 +9,9 @@ from __future__ import annotations
 from zmq import proxy
 from zmq.devices import ProcessProxySteerable, ProxySteerable, ThreadProxySteerable
 
+from zmqtopo.devices.background import ProcessDevice, ThreadDevice
 from zmqtopo.devices.counters import Counters, Flow
-from zmqtopo.devices.device import Device, DeviceError, ProcessDevice, ThreadDevice
+from zmqtopo.devices.device import Device, DeviceError
 from zmqtopo.devices.monitored import (
     MonitoredQueue,
     ProcessMonitoredQueue,

@@ -7,7 +7,8 @@ from typing import Any
 
 import zmq
 
-from zmqtopo.devices.device import Device, ProcessDevice, ThreadDevice
+from zmqtopo.devices.background import ProcessDevice, ThreadDevice
+from zmqtopo.devices.device import Device
 from zmqtopo.devices.sockets import AnySocket
 from zmqtopo.loop import relay
 
