@@ -10,7 +10,7 @@ from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AsString
 from cpython.exc cimport PyErr_CheckSignals
 from libc.errno cimport EAGAIN, EHOSTUNREACH, EINTR, ENOMEM, errno
-from libc.stdint cimport int64_t, uintptr_t
+from libc.stdint cimport INT64_MAX, int64_t, uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 from posix.dlfcn cimport RTLD_LAZY, dlerror, dlopen, dlsym
@@ -369,6 +369,8 @@ cdef int burst(Loop *loop, Direction *d) noexcept nogil:
     cdef Result result = DONE
     while moved < BURST_MESSAGES and budget > 0:
         if d.step == EMPTY:
+            if d.drained:
+                break
             result = receive(loop, d)
             if result != DONE:
                 break
@@ -596,7 +598,8 @@ cdef void set_direction(Loop *loop, Direction *d, int source_role, int destinati
     d.destination = loop.sockets[destination_role]
     d.source_type = int_option(d.source, OPT_TYPE)
     d.destination_type = int_option(d.destination, OPT_TYPE)
-    d.drain_least = int_option(d.source, OPT_RCVHWM)
+    # 0 is no limit: anything may have been received.
+    d.drain_least = int_option(d.source, OPT_RCVHWM) or INT64_MAX
     d.swap = d.source_type == ROUTER and d.destination_type == ROUTER and d.source != d.destination
     d.open = True
 
