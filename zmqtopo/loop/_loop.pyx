@@ -236,13 +236,14 @@ cdef Result receive(Loop *loop, Direction *d) noexcept nogil:
 
 
 cdef Result send(Loop *loop, Frames *m, void *socket, int socket_type, int role) noexcept nogil:
-    """Give a socket the whole message or nothing of it; DONE and DROP leave its frames empty.
+    """Give a socket the whole message or nothing of it; DONE leaves its frames empty.
 
     The high-water mark counts messages, so a socket that has taken the first frame takes the others. When one is
     refused all the same, its peer has gone in the middle of the message and libzmq has taken back the frames before.
     """
     cdef size_t i
     cdef int rc, err, flags
+    cdef bint broken = False
     for i in range(m.size):
         flags = DONTWAIT | SNDMORE if i + 1 < m.size else DONTWAIT
         rc = zmq.msg_send(&m.items[i], socket, flags)
@@ -255,6 +256,7 @@ cdef Result send(Loop *loop, Frames *m, void *socket, int socket_type, int role)
             if socket_type == DEALER or socket_type == PUSH or socket_type == REQ:
                 # These swallow frames up to the end of the broken message, so they must be given that end. A PAIR
                 # must not be: it would take the rest for a message of its own.
+                broken = True
                 continue
             return DROP
         if i == 0 and err == EAGAIN and socket_type != ROUTER:
@@ -266,7 +268,7 @@ cdef Result send(Loop *loop, Frames *m, void *socket, int socket_type, int role)
             # EHOSTUNREACH: the same and no such peer. ENOTSUP: PULL and SUB take nothing. EFSM: REP owes nobody.
             return DROP
         return fail(loop, err, role)
-    return DONE
+    return DROP if broken else DONE
 
 
 cdef Result show(Loop *loop, Direction *d) noexcept nogil:
