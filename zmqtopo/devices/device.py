@@ -209,6 +209,7 @@ class Device(zmq.devices.Device):
             prefix_in=self._prefixes[0],
             prefix_out=self._prefixes[1],
             overflow=self.overflow,
+            new_monitor=True,
         )
         if now:
             self._close_sockets(linger=0)

@@ -42,12 +42,15 @@ def relay(
     prefix_in: bytes | None = None,
     prefix_out: bytes | None = None,
     overflow: Overflow = "block",
+    new_monitor: bool = False,
 ) -> bool:
     """Run the loop on these sockets in this thread until it is told to stop; the GIL is free meanwhile.
 
     ``control`` is the file descriptor of a worker's end of `zmqtopo.devices.control.Control`; without one only an
     error, a signal handler that raises (in the main thread) or the end of the context ends it. ``block`` takes the
     counters (see `zmqtopo.devices.counters`). A prefix of None sends copies to the monitor without a first frame.
+    With ``new_monitor``, for a socket that nobody has received from, a monitor of type XPUB is sent nothing while
+    nobody subscribes.
 
     Returns whether it was told to end at once. Raises zmq.ContextTerminated when the context ends, and zmq.ZMQError
     with errno and the socket's role for any other error of libzmq.
@@ -65,6 +68,7 @@ def relay(
             prefix_in,
             prefix_out,
             overflow == "block",
+            new_monitor,
             wakeup,
         )
     if errno == zmq.ETERM:

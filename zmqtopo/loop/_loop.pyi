@@ -16,5 +16,6 @@ def run(
     prefix_in: bytes | None,
     prefix_out: bytes | None,
     mon_blocks: bool,
+    mon_counts: bool,
     wakeup: int,
 ) -> tuple[int, int, bool]: ...

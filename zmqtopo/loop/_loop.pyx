@@ -34,6 +34,7 @@ from zmqtopo.loop.libzmq cimport (
     REQ,
     ROUTER,
     SNDMORE,
+    STREAM,
     XPUB,
     zmq_msg_t,
 )
@@ -61,8 +62,8 @@ cdef enum:
     # A burst ends after so many messages or bytes, so that the other direction and the control socket are never far.
     BURST_MESSAGES = 1000
     BURST_BYTES = 1 << 20
-    # libzmq calls PUB and XPUB writable even while XPUB_NODROP refuses: the only wait with a time, in milliseconds.
-    NODROP_RETRY = 10
+    # How often to try a socket that calls itself writable and refuses: the only wait with a time, in milliseconds.
+    REFUSED_RETRY = 10
     # How long a stop goes on under a producer that never pauses, in nanoseconds of moving messages.
     DRAIN_TIME = 80_000_000
 
@@ -132,7 +133,8 @@ cdef struct Monitor:
     void *socket
     int type
     bint blocks             # a copy that cannot go waits and its direction with it
-    int64_t subscriptions   # of an XPUB: topics that somebody wants
+    bint counts             # an XPUB that the loop has from the start, so that it has seen every subscription
+    int64_t subscriptions   # topics that somebody wants
     int64_t *counters
 
 cdef struct Loop:
@@ -326,7 +328,7 @@ cdef Result deliver(Loop *loop, Direction *d, int64_t size) noexcept nogil:
     cdef Result result
     if d.step == TO_DESTINATION:
         # Sending empties frames, so the copy comes first; a message that waits keeps the copy it has.
-        if mon.socket != NULL and d.copy.size == 0 and (mon.type != XPUB or mon.subscriptions > 0):
+        if mon.socket != NULL and d.copy.size == 0 and (not mon.counts or mon.subscriptions > 0):
             if copy_for_monitor(d):
                 return fail(loop, ENOMEM, 2)
         result = send(loop, &d.message, d.destination, d.destination_type, d.destination_role)
@@ -473,13 +475,16 @@ cdef inline bint can_go_on(Direction *d, int *events) noexcept nogil:
         return d.open and not d.drained and (events[d.source_role] & CAN_RECEIVE)
     if d.step == TO_MONITOR:
         return events[2] & CAN_SEND
-    if d.destination_type == XPUB or d.destination_type == PUB:
-        return False
-    return events[d.destination_role] & CAN_SEND
+    return not may_refuse(d.destination_type) and events[d.destination_role] & CAN_SEND
 
 
-cdef inline bint waits_for_nodrop(Direction *d) noexcept nogil:
-    return d.step == TO_DESTINATION and (d.destination_type == XPUB or d.destination_type == PUB)
+cdef inline bint may_refuse(int socket_type) noexcept nogil:
+    """Whether libzmq calls a socket writable that has no room: with XPUB_NODROP, and a STREAM always."""
+    return socket_type == XPUB or socket_type == PUB or socket_type == STREAM
+
+
+cdef inline bint is_refused(Direction *d) noexcept nogil:
+    return d.step == TO_DESTINATION and may_refuse(d.destination_type)
 
 
 cdef int wait(Loop *loop, bint idle) except -2 nogil:
@@ -518,9 +523,9 @@ cdef int wait(Loop *loop, bint idle) except -2 nogil:
         if not loop.paused:
             if can_go_on(&loop.forward, events) or can_go_on(&loop.back, events):
                 timeout = 0
-            elif waits_for_nodrop(&loop.forward) or waits_for_nodrop(&loop.back):
-                timeout = NODROP_RETRY
-        if loop.monitor.type == XPUB and events[2] & CAN_RECEIVE:
+            elif is_refused(&loop.forward) or is_refused(&loop.back):
+                timeout = REFUSED_RETRY
+        if loop.monitor.counts and events[2] & CAN_RECEIVE:
             timeout = 0
     for role in range(count):
         fds[role].events = POLLIN
@@ -561,7 +566,7 @@ cdef int cycle(Loop *loop) except -2 nogil:
     """Turn until told to end (0) or an error ends it (-1)."""
     cdef int forward = 0, back = 0
     while True:
-        if loop.monitor.type == XPUB and read_subscriptions(loop) < 0:
+        if loop.monitor.counts and read_subscriptions(loop) < 0:
             return -1
         if loop.paused:
             forward = back = 0
@@ -669,6 +674,7 @@ def run(
     bytes prefix_in,
     bytes prefix_out,
     bint mon_blocks,
+    bint mon_counts,
     int wakeup,
 ):
     """Move messages between two sockets until told to stop; the GIL is free meanwhile.
@@ -677,9 +683,10 @@ def run(
     end of a stream socket pair, not blocking, or -1: the loop obeys the bytes p(ause), r(esume), s(top, having passed
     on what was received), n(ow) and answers each with itself; the end of the stream is n. ``block`` is a writable
     buffer of BLOCK_SIZE bytes, aligned to 8: the state, then one line each for in to out, out to in and mon. A prefix
-    of None sends the monitor copies without one. ``wakeup`` is for Python's main thread: a descriptor, not blocking,
-    that turns readable when a signal has come (`signal.set_wakeup_fd`), or -1. Then Python's handlers run, and what
-    they raise ends the loop.
+    of None sends the monitor copies without one. ``mon_blocks`` lets a monitor that is full stop its direction;
+    ``mon_counts`` says that nobody has received from it, so that an XPUB without subscribers is sent nothing.
+    ``wakeup`` is for Python's main thread: a descriptor, not blocking, that turns readable when a signal has come
+    (`signal.set_wakeup_fd`), or -1. Then Python's handlers run, and what they raise ends the loop.
 
     Returns (errno, role, now): an error and the role 0 in, 1 out, 2 mon of its socket, or errno 0 when told to stop,
     and whether that was to be at once. Raises ValueError for a socket that is not open or a block that is too small.
@@ -716,6 +723,7 @@ def run(
         if mon_socket:
             loop.monitor.type = int_option(loop.monitor.socket, OPT_TYPE)
             # PUB and XPUB never slow the devices they watch, XPUB_NODROP or not.
+            loop.monitor.counts = mon_counts and loop.monitor.type == XPUB
             loop.monitor.blocks = mon_blocks and loop.monitor.type != PUB and loop.monitor.type != XPUB
         set_prefix(&loop.forward, prefix_in)
         set_prefix(&loop.back, prefix_out)

@@ -12,6 +12,7 @@ cdef enum:
     ROUTER = 6
     PUSH = 8
     XPUB = 9
+    STREAM = 11
     # flags of zmq_msg_send and zmq_msg_recv
     DONTWAIT = 1
     SNDMORE = 2

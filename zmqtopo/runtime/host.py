@@ -161,6 +161,7 @@ class Host:
                 prefix_in=mon.prefix_in if mon else None,
                 prefix_out=mon.prefix_out if mon else None,
                 overflow=mon.overflow if mon else "block",
+                new_monitor=True,
             )
             event = Stopped(name)
         except zmq.ContextTerminated:
