@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -26,13 +26,14 @@ from zmqtopo.runtime.orders import (
     Endpoints,
     Event,
     Failed,
+    Order,
     Ready,
     Stop,
     Stopped,
     StopRequest,
     WorkerEnded,
 )
-from zmqtopo.runtime.workers import Inbox, LocalWorker, ProcessWorker, Worker, ready
+from zmqtopo.runtime.workers import Inbox, LocalWorker, Worker, make_worker, ready
 
 State = Literal["starting", "running", "backoff", "stopping", "stopped", "failed"]
 
@@ -63,8 +64,8 @@ class Member:
     restarts: int = 0
     failures: int = 0
     """In a row, each before ``stable_after``."""
-    since: float = 0.0
-    """When it last began to run."""
+    since: float | None = None
+    """When it began to run; None while it does not."""
     due: float | None = None
     """When the next step is due: a restart in ``backoff``, the end of patience in ``stopping``."""
     forced: bool = False
@@ -88,8 +89,13 @@ class Supervisor:
         abort_on_failure: bool = False,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
+        make: Callable[..., Worker] = make_worker,
+        wait: Callable[[Iterable[Worker], Inbox, float | None], list[Event]] = ready,
     ) -> None:
-        """``context`` is for the thread devices; ``tell`` is called with each change of a device's state, in words."""
+        """``context`` is for the thread devices; ``tell`` is called with each change of a device's state, in words.
+
+        ``clock``, ``jitter`` (0 to 1), ``make`` (a worker) and ``wait`` (for events) are all that reaches outside.
+        """
         self.topology = topology
         self.members = {
             name: Member(device, CounterBlock(shared=device.run.kind == "process"))
@@ -102,6 +108,8 @@ class Supervisor:
         self._abort_on_failure = abort_on_failure
         self._clock = clock
         self._jitter = jitter
+        self._make = make
+        self._wait = wait
         self._started = False
         self._stopping = False
         self._kill_at: float | None = None
@@ -151,7 +159,7 @@ class Supervisor:
             due = [m.due for m in self.members.values() if m.due is not None]
             if self._kill_at is not None:
                 due.append(self._kill_at)
-            for event in ready(self._workers.values(), self._inbox, max(min(due) - now, 0) if due else None):
+            for event in self._wait(self._workers.values(), self._inbox, max(min(due) - now, 0) if due else None):
                 self._handle(event)
             self._act_on_time()
             failures = [m.error for m in self.members.values() if m.state == "failed"] if give_up else []
@@ -170,8 +178,8 @@ class Supervisor:
                     self._order_connect(member)
             case Ready(name):
                 member = self.members[name]
-                member.since = self._clock()
                 if member.state == "starting":
+                    member.since = self._clock()
                     self._change(member, "running")
             case Stopped(name):
                 self._ended(self.members[name], "")
@@ -184,7 +192,7 @@ class Supervisor:
                         remove_stale(address for addresses in member.endpoints.values() for address in addresses)
                         self._ended(member, f"{member.device.name}: {how}")
             case StopRequest(force):
-                self._stop_all(force=force or self._stopping)
+                self._stop_all(force=force)
 
     def _act_on_time(self) -> None:
         now = self._clock()
@@ -214,15 +222,14 @@ class Supervisor:
     def _worker(self, device: Device) -> Worker:
         name = device.process
         if name not in self._workers:
-            members = [m for m in self.members.values() if m.device.process == name]
-            sockets = sum(len(list(m.device.sockets)) for m in members)
-            settings = self.topology.context
-            if name:
-                blocks = [m.block for m in members]
-                self._workers[name] = ProcessWorker(name, self.topology.name, settings, sockets, blocks)
-            else:
-                self._workers[name] = LocalWorker(name, settings, sockets, self._inbox, self._context)
+            blocks = [m.block for m in self.members.values() if m.device.process == name]
+            self._workers[name] = self._make(name, self.topology, blocks, self._inbox, self._context)
         return self._workers[name]
+
+    def _order(self, member: Member, order: Order) -> None:
+        """Give an order to a device's worker, if there is one: what has become of it is an event on its way."""
+        if member.device.process in self._workers:
+            self._workers[member.device.process].order(order)
 
     def _order_bind(self, member: Member) -> None:
         binds = {}
@@ -233,7 +240,13 @@ class Supervisor:
                 before[i] if before and address.endpoint and address.endpoint.is_system_port else address.text
                 for i, address in enumerate(socket.bind)
             )
-        self._worker(member.device).order(Bind(member.device, binds, member.block))
+        try:
+            worker = self._worker(member.device)
+        except (OSError, zmq.ZMQError) as error:
+            # Too many processes or descriptors; it fails as it would by any other error.
+            self._inbox.post(Failed(member.device.name, f"{member.device.name}: cannot start: {error.strerror}"))
+        else:
+            worker.order(Bind(member.device, binds, member.block))
 
     def _order_connect(self, member: Member) -> None:
         connects = {
@@ -243,7 +256,7 @@ class Supervisor:
             )
             for socket in member.device.sockets
         }
-        self._worker(member.device).order(Connect(member.device.name, connects))
+        self._order(member, Connect(member.device.name, connects))
 
     def _resolve(self, device: Device, reference: Reference) -> str:
         endpoint = nearest(reference, device, self.topology, self._bound)
@@ -266,8 +279,9 @@ class Supervisor:
         elif restart.policy == "never" or (restart.policy == "on-failure" and not error):
             self._fail(member, error)
         else:
-            if member.since and self._clock() - member.since >= restart.stable_after:
+            if member.since is not None and self._clock() - member.since >= restart.stable_after:
                 member.failures = 0
+            member.since = None
             member.failures += 1
             if restart.max_retries is not None and member.failures > restart.max_retries:
                 self._fail(member, f"{error} (after {restart.max_retries} retries)")
@@ -299,21 +313,21 @@ class Supervisor:
             elif member.state != "stopping":
                 self._change(member, "stopping")
                 member.due = self._clock() + member.device.stop_timeout
-                self._worker(member.device).order(Stop(member.device.name, member.device.stop_timeout))
+                self._order(member, Stop(member.device.name, member.device.stop_timeout))
         if force and self._kill_at is not None:
             self._kill_at = self._clock()
 
     def _lose_patience(self, member: Member) -> None:
         """End a device at once; the second time, its process."""
-        worker = self._worker(member.device)
-        if member.forced:
-            member.due = None
-            worker.kill()
+        if not member.forced:
+            member.forced = True
+            member.state = "stopping"
+            member.due = self._clock() + KILL_AFTER
+            self._order(member, Stop(member.device.name, 0))
             return
-        member.forced = True
-        member.state = "stopping"
-        member.due = self._clock() + KILL_AFTER
-        worker.order(Stop(member.device.name, 0))
+        member.due = None
+        if member.device.process in self._workers:
+            self._workers[member.device.process].kill()
 
     def _end_workers(self) -> None:
         patience = max((m.device.stop_timeout for m in self.members.values()), default=0)

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import zmq
 
-from zmqtopo.config.model import ContextSettings
+from zmqtopo.config.model import ContextSettings, Topology
 from zmqtopo.devices.counters import CounterBlock
 from zmqtopo.runtime.host import Host
 from zmqtopo.runtime.orders import Bind, End, Event, Order, WorkerEnded
@@ -33,12 +33,11 @@ class Inbox:
         self.receiver.setblocking(False)
 
     def post(self, event: Event) -> None:
-        """Add an event and wake the supervisor; also allowed in a signal handler."""
+        """Add an event and wake the supervisor; also allowed in a signal handler, and when nobody takes any more."""
         self._events.append(event)
-        try:
+        # BlockingIOError: enough wakings wait already. Others: it has been closed, by another thread too.
+        with contextlib.suppress(OSError):
             self._sender.send(b"!")
-        except BlockingIOError:
-            return      # enough wakings wait already
 
     def take(self) -> list[Event]:
         """All events there are."""
@@ -115,18 +114,23 @@ class ProcessWorker:
         """``name`` and ``topology`` are shown in process lists; ``blocks`` are the counters of its devices."""
         self.name = name
         ours, theirs = socket.socketpair()
-        self._process = subprocess.Popen(
-            # -P: whatever lies in the working directory is not a module of the worker.
-            [sys.executable, "-P", "-m", "zmqtopo.runtime.process", str(theirs.fileno()), topology, name],
-            stdin=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno(), *(block.fd for block in blocks)],
-            # Ctrl-C in a terminal goes to a process group; the supervisor alone acts on it.
-            process_group=0,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-        )
-        theirs.close()
+        try:
+            self._process = subprocess.Popen(
+                # -P: whatever lies in the working directory is not a module of the worker.
+                [sys.executable, "-P", "-m", "zmqtopo.runtime.process", str(theirs.fileno()), topology, name],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno(), *(block.fd for block in blocks)],
+                # Ctrl-C in a terminal goes to a process group; the supervisor alone acts on it.
+                process_group=0,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+            )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
         self.connection: Connection[Any, Any] | None = Connection(ours.detach())
-        self.connection.send((settings, sockets))
+        self._send((settings, sockets))
 
     @property
     def pid(self) -> int:
@@ -137,9 +141,7 @@ class ProcessWorker:
         """Send an order; a worker that is gone gets none, and its end is on its way here."""
         if isinstance(order, Bind) and isinstance(order.block, CounterBlock):
             order = Bind(order.device, order.binds, order.block.fd)
-        if self.connection is not None:
-            with contextlib.suppress(OSError):
-                self.connection.send(order)
+        self._send(order)
 
     def receive(self) -> Event:
         """The next event, or that it has ended and how."""
@@ -157,6 +159,25 @@ class ProcessWorker:
     def kill(self) -> None:
         """SIGKILL."""
         self._process.kill()
+
+    def _send(self, what: Any) -> None:
+        if self.connection is not None:
+            with contextlib.suppress(OSError):
+                self.connection.send(what)
+
+
+def make_worker(
+    name: str, topology: Topology, blocks: Iterable[CounterBlock], inbox: Inbox, context: zmq.Context[Any] | None
+) -> Worker:
+    """The worker of that name for the devices of ``topology`` that are its own; ``blocks`` are their counters.
+
+    Raises OSError, or zmq.ZMQError, when the system has no room for it.
+    """
+    devices = [device for device in topology.devices.values() if device.process == name]
+    sockets = sum(len(list(device.sockets)) for device in devices)
+    if name:
+        return ProcessWorker(name, topology.name, topology.context, sockets, blocks)
+    return LocalWorker(name, topology.context, sockets, inbox, context)
 
 
 def ready(workers: Iterable[Worker], inbox: Inbox, timeout: float | None) -> list[Event]:
