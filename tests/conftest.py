@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import multiprocessing
 import os
@@ -71,6 +72,7 @@ def nothing_stays(helpers_of_multiprocessing: None) -> Iterator[None]:
     before = children(), descriptors(), set(threading.enumerate())
     yield
     if left_behind(before):
+        gc.collect()    # an error that a test has caught holds its frames in a cycle
         # Thread devices share the context of the process, which nobody ends but us.
         terminate(zmq.Context.instance())
     # libzmq closes its descriptors in threads of its own.
