@@ -46,11 +46,20 @@ class BackgroundDevice(Device):
             raise RuntimeError("the device has not been started")
         self.launcher.join(timeout)
 
-    def _run_in_background(self) -> None:
+    def wait_ready(self, timeout: float | None = None) -> None:
+        """As `Device.wait_ready`. Raises RuntimeError before `start`."""
+        if self.launcher is None:
+            raise RuntimeError("the device has not been started")
+        super().wait_ready(timeout)
+
+    def _run_in_background(self) -> bool:
+        """Run; whether it went well."""
         try:
             self.run()
         except Exception as error:
             log.error("%s ended: %s: %s", type(self).__name__, type(error).__name__, error)
+            return False
+        return True
 
     def __enter__(self) -> Self:
         self.start()
@@ -119,14 +128,14 @@ class ProcessDevice(BackgroundDevice):
             if self.done:
                 return
 
-    def _run_in_background(self) -> None:
+    def _run_in_background(self) -> bool:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, _exit_on_sigterm)
         assert self._control is not None
         self._control.disown()
-        super()._run_in_background()
-        if self._error is not None:
+        if not super()._run_in_background():
             sys.exit(1)
+        return True
 
     def __getstate__(self) -> dict[str, Any]:
         """What a spawned process needs."""

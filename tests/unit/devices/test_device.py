@@ -1,0 +1,283 @@
+"""The life of a device: start, ready, pause, stop, again; and what its owner hears when something is wrong."""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+import signal
+import socket as system
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zmq
+
+from zmqtopo.devices import (
+    Device,
+    DeviceError,
+    MonitoredQueue,
+    ProcessDevice,
+    ThreadDevice,
+    ThreadMonitoredQueue,
+)
+
+# Python warns of a fork beside threads; what a device inherits by it is tested in test_drop_in.
+SPAWN = multiprocessing.get_context("spawn").Process
+
+
+class SpawnedDevice(ProcessDevice):
+    _launch_class = SPAWN
+
+
+BACKGROUND = pytest.mark.parametrize("kind", [ThreadDevice, ProcessDevice], ids=["thread", "process"])
+
+
+def streamer(kind: Any) -> Any:
+    device = kind(zmq.STREAMER, zmq.PULL, zmq.PUSH)
+    if issubclass(kind, ProcessDevice):
+        device._launch_class = SPAWN
+    device.setsockopt_out(zmq.LINGER, 0)
+    return device
+
+
+@BACKGROUND
+def test_in_a_with_block(net: Any, kind: type) -> None:
+    device = streamer(kind)
+    device.bind_in("tcp://127.0.0.1:*")
+    device.bind_out("tcp://127.0.0.1:*")
+    with device as running:
+        assert running is device
+        push = net.socket(zmq.PUSH, connect=device.endpoints["in"][0])
+        pull = net.socket(zmq.PULL, connect=device.endpoints["out"][0])
+        push.send(b"x")
+        assert net.receive(pull) == [b"x"]
+        assert not device.done
+    assert device.done
+    assert device.error is None
+    assert device.counters.in_to_out.messages == 1
+
+
+@BACKGROUND
+def test_a_second_start(net: Any, kind: type) -> None:
+    device = streamer(kind)
+    port = device.bind_in_to_random_port("tcp://127.0.0.1")
+    device.bind_out("tcp://127.0.0.1:*")
+    for turn in range(2):
+        device.start()
+        device.wait_ready()
+        with pytest.raises(RuntimeError, match="started already"):
+            device.start()
+        assert device.counters.in_to_out.messages == 0
+        push = net.socket(zmq.PUSH, connect=f"tcp://127.0.0.1:{port}")
+        pull = net.socket(zmq.PULL, connect=device.endpoints["out"][0])
+        push.send(b"%d" % turn)
+        assert net.receive(pull) == [b"%d" % turn]
+        push.close()
+        device.stop()
+        assert device.done
+
+
+@BACKGROUND
+def test_before_the_start(kind: type) -> None:
+    device = streamer(kind)
+    assert not device.done
+    assert device.endpoints == {}
+    assert device.error is None
+    device.stop()
+    for call in (device.join, device.pause, device.resume, lambda: device.wait_ready(1)):
+        with pytest.raises(RuntimeError, match=r"not been started|not running"):
+            call()
+
+
+@BACKGROUND
+@pytest.mark.parametrize(
+    ("spoil", "error", "text"),
+    [
+        (lambda d, taken: d.bind_in(taken), errno.EADDRINUSE, "in: cannot bind {taken}: Address already in use"),
+        (lambda d, taken: d.connect_out("tcp://h:*"), errno.EINVAL, "out: cannot connect tcp://h:*: Invalid"),
+        (lambda d, taken: d.bind_out("nonsense://x"), errno.EPROTONOSUPPORT, "out: cannot bind nonsense://x: "),
+        (lambda d, taken: d.setsockopt_in(zmq.AFFINITY, b"?"), None, "in: cannot set AFFINITY to b'?'"),
+        (lambda d, taken: d.setsockopt_in(zmq.SUBSCRIBE, "x"), errno.EINVAL, "in: cannot set SUBSCRIBE to 'x'"),
+    ],
+    ids=["taken", "wildcard", "protocol", "type", "scope"],
+)
+def test_what_goes_wrong_at_the_start(net: Any, kind: type, spoil: Any, error: int | None, text: str) -> None:
+    _, taken = net.end(zmq.PULL)
+    device = streamer(kind)
+    spoil(device, taken)
+    device.start()
+    with pytest.raises(zmq.ZMQError if error else TypeError) as caught:
+        device.wait_ready(10)
+    assert getattr(caught.value, "errno", None) == error
+    assert str(caught.value).startswith(text.format(taken=taken))
+    device.join(10)
+    assert device.done
+    assert device.error is caught.value
+    if kind is ProcessDevice:
+        assert device.launcher.exitcode == 1
+    device.stop()
+
+
+def test_in_the_foreground(net: Any) -> None:
+    device = Device(zmq.STREAMER, zmq.PULL, zmq.PUSH)
+    device.bind_in(net.end(zmq.PULL)[1])
+    with pytest.raises(zmq.ZMQError, match="cannot bind"):
+        device.start()
+    assert device.done
+    assert isinstance(device.error, zmq.ZMQError)
+    device.join()
+    device.stop()
+
+
+@BACKGROUND
+def test_a_port_is_held_until_the_start(kind: type) -> None:
+    device = streamer(kind)
+    port = device.bind_in_to_random_port("tcp://127.0.0.1")
+    with system.socket() as thief, pytest.raises(OSError, match="in use"):
+        thief.bind(("127.0.0.1", port))
+    # Another device that asks for this very port does not get it either.
+    other = streamer(kind)
+    with pytest.raises(zmq.ZMQBindError):
+        other.bind_in_to_random_port("tcp://127.0.0.1", min_port=port, max_port=port + 1)
+    device.start()
+    device.wait_ready()
+    assert device.endpoints["in"] == (f"tcp://127.0.0.1:{port}",)
+    device.stop()
+    with system.socket() as successor:
+        successor.setsockopt(system.SOL_SOCKET, system.SO_REUSEADDR, 1)
+        successor.bind(("127.0.0.1", port))
+
+
+def test_random_ports_are_those_of_tcp() -> None:
+    with pytest.raises(ValueError, match="only tcp"):
+        streamer(ThreadDevice).bind_in_to_random_port("ipc:///nowhere")
+
+
+@pytest.mark.parametrize(
+    ("context_linger", "device_linger", "effective"), [(None, None, 5000), (7, None, 7), (-1, None, -1), (7, 9, 9)]
+)
+def test_linger(
+    net: Any, context_linger: int | None, device_linger: int | None, effective: int
+) -> None:
+    """Ours when nobody has said anything; a context's default is something said."""
+    if context_linger is not None:
+        net.context.linger = context_linger
+    device = ThreadDevice(zmq.STREAMER, zmq.PULL, zmq.PUSH)
+    device.context_factory = lambda: net.context
+    if device_linger is not None:
+        device.setsockopt_out(zmq.LINGER, device_linger)
+    seen: list[int] = []
+    device.run_device = lambda: seen.append(device._setup_sockets()[1].linger)
+    device.start()
+    device.wait_ready(10)
+    device.stop()
+    assert seen == [effective]
+
+
+def test_options_as_text(net: Any) -> None:
+    device = ThreadDevice(zmq.FORWARDER, zmq.SUB, zmq.PUB)
+    publisher, address = net.end(zmq.XPUB)
+    device.setsockopt_in(zmq.SUBSCRIBE, "töpic")
+    net.start(device, **{"in": address})
+    assert net.receive(publisher) == ["\x01töpic".encode()]
+
+
+@BACKGROUND
+def test_a_stop_before_it_is_ready(kind: type) -> None:
+    device = streamer(kind)
+    device.start()
+    device.stop()
+    assert device.done
+    with pytest.raises(RuntimeError, match="not running"):
+        device.pause()
+
+
+def test_a_process_that_is_killed(net: Any) -> None:
+    device = streamer(ProcessDevice)
+    device.bind_in("tcp://127.0.0.1:*")
+    device.bind_out("tcp://127.0.0.1:*")
+    device.start()
+    device.wait_ready()
+    net.socket(zmq.PUSH, connect=device.endpoints["in"][0]).send(b"x")
+    net.receive(net.socket(zmq.PULL, connect=device.endpoints["out"][0]))
+    os.kill(device.launcher.pid, signal.SIGKILL)
+    device.join(10)
+    assert device.done
+    assert isinstance(device.error, DeviceError)
+    assert str(device.error) == "the device's process ended by SIGKILL"
+    assert device.counters.in_to_out.messages == 1
+    device.stop()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 0)])
+def test_signals_to_a_process(number: int, code: int) -> None:
+    device = streamer(ProcessDevice)
+    device.start()
+    device.wait_ready()
+    os.kill(device.launcher.pid, number)
+    if number == signal.SIGINT:
+        device.pause()      # it still answers
+    else:
+        device.join(10)
+    device.stop()
+    assert device.launcher.exitcode == code
+    assert device.error is None
+
+
+def test_a_prefix_that_is_no_bytes() -> None:
+    device = MonitoredQueue(zmq.PULL, zmq.PUSH, zmq.PUB, "in")  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        device.start()
+    background = ThreadMonitoredQueue(zmq.PULL, zmq.PUSH, zmq.PUB, b"in", "out")  # type: ignore[arg-type]
+    background.start()
+    background.join()
+    assert isinstance(background.error, TypeError)
+    background.stop()
+
+
+OWNER = """
+import multiprocessing, sys, zmq
+from zmqtopo.devices import ProcessDevice
+
+class Chosen(ProcessDevice):
+    _launch_class = multiprocessing.get_context(sys.argv[1]).Process
+
+if __name__ == "__main__":
+    devices = [Chosen(zmq.STREAMER, zmq.PULL, zmq.PUSH) for _ in range(3)]
+    for device in devices:
+        device.daemon = False
+        device.start()
+        device.wait_ready()
+    print(*(device.launcher.pid for device in devices), flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_the_owner_is_killed(net: Any, tmp_path: Path, method: str) -> None:
+    program = tmp_path / "owner.py"
+    program.write_text(OWNER)
+    owner = subprocess.Popen([sys.executable, program, method], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert owner.stdin is not None
+    assert owner.stdout is not None
+    pids = [int(pid) for pid in owner.stdout.readline().split()]
+    assert len(pids) == 3
+    owner.kill()
+    owner.wait()
+
+    def gone() -> bool:
+        return not any(alive(pid) for pid in pids)
+
+    net.until(gone, "the end of the devices")
+    owner.stdin.close()
+    owner.stdout.close()
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
