@@ -12,7 +12,7 @@ import zmq
 from zmqtopo.devices.ipc import IpcFile
 
 DEFAULT_LINGER = 5000
-"""Milliseconds that a closed socket goes on sending unless an option says otherwise. libzmq's own default is for ever,
+"""Milliseconds that a closed socket goes on sending unless an option or its context says otherwise. libzmq's own default is for ever,
 with which a context cannot end while a peer stays away."""
 
 AnySocket = zmq.Socket[Any]
@@ -33,7 +33,8 @@ def open_socket(
     except zmq.ZMQError as error:
         raise zmq.ZMQError(error.errno, f"{role}: cannot make a socket: {error.strerror}") from None
     try:
-        socket.setsockopt(zmq.LINGER, DEFAULT_LINGER)
+        if zmq.LINGER not in context.sockopts and socket.getsockopt(zmq.LINGER) < 0:
+            socket.setsockopt(zmq.LINGER, DEFAULT_LINGER)
         for option, value in options:
             try:
                 socket.setsockopt(option, value.encode() if isinstance(value, str) else value)
@@ -94,8 +95,9 @@ def hold_port(address: str, port: int) -> system.socket | None:
         return None     # the name of an interface
     holder = system.socket(family, system.SOCK_STREAM)
     try:
-        holder.setsockopt(system.SOL_SOCKET, system.SO_REUSEADDR, 1)
+        # Bound without SO_REUSEADDR it meets those who hold the port already; set afterwards it lets libzmq in.
         holder.bind(target)
+        holder.setsockopt(system.SOL_SOCKET, system.SO_REUSEADDR, 1)
     except OSError:
         holder.close()
         raise
