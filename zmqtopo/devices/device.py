@@ -68,7 +68,10 @@ class Device(zmq.devices.Device):
         """Run until stopped. Raises what goes wrong."""
         self._prepare()
         self._control = Control()
-        self.run()
+        try:
+            self.run()
+        finally:
+            self._control.close()
 
     def join(self, timeout: float | None = None) -> None:
         """Wait until the device has ended, ``timeout`` seconds at most."""
@@ -173,6 +176,11 @@ class Device(zmq.devices.Device):
     def _release_ports(self) -> None:
         while self._holders:
             self._holders.pop().close()
+
+    def __del__(self) -> None:
+        # A device that was never started; getattr because __init__ may have raised.
+        if getattr(self, "_holders", None):
+            self._release_ports()
 
     def _end_by_force(self) -> None:
         raise TimeoutError("the device's thread did not end")
