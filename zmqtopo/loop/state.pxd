@@ -1,0 +1,94 @@
+# What the loop keeps while it runs, the layout of its counters, and its limits.
+
+from libc.stdint cimport int64_t
+
+from zmqtopo.loop.libzmq cimport zmq_msg_t
+
+cdef enum:
+    # A burst ends after so many messages or bytes, so that the other direction and the control socket are never far.
+    BURST_MESSAGES = 1000
+    BURST_BYTES = 1 << 20
+    # How often to try a socket that calls itself writable and refuses: the only wait with a time, in milliseconds.
+    REFUSED_RETRY = 10
+    # How long a stop goes on under a producer that never pauses, in nanoseconds of moving messages.
+    DRAIN_TIME = 80_000_000
+
+cdef enum:
+    # Words of one line of counters (64 bytes: one cache line for each writer's direction).
+    MESSAGES = 0
+    BYTES = 1
+    DROPPED = 2
+    BLOCKED = 3
+    BLOCKED_TIME = 4
+    BLOCKED_SINCE = 5
+    LAST = 6
+    LINE = 8
+
+cdef enum:
+    # Word 0 of the block.
+    RUNNING = 1
+    PAUSED = 2
+    DRAINING = 3
+    ENDED = 4
+
+cdef enum Result:
+    DONE = 0
+    LATER = 1
+    DROP = 2
+    FAIL = 3
+
+cdef enum Step:
+    # Where the message in hand is. The destination comes before the monitor: a copy is only ever shown of a message
+    # that its destination has taken.
+    EMPTY = 0
+    TO_DESTINATION = 1
+    TO_MONITOR = 2
+
+cdef struct Frames:
+    # A whole message. Every slot up to capacity is an initialised zmq_msg_t, so receiving needs no init.
+    zmq_msg_t *items
+    size_t size
+    size_t capacity
+
+cdef struct Direction:
+    void *source
+    void *destination
+    int source_role
+    int destination_role
+    int source_type
+    int destination_type
+    int64_t *counters
+    zmq_msg_t prefix        # first frame of every copy for the monitor
+    bint has_prefix
+    bint open               # the source is of a type that can receive
+    bint swap               # ROUTER to ROUTER: destination and sender change places
+    bint drained            # a stop has found nothing more to pass on
+    int64_t drain_time      # nanoseconds spent moving since the stop
+    int64_t drain_count     # messages moved since the stop
+    int64_t drain_least     # and how many it moves at least: the receive HWM
+    Step step
+    Frames message
+    Frames copy
+
+cdef struct Monitor:
+    void *socket
+    int type
+    bint blocks             # a copy that cannot go waits and its direction with it
+    bint counts             # an XPUB that the loop has from the start, so that it has seen every subscription
+    int64_t subscriptions   # topics that somebody wants
+    int64_t *counters
+
+cdef struct Loop:
+    Direction forward       # in to out
+    Direction back          # out to in
+    Monitor monitor
+    void *sockets[3]        # in, out, mon: by role
+    int fds[3]
+    int control
+    int64_t *state
+    int wakeup              # readable when a signal waits for its Python handler, or -1
+    bint paused
+    bint stopping
+    bint now
+    int error
+    int error_role
