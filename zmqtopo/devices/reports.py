@@ -48,19 +48,28 @@ class ProcessReports:
         self._receiver, self._sender = Pipe(duplex=False)
 
     def put(self, report: Report) -> None:
-        """Send a report; an error that cannot be pickled goes as its text."""
+        """Send a report; its error goes as its text too, for an owner that cannot have the original."""
+        text = f"{type(report.error).__name__}: {report.error}"
         try:
-            self._sender.send(report)
+            error = pickle.dumps(report.error)
         except (pickle.PicklingError, TypeError, AttributeError):
-            text = f"{type(report.error).__name__}: {report.error}"
-            self._sender.send(Report(report.kind, report.endpoints, RuntimeError(text)))
+            error = b""
+        try:
+            self._sender.send((report.kind, report.endpoints, error, text))
         except OSError:
             return      # the owner has gone
 
     def get(self, timeout: float | None) -> Report | None:
         """Wait up to ``timeout`` seconds, None for ever; None when nothing came. Raises EOFError when nothing can."""
         assert self._receiver is not None
-        return self._receiver.recv() if self._receiver.poll(timeout) else None
+        if not self._receiver.poll(timeout):
+            return None
+        kind, endpoints, pickled, text = self._receiver.recv()
+        try:
+            error = pickle.loads(pickled)   # noqa: S301 - from our own worker
+        except Exception:   # reading runs code of the error's class, which may raise anything
+            error = RuntimeError(text)
+        return Report(kind, endpoints, error)
 
     def worker_started(self) -> None:
         """Close the owner's copy of the sending end, so that the worker's death ends the stream."""
