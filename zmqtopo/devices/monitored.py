@@ -24,7 +24,8 @@ def monitored_queue(
 
     Between two ROUTER sockets the first two frames change places, so that a message goes to the peer it names; the
     monitor sees them as they are sent on. Runs until its context ends (zmq.ContextTerminated) or, in the main thread,
-    a signal handler raises. Raises TypeError for a socket or a prefix that is none and zmq.ZMQError as libzmq reports it.
+    a signal handler raises. Raises TypeError for a socket or a prefix that is none, and zmq.ZMQError as libzmq reports
+    it.
     """
     for name, socket in (("in_socket", in_socket), ("out_socket", out_socket), ("mon_socket", mon_socket)):
         if not isinstance(socket, zmq.Socket):

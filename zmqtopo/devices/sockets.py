@@ -12,8 +12,8 @@ import zmq
 from zmqtopo.devices.ipc import IpcFile
 
 DEFAULT_LINGER = 5000
-"""Milliseconds that a closed socket goes on sending unless an option or its context says otherwise. libzmq's own default is for ever,
-with which a context cannot end while a peer stays away."""
+"""Milliseconds that a closed socket goes on sending unless an option or its context says otherwise. libzmq's own
+default is for ever, with which a context cannot end while a peer stays away."""
 
 AnySocket = zmq.Socket[Any]
 
@@ -33,7 +33,7 @@ def open_socket(
     except zmq.ZMQError as error:
         raise zmq.ZMQError(error.errno, f"{role}: cannot make a socket: {error.strerror}") from None
     try:
-        if zmq.LINGER not in context.sockopts and socket.getsockopt(zmq.LINGER) < 0:
+        if zmq.LINGER not in context.sockopts and socket.linger < 0:
             socket.setsockopt(zmq.LINGER, DEFAULT_LINGER)
         for option, value in options:
             try:

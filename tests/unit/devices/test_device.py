@@ -133,7 +133,7 @@ def test_in_the_foreground(net: Any) -> None:
 
 
 @BACKGROUND
-def test_a_port_is_held_until_the_start(kind: type) -> None:
+def test_a_port_is_held_until_the_start(net: Any, kind: type) -> None:
     device = streamer(kind)
     port = device.bind_in_to_random_port("tcp://127.0.0.1")
     with system.socket() as thief, pytest.raises(OSError, match="in use"):
@@ -146,9 +146,17 @@ def test_a_port_is_held_until_the_start(kind: type) -> None:
     device.wait_ready()
     assert device.endpoints["in"] == (f"tcp://127.0.0.1:{port}",)
     device.stop()
-    with system.socket() as successor:
-        successor.setsockopt(system.SOL_SOCKET, system.SO_REUSEADDR, 1)
-        successor.bind(("127.0.0.1", port))
+    net.until(lambda: is_free(port), "the port's freedom")      # libzmq closes in a thread of its own
+
+
+def is_free(port: int) -> bool:
+    with system.socket() as probe:
+        probe.setsockopt(system.SOL_SOCKET, system.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def test_random_ports_are_those_of_tcp() -> None:
