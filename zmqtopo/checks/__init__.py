@@ -13,7 +13,7 @@ from zmqtopo.config.problem import Problem
 if TYPE_CHECKING:
     from zmqtopo.config.load import Loaded
 
-__all__ = ["Checked", "check_file", "check_topology", "examine", "examine_text"]
+__all__ = ["Checked", "check_file", "check_topology", "examine", "examine_text", "in_order"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +66,24 @@ def check_topology(topology: Topology) -> list[Problem]:
     from zmqtopo.checks.rules import RULES
 
     graph = Graph(topology)
-    return _sorted([problem for rule in RULES.values() for problem in rule.problems(graph)])
+    return in_order([problem for rule in RULES.values() for problem in rule.problems(graph)])
+
+
+def in_order(problems: list[Problem]) -> list[Problem]:
+    """Problems sorted by place, each once."""
+    return sorted(dict.fromkeys(problems), key=lambda problem: problem.sort_key)
 
 
 def _checked(loaded: Loaded) -> Checked:
-    from zmqtopo.checks.ignore import without_ignored
+    from zmqtopo.checks.ignore import Ignores
 
     lines = loaded.source.lines
+    ignores = Ignores(loaded.source.file, lines)
     # What could not be read left a hole in the topology, and no comment makes that fit to run.
     problems = [problem for problem in loaded.problems if problem.severity == "error"]
     opinions = [problem for problem in loaded.problems if problem.severity != "error"]
     if loaded.topology is not None:
         opinions += check_topology(loaded.topology)
-    problems += without_ignored(opinions, lines)
-    return Checked(loaded.source.file, loaded.topology, _sorted(problems), lines)
-
-
-def _sorted(problems: list[Problem]) -> list[Problem]:
-    return sorted(dict.fromkeys(problems), key=lambda problem: problem.sort_key)
+    problems += ignores.kept(opinions)
+    problems += ignores.kept(ignores.unused(complete=not loaded.problems))
+    return Checked(loaded.source.file, loaded.topology, in_order(problems), lines)

@@ -15,7 +15,7 @@ PORTED = frozenset({"tcp", "udp", "ws", "wss"})
 
 
 @rule(
-    "bad-endpoint", "error",
+    "endpoint", "bad-endpoint", "error",
     finds="An address that is no endpoint of ZeroMQ: no transport, no port, a port over 65535.",
     why="libzmq would refuse it when the device starts, with an error that names no file and no line.",
     bad="""
@@ -44,7 +44,7 @@ def bad_endpoint(graph: Graph) -> Iterator[Finding]:
 
 
 @rule(
-    "ipc-path-too-long", "error",
+    "endpoint", "ipc-path-too-long", "error",
     finds=f"An ipc path of more than {IPC_PATH_BYTES} bytes. Bytes count, not characters: é has two in UTF-8.",
     why="The system keeps the path of a socket file in a fixed field; libzmq fails with ENAMETOOLONG.",
     bad=f"""
@@ -78,7 +78,7 @@ def ipc_path_too_long(graph: Graph) -> Iterator[Finding]:
 
 
 @rule(
-    "connect-wildcard", "error",
+    "endpoint", "connect-wildcard", "error",
     finds="A connect to `*`, `0.0.0.0` or `[::]`, or to a port or path that the system would choose.",
     why="These mean \"every interface\" and \"any free port\": they say where to listen, not whom to call.",
     bad="""
@@ -115,7 +115,7 @@ def connect_wildcard(graph: Graph) -> Iterator[Finding]:
 
 
 @rule(
-    "bind-conflict", "error",
+    "endpoint", "bind-conflict", "error",
     finds="One address that is bound twice. `*`, `0.0.0.0` and `[::]` take the port on every interface, "
     "localhost is 127.0.0.1, and one ipc path may be spelled in several ways.",
     why="The second bind of a port fails when the device starts. The second bind of an ipc path is worse: "
@@ -153,7 +153,7 @@ def bind_conflict(graph: Graph) -> Iterator[Finding]:
 
 
 @rule(
-    "unknown-reference", "error",
+    "endpoint", "unknown-reference", "error",
     finds="A reference `DEVICE.SOCKET` to a device or socket that is not there, or that binds nothing.",
     why="A reference stands for the addresses that a socket binds; without one there is nothing to connect to.",
     bad="""
@@ -208,7 +208,7 @@ def unknown_reference(graph: Graph) -> Iterator[Finding]:
 
 
 @rule(
-    "no-endpoint", "error",
+    "endpoint", "no-endpoint", "error",
     finds="A socket that neither binds nor connects.",
     why="Nothing can reach it, so the device would do nothing.",
     bad="""
@@ -237,7 +237,7 @@ def no_endpoint(graph: Graph) -> Iterator[Finding]:
 
 
 @rule(
-    "unbound-endpoint", "info",
+    "endpoint", "unbound-endpoint", "info",
     finds="A connect to an address of this machine that no device and no peer of the file binds.",
     why="Often it is a mistyped port. If another program binds it, write that program down under `peers`.",
     bad="""
@@ -274,7 +274,7 @@ def unbound_endpoint(graph: Graph) -> Iterator[Finding]:
 
 
 @rule(
-    "privileged-port", "warning",
+    "endpoint", "privileged-port", "warning",
     finds="A device that binds a port below 1024.",
     why="Most systems give these ports only to root or to programs with a special capability.",
     bad="""

@@ -14,7 +14,7 @@ Way = tuple[str, str]
 
 
 @rule(
-    "forwarding-loop", "error",
+    "flow", "forwarding-loop", "error",
     finds="Messages that would circle for ever: a device that is fed, straight or through others, with what it sends. "
     "Requests and their replies are two ways and no loop.",
     why="Every message that enters the loop stays in it, until queues are full and all processors busy.",

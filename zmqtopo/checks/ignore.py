@@ -3,19 +3,127 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
 
-from zmqtopo.config.problem import Problem
+from zmqtopo.config.problem import Place, Problem
+from zmqtopo.config.rules import Explanation
+from zmqtopo.config.wording import closest, quote
 
-_COMMENT = re.compile(r"(?:^|\s)#\s*zmqtopo:\s*ignore\[([^\]]*)\]")
+UNUSED: Final = Explanation(
+    "reading", "unused-ignore", "warning",
+    finds="A comment `# zmqtopo: ignore[rule]` that silences nothing: the finding is gone, stands on another line, "
+    "is an error of reading or of the schema, which no comment can make fit to run, or no rule has that name.",
+    why="Whoever reads the comment believes that something is wrong there, and on the day when something is, "
+    "nobody is told.",
+    bad="""
+        devices:
+          jobs:
+            type: streamer
+            in: {bind: tcp://*:5559}  # zmqtopo: ignore[privileged-port]
+            out: {bind: tcp://*:5560}
+        """,
+    good="""
+        devices:
+          jobs:
+            type: streamer
+            in: {bind: tcp://*:559}  # zmqtopo: ignore[privileged-port]
+            out: {bind: tcp://*:5560}
+        """,
+)
+
+_COMMENT = re.compile(r"(?:^|(?<=\s))#\s*zmqtopo:\s*ignore\[([^\]]*)\]")
+_BY_CHANCE: Final = frozenset({"undefined-variable", UNUSED.name})
+"""Rules of which nobody can say that they will find nothing here tomorrow."""
 
 
-def without_ignored(problems: Iterable[Problem], lines: Sequence[str]) -> list[Problem]:
-    """The problems that no comment on their own line silences."""
-    return [p for p in problems if p.rule not in _ignored(p, lines)]
+@dataclass(slots=True)
+class _Word:
+    """A rule in a comment."""
+
+    rule: str
+    place: Place
+    used: bool = False
 
 
-def _ignored(problem: Problem, lines: Sequence[str]) -> set[str]:
-    number = problem.place.line
-    line = lines[number - 1] if number <= len(lines) else ""
-    return {rule.strip() for names in _COMMENT.findall(line) for rule in names.split(",")}
+@dataclass(slots=True)
+class Ignores:
+    """The comments of one file. Lines without one cost a search for a word and no more."""
+
+    file: str
+    lines: Sequence[str]
+    _words: dict[int, list[_Word]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._words = {n: words for n, line in enumerate(self.lines, 1)
+                       if "zmqtopo:" in line and (words := list(_words(line, n)))}
+        if self._words:
+            for number, start, end in _texts(self.lines):
+                # What looks like a comment and stands inside a text is text.
+                if number in self._words:
+                    self._words[number] = [w for w in self._words[number] if not start < w.place.column <= end]
+
+    def kept(self, problems: Iterable[Problem]) -> list[Problem]:
+        """The problems that no comment on their own line silences."""
+        return [problem for problem in problems if not self._silences(problem)]
+
+    def _silences(self, problem: Problem) -> bool:
+        found = [word for word in self._words.get(problem.place.line, ()) if word.rule == problem.rule]
+        for word in found:
+            word.used = True
+        return bool(found)
+
+    def unused(self, *, complete: bool) -> Iterator[Problem]:
+        """What has silenced nothing so far.
+
+        Where the file could not be read as a whole (not ``complete``) a rule may have kept silent for that,
+        and what a variable makes of a line is another thing on another day: then only unknown names are told.
+        """
+        from zmqtopo.checks.catalogue import CATALOGUE
+
+        for number, words in self._words.items():
+            certain = complete and "${" not in self.lines[number - 1]
+            for word in words:
+                rule = CATALOGUE.get(word.rule)
+                if rule is None:
+                    near = closest(word.rule, CATALOGUE)
+                    yield self._problem(word, f"there is no rule {quote(word.rule)}",
+                                        f"did you mean {near}?" if near else "zmqtopo explain lists the rules")
+                elif rule.family == "machine" or rule.name in _BY_CHANCE or word.used:
+                    continue
+                elif rule.family in ("reading", "schema"):
+                    yield self._problem(word, f"{rule.name} cannot be silenced", "mend what it finds")
+                elif certain:
+                    yield self._problem(word, f"this comment silences nothing: there is no {rule.name} in this line",
+                                        "remove it, or put it on the line that the finding names")
+
+    def _problem(self, word: _Word, message: str, hint: str) -> Problem:
+        return Problem(UNUSED.name, UNUSED.severity, message, self.file, word.place, hint)
+
+
+def _words(line: str, number: int) -> Iterator[_Word]:
+    for comment in _COMMENT.finditer(line):
+        at = comment.start(1)
+        for name in comment[1].split(","):
+            start = at + len(name) - len(name.lstrip()) + 1
+            yield _Word(name.strip(), Place(number, start, start + max(1, len(name.strip()))))
+            at += len(name) + 1
+
+
+def _texts(lines: Sequence[str]) -> Iterator[tuple[int, int, int]]:
+    """Yield where texts stand, line by line: the number of the line, and the columns before and at the end."""
+    import yaml
+
+    from zmqtopo.config.shield import shield
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        for token in yaml.scan(shield("\n".join(lines)), Loader=loader):
+            if isinstance(token, yaml.ScalarToken):
+                start, end = token.start_mark, token.end_mark
+                for line in range(start.line, end.line + 1):
+                    yield (line + 1, start.column if line == start.line else 0,
+                           end.column if line == end.line else len(lines[line]) if line < len(lines) else 0)
+    except yaml.YAMLError:
+        return  # the finding is made, and behind it nothing is known

@@ -11,7 +11,7 @@ from zmqtopo.config.wording import closest
 
 
 @rule(
-    "inproc-across-processes", "error",
+    "endpoint", "inproc-across-processes", "error",
     finds="A connect to an inproc name that only another process binds. A peer is always another process.",
     why="inproc lives inside one ZeroMQ context. Connect and send succeed all the same, and nothing ever arrives.",
     bad="""
@@ -63,7 +63,7 @@ def inproc_across_processes(graph: Graph) -> Iterator[Finding]:
 
 
 @rule(
-    "inproc-unbound", "error",
+    "endpoint", "inproc-unbound", "error",
     finds="A connect to an inproc name that nothing in that process binds.",
     why="Since libzmq 4.0 such a connect succeeds and waits for a bind that never comes.",
     bad="""

@@ -10,7 +10,7 @@ from zmqtopo.checks.sockets import MON_CAN_BLOCK, MON_NEVER_BLOCKS
 
 
 @rule(
-    "mon-type", "error",
+    "socket", "mon-type", "error",
     finds="A mon whose socket type cannot send copies: anything but PUB, XPUB, PUSH, PAIR and DEALER.",
     why="ROUTER would take the prefix for an address and drop the copy; REQ and REP want an answer after each "
     "message; SUB, XSUB and PULL cannot send messages at all.",
@@ -43,7 +43,7 @@ def mon_type(graph: Graph) -> Iterator[Finding]:
 
 
 @rule(
-    "mon-not-allowed", "error",
+    "socket", "mon-not-allowed", "error",
     finds="A mon on a queue, forwarder or streamer.",
     why="Only monitored_queue copies its messages. It takes the same socket types, so nothing else has to change.",
     bad="""
@@ -78,7 +78,7 @@ def mon_not_allowed(graph: Graph) -> Iterator[Finding]:
 
 
 @rule(
-    "mon-missing", "error",
+    "socket", "mon-missing", "error",
     finds="A monitored_queue without mon.",
     why="Its copies would go nowhere; a device without copies is a queue, forwarder or streamer.",
     bad="""
@@ -107,7 +107,7 @@ def mon_missing(graph: Graph) -> Iterator[Finding]:
 
 
 @rule(
-    "mon-blocks", "warning",
+    "socket", "mon-blocks", "warning",
     finds="A PUSH, PAIR or DEALER mon with `overflow: block`, which is the default for these types.",
     why="When the program that reads mon is slow or absent, the device waits for it and passes on nothing.",
     bad="""

@@ -39,7 +39,7 @@ SCOPE: Final[Mapping[str, frozenset[str]]] = MappingProxyType({
 
 
 @rule(
-    "option-scope", "error",
+    "socket", "option-scope", "error",
     finds="An option that this socket type does not have.",
     why="libzmq refuses it with EINVAL when the device starts, or takes it and does nothing.",
     bad="""
@@ -73,7 +73,7 @@ def option_scope(graph: Graph) -> Iterator[Finding]:
 
 
 @rule(
-    "unlimited-hwm", "warning",
+    "socket", "unlimited-hwm", "warning",
     finds="A high-water mark of 0, which means no limit.",
     why="When a receiver is slower than its sender, the queue takes all the memory of the machine, and then "
     "the system ends the process with every message in it.",

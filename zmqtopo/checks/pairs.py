@@ -26,7 +26,7 @@ _CARRY_NOTHING = {
 
 
 @rule(
-    "socket-pair", "error",
+    "socket", "socket-pair", "error",
     finds="Two socket types that cannot serve this type of device.",
     why="Such a device starts and then carries nothing, or loses what it cannot pass on. "
     "queue takes ROUTER/DEALER, DEALER/DEALER, PAIR/PAIR and DEALER/ROUTER; forwarder XSUB/XPUB, SUB/PUB and "
@@ -64,7 +64,7 @@ def socket_pair(graph: Graph) -> Iterator[Finding]:
 
 
 @rule(
-    "router-router", "error",
+    "socket", "router-router", "error",
     finds="A queue with ROUTER on both sides.",
     why="A message from one ROUTER carries first its sender, then its receiver. Only monitored_queue swaps the "
     "two, so that the other ROUTER finds the receiver in front.",

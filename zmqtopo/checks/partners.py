@@ -13,7 +13,7 @@ from zmqtopo.config.wording import listing
 
 
 @rule(
-    "incompatible-peers", "error",
+    "socket", "incompatible-peers", "error",
     finds="Two ends of one connection whose socket types do not accept each other.",
     why="libzmq closes the connection in the handshake and tries again for ever, without a word to either side.",
     bad="""
@@ -50,7 +50,7 @@ def incompatible_peers(graph: Graph) -> Iterator[Finding]:
 
 
 @rule(
-    "pair-fan-in", "error",
+    "socket", "pair-fan-in", "error",
     finds="A PAIR socket with more than one peer.",
     why="PAIR takes one connection and refuses every further one in silence.",
     bad="""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from zmqtopo.checks.graph import Graph
 from zmqtopo.config.problem import Place, Problem, Severity
+from zmqtopo.config.rules import Explanation, Family
 
 
 class Finding(NamedTuple):
@@ -20,19 +21,9 @@ class Finding(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """A rule of the catalogue.
+class Rule(Explanation):
+    """A rule about topologies: the words, and the function that finds."""
 
-    ``finds`` and ``why`` are sentences. ``bad`` and ``good`` are whole topologies in YAML: the first
-    gets this finding and no other, the second gets none.
-    """
-
-    name: str
-    severity: Severity
-    finds: str
-    why: str
-    bad: str
-    good: str
     find: Callable[[Graph], Iterator[Finding]]
 
     def problems(self, graph: Graph) -> Iterator[Problem]:
@@ -49,12 +40,12 @@ RULES: dict[str, Rule] = {}
 
 
 def rule(
-    name: str, severity: Severity, *, finds: str, why: str, bad: str, good: str
+    family: Family, name: str, severity: Severity, *, finds: str, why: str, bad: str, good: str
 ) -> Callable[[Callable[[Graph], Iterator[Finding]]], Callable[[Graph], Iterator[Finding]]]:
     """Enter the decorated function into the catalogue."""
 
     def enter(find: Callable[[Graph], Iterator[Finding]]) -> Callable[[Graph], Iterator[Finding]]:
-        RULES[name] = Rule(name, severity, finds, why, bad, good, find)
+        RULES[name] = Rule(family, name, severity, finds, why, bad, good, find)
         return find
 
     return enter

@@ -201,6 +201,8 @@ def _value_hint(value: Value, rules: Schema, key: str) -> str:
         return "write devices: {} for none" if key == "devices" else "give it a value or remove the key"
     if isinstance(value, list) and types == ["object"]:
         return "write a mapping of names, NAME: {...}, instead of a list"
+    if rules.get("title") == "address" and isinstance(value, int) and 0 < value <= 65535 and value is not True:
+        return f"write tcp://{'HOST' if key == 'connect' else '*'}:{value}"
     if isinstance(value, (bool, int, float)) and "contentMediaType" in rules:
         return "put it in quotes"
     if not isinstance(value, str):

@@ -7,25 +7,40 @@ from textwrap import dedent
 import pytest
 
 from zmqtopo.checks import examine_text
-from zmqtopo.checks.rules import RULES, Rule
+from zmqtopo.checks.catalogue import CATALOGUE, FAMILIES
+from zmqtopo.checks.rules import RULES
+from zmqtopo.config.rules import Explanation
 
-EVERY_RULE = pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.name)
+EVERY_RULE = pytest.mark.parametrize("rule", CATALOGUE.values(), ids=CATALOGUE)
+# The machine's are tried in tests/unit/probe, the one about files as such in tests/acceptance/test_explain.py.
+RULES_ABOUT_TEXTS = [rule for rule in CATALOGUE.values() if rule.family != "machine" and rule.name != "unreadable-file"]
+EVERY_TEXT = pytest.mark.parametrize("rule", RULES_ABOUT_TEXTS, ids=lambda rule: rule.name)
 
 PROMISED = {
-    "bad-endpoint", "ipc-path-too-long", "connect-wildcard", "bind-conflict", "inproc-across-processes",
-    "inproc-unbound", "unknown-reference", "no-endpoint", "unbound-endpoint", "privileged-port", "socket-pair",
-    "router-router", "mon-type", "mon-not-allowed", "mon-missing", "mon-blocks", "incompatible-peers", "pair-fan-in",
-    "option-scope", "unlimited-hwm", "forwarding-loop",
+    "reading": {"unreadable-file", "yaml-syntax", "duplicate-key", "yaml-unsafe", "undefined-variable",
+                "unsupported-version", "unused-ignore"},
+    "schema": {"unknown-key", "missing-key", "wrong-type", "bad-value"},
+    "endpoint": {"bad-endpoint", "ipc-path-too-long", "connect-wildcard", "bind-conflict", "inproc-across-processes",
+                 "inproc-unbound", "unknown-reference", "no-endpoint", "unbound-endpoint", "privileged-port"},
+    "socket": {"socket-pair", "router-router", "mon-type", "mon-not-allowed", "mon-missing", "mon-blocks",
+               "incompatible-peers", "pair-fan-in", "option-scope", "unlimited-hwm"},
+    "flow": {"forwarding-loop"},
+    "machine": {"port-in-use", "ipc-dir-missing", "host-unresolvable", "too-many-sockets", "transport-unavailable"},
 }
+WARNINGS = {"undefined-variable", "unused-ignore", "privileged-port", "mon-blocks", "unlimited-hwm"}
+INFOS = {"unbound-endpoint"}
 
 
 def test_every_promised_rule_is_there() -> None:
-    assert set(RULES) == PROMISED
+    assert {family: {r.name for r in CATALOGUE.values() if r.family == family} for family in FAMILIES} == PROMISED
+    assert {rule.name for rule in CATALOGUE.values() if rule.severity == "warning"} == WARNINGS
+    assert {rule.name for rule in CATALOGUE.values() if rule.severity == "info"} == INFOS
+    assert set(RULES) < set(CATALOGUE)
 
 
-@EVERY_RULE
-def test_the_bad_example_has_this_problem_and_no_other(rule: Rule) -> None:
-    checked = examine_text(dedent(rule.bad), "bad.yaml")
+@EVERY_TEXT
+def test_the_bad_example_has_this_problem_and_no_other(rule: Explanation) -> None:
+    checked = examine_text(dedent(rule.bad), "bad.yaml", environ={})
     assert [(p.rule, p.severity, p.file) for p in checked.problems] == [(rule.name, rule.severity, "bad.yaml")]
     problem = checked.problems[0]
     line = checked.lines[problem.place.line - 1]
@@ -34,12 +49,12 @@ def test_the_bad_example_has_this_problem_and_no_other(rule: Rule) -> None:
     assert not problem.message.endswith(".")
 
 
-@EVERY_RULE
-def test_the_good_example_has_none(rule: Rule) -> None:
-    assert examine_text(dedent(rule.good)).problems == []
+@EVERY_TEXT
+def test_the_good_example_has_none(rule: Explanation) -> None:
+    assert examine_text(dedent(rule.good), environ={}).problems == []
 
 
 @EVERY_RULE
-def test_the_words_are_whole_sentences(rule: Rule) -> None:
+def test_the_words_are_whole_sentences(rule: Explanation) -> None:
     assert rule.finds.endswith(".")
     assert rule.why.endswith(".")

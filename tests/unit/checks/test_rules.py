@@ -429,25 +429,48 @@ def test_a_broken_device_hides_nothing_in_another() -> None:
     assert found(yaml) == [("unknown-key", "bnid"), ("bad-endpoint", "tcp://*"), ("no-endpoint", "out")]
 
 
-@pytest.mark.parametrize(("comment", "silent"), [
-    ("# zmqtopo: ignore[privileged-port]", True),
-    ("#zmqtopo:ignore[ privileged-port , bind-conflict ]", True),
-    ("# zmqtopo: ignore[bind-conflict]", False),
-    ("# zmqtopo: ignore", False),
-    ("# ignore[privileged-port]", False),
+@pytest.mark.parametrize(("comment", "left"), [
+    ("# zmqtopo: ignore[privileged-port]", []),
+    ("#zmqtopo:ignore[ privileged-port ]", []),
+    ("# for now # zmqtopo: ignore[privileged-port] until spring", []),
+    ("# zmqtopo: ignore[privileged-port, bind-conflict]", [("unused-ignore", "bind-conflict")]),
+    ("# zmqtopo: ignore[bind-conflict]", [("privileged-port", "tcp://*:80"), ("unused-ignore", "bind-conflict")]),
+    ("# zmqtopo: ignore[privileged_port]", [("privileged-port", "tcp://*:80"), ("unused-ignore", "privileged_port")]),
+    ("# zmqtopo: ignore[bind-conflict, privileged-port, unused-ignore]", []),
+    ("# zmqtopo: ignore[port-in-use, privileged-port]", []),     # of the machine, which nobody has asked
+    ("# zmqtopo: ignore", [("privileged-port", "tcp://*:80")]),
+    ("# ignore[privileged-port]", [("privileged-port", "tcp://*:80")]),
+    ("#zmqtopo: ignore[]", [("privileged-port", "tcp://*:80"), ("unused-ignore", "]")]),
 ])
-def test_a_comment_silences_a_rule_on_its_line(comment: str, silent: bool) -> None:
-    yaml = devices(streamer(f"{{bind: tcp://*:80}}   {comment}"))
-    assert (found(yaml) == []) is silent
-    other_line = devices(streamer("{bind: tcp://*:80}")) + comment + "\n"
-    assert found(other_line) == [("privileged-port", "tcp://*:80")]
+def test_a_comment_silences_a_rule_on_its_line(comment: str, left: list[tuple[str, str]]) -> None:
+    assert found(devices(streamer(f"{{bind: tcp://*:80}}   {comment}"))) == left
+
+
+def test_a_comment_on_another_line_silences_nothing() -> None:
+    yaml = devices(streamer("{bind: tcp://*:80}")) + "# zmqtopo: ignore[privileged-port]\n"
+    assert found(yaml) == [("privileged-port", "tcp://*:80"), ("unused-ignore", "privileged-port")]
+
+
+@pytest.mark.parametrize("text", [
+    "'a # zmqtopo: ignore[no-endpoint]'", "|\n  a\n  # zmqtopo: ignore[no-endpoint]\n  b",
+    "\"a\n  # zmqtopo: ignore[no-endpoint] \"",
+])
+def test_what_looks_like_a_comment_and_is_text_silences_nothing_and_is_no_problem(text: str) -> None:
+    assert found(devices(streamer("{bind: tcp://*:5000}")) + f"description: {text}\n") == []
 
 
 def test_what_cannot_be_read_cannot_be_silenced() -> None:
     yaml = devices(streamer("{bnid: tcp://*:5000}  # zmqtopo: ignore[unknown-key]"))
-    assert found(yaml) == [("unknown-key", "bnid")]
+    assert found(yaml) == [("unknown-key", "bnid"), ("unused-ignore", "unknown-key")]
     yaml = devices(streamer("{bind: 'tcp://*:${NOT_SET}'}  # zmqtopo: ignore[undefined-variable]"))
     assert found(yaml) == []
+
+
+def test_a_comment_may_be_needed_where_something_cannot_be_read_or_another_day() -> None:
+    damaged = devices(streamer("{bnid: tcp://*:5000}", "{bind: tcp://*:5000}  # zmqtopo: ignore[bind-conflict]"))
+    assert found(damaged) == [("unknown-key", "bnid")]
+    variable = devices(streamer("{bind: 'tcp://*:${SURELY_NOT_SET:-5000}'}  # zmqtopo: ignore[privileged-port]"))
+    assert found(variable) == []
 
 
 def test_a_topology_made_in_python_is_checked_without_a_file() -> None:

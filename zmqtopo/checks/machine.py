@@ -1,0 +1,113 @@
+"""The words about the rules that ask the machine; what finds is `zmqtopo.probe`, since it opens sockets.
+
+Whether an example is good or bad depends on the machine.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from zmqtopo.config.rules import Explanation
+
+MACHINE: Final = (
+    Explanation(
+        "machine", "port-in-use", "error",
+        finds="A bind of an address that another process of this machine has bound already.",
+        why="A port would be refused when the device starts. An ipc path would not: ZeroMQ takes it away from "
+        "whoever has it, in silence.",
+        bad="""
+            devices:
+              jobs:
+                type: streamer
+                in: {bind: tcp://127.0.0.1:5559}  # and another program has this port
+                out: {bind: tcp://127.0.0.1:*}
+            """,
+        good="""
+            devices:
+              jobs:
+                type: streamer
+                in: {bind: tcp://127.0.0.1:*}
+                out: {bind: tcp://127.0.0.1:*}
+            """,
+    ),
+    Explanation(
+        "machine", "ipc-dir-missing", "error",
+        finds="A bind of an ipc path in a folder that is not there or in which no file can be made.",
+        why="The path of an ipc address is a file of the system, and libzmq makes no folder for it.",
+        bad="""
+            devices:
+              jobs:
+                type: streamer
+                in: {bind: ipc:///no/such/folder/jobs}
+                out: {bind: tcp://127.0.0.1:*}
+            """,
+        good="""
+            devices:
+              jobs:
+                type: streamer
+                in: {bind: ipc:///tmp/jobs}
+                out: {bind: tcp://127.0.0.1:*}
+            """,
+    ),
+    Explanation(
+        "machine", "host-unresolvable", "error",
+        finds="A host name for which this machine finds no address, and a bind to an address that it does not have.",
+        why="libzmq looks a name up when it connects, and then again and again for ever without a word.",
+        bad="""
+            devices:
+              jobs:
+                type: streamer
+                in: {connect: tcp://no-such-host.invalid:5559}
+                out: {bind: tcp://127.0.0.1:*}
+            """,
+        good="""
+            devices:
+              jobs:
+                type: streamer
+                in: {connect: tcp://192.0.2.1:5559}
+                out: {bind: tcp://127.0.0.1:*}
+            """,
+    ),
+    Explanation(
+        "machine", "too-many-sockets", "error",
+        finds="A process with more sockets than `context.max_sockets`, libzmq or the limit of open files allows.",
+        why="The last devices would fail to start, or fail later, when a connection needs a file descriptor.",
+        bad="""
+            context: {max_sockets: 1}
+            devices:
+              jobs:
+                type: streamer
+                in: {bind: tcp://127.0.0.1:*}
+                out: {bind: tcp://127.0.0.1:*}
+            """,
+        good="""
+            context: {max_sockets: 2}
+            devices:
+              jobs:
+                type: streamer
+                in: {bind: tcp://127.0.0.1:*}
+                out: {bind: tcp://127.0.0.1:*}
+            """,
+    ),
+    Explanation(
+        "machine", "transport-unavailable", "error",
+        finds="A transport that the libzmq of this machine was built without, or that its kernel does not have.",
+        why="libzmq refuses it when the device starts. Packages for everybody have tcp, ipc and inproc.",
+        bad="""
+            devices:
+              jobs:
+                type: streamer
+                in: {type: SUB, connect: "vmci://1:5559"}
+                out: {bind: tcp://127.0.0.1:*}
+            """,
+        good="""
+            devices:
+              jobs:
+                type: streamer
+                in: {type: SUB, connect: tcp://127.0.0.1:5559}
+                out: {bind: tcp://127.0.0.1:*}
+            peers:
+              prices: {type: PUB, bind: tcp://127.0.0.1:5559}
+            """,
+    ),
+)
