@@ -1,0 +1,182 @@
+"""What the machine is asked, with real sockets, files and names."""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+import zmq
+
+from zmqtopo.checks import examine_text
+from zmqtopo.checks.machine import MACHINE
+from zmqtopo.config.problem import Problem
+from zmqtopo.probe import hosts, probe, with_machine
+
+RULES = {rule.name: rule for rule in MACHINE}
+
+
+def ask(text: str) -> list[Problem]:
+    checked = examine_text(dedent(text), "t.yaml")
+    assert checked.topology is not None
+    return probe(checked.topology)
+
+
+def streamer(in_: str, out: str = "{bind: 'tcp://127.0.0.1:*'}", more: str = "") -> str:
+    return f"{more}devices:\n  d:\n    type: streamer\n    in: {in_}\n    out: {out}\n"
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener
+
+
+@pytest.mark.parametrize("name", ["ipc-dir-missing", "host-unresolvable", "too-many-sockets", "transport-unavailable"])
+def test_the_bad_example_has_this_problem_and_no_other(name: str) -> None:
+    if name == "transport-unavailable" and zmq.has("vmci"):
+        pytest.skip("this libzmq has vmci")
+    assert [(p.rule, p.severity, p.file) for p in ask(RULES[name].bad)] == [(name, "error", "t.yaml")]
+    assert examine_text(dedent(RULES[name].bad)).problems == []     # only who asks the machine is told
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_the_good_example_has_none(name: str) -> None:
+    assert ask(RULES[name].good) == []
+    assert examine_text(dedent(RULES[name].good)).problems == []
+
+
+def test_the_bad_example_of_a_port(listener: socket.socket) -> None:
+    example = RULES["port-in-use"].bad.replace("5559", str(listener.getsockname()[1]))
+    assert [p.rule for p in ask(example)] == ["port-in-use"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "*", "0.0.0.0", "localhost"])
+def test_a_port_that_somebody_has(listener: socket.socket, host: str) -> None:
+    port = listener.getsockname()[1]
+    problem, = ask(streamer(f"{{bind: 'tcp://{host}:{port}'}}"))
+    assert (problem.rule, problem.place.line) == ("port-in-use", 4)
+    if Path("/proc/net/tcp").exists():
+        assert problem.message.endswith(f" in use by {Path('/proc/self/comm').read_text().strip()!r} "
+                                        f"(process {os.getpid()})")
+    assert ask(streamer(f"{{bind: 'tcp://127.0.0.2:{port}'}}")) == [] or sys.platform != "linux"
+    assert ask(streamer(f"{{connect: 'tcp://127.0.0.1:{port}'}}")) == []
+
+
+def test_a_comment_silences_the_machine_too(listener: socket.socket) -> None:
+    port = listener.getsockname()[1]
+    text = streamer(f"{{bind: 'tcp://127.0.0.1:{port}'}}  # zmqtopo: ignore[port-in-use]")
+    assert with_machine(examine_text(text)).problems == []
+    assert with_machine(examine_text("{")).problems == examine_text("{").problems
+
+
+def test_a_port_of_a_connection_of_yesterday_is_free(listener: socket.socket) -> None:
+    port = listener.getsockname()[1]
+    with socket.create_connection(("127.0.0.1", port)):
+        accepted, _ = listener.accept()
+        accepted.close()    # whoever closes first waits in TIME_WAIT
+    listener.close()
+    assert ask(streamer(f"{{bind: 'tcp://127.0.0.1:{port}'}}")) == []
+
+
+def test_an_ipc_path_to_which_somebody_listens(net: object, tmp_path: Path, context: zmq.Context) -> None:
+    path = tmp_path / "feed"
+    owner = context.socket(zmq.PULL)
+    owner.bind(f"ipc://{path}")
+    problem, = ask(streamer(f"{{bind: 'ipc://{path}'}}"))
+    assert problem.rule == "port-in-use"
+    if Path("/proc/net/unix").exists():
+        assert f"(process {os.getpid()})" in problem.message
+    owner.close(0)
+
+
+def test_a_socket_file_that_nobody_listens_to_is_free(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(os.fspath(tmp_path / "feed"))
+    assert ask(streamer(f"{{bind: 'ipc://{tmp_path}/feed'}}")) == []
+
+
+@pytest.mark.parametrize(("path", "words"), [
+    ("{folder}/none/x", "there is no folder"), ("{folder}/file/x", "is no folder"),
+    ("{folder}/shut/x", "no file can be made in"),
+])
+def test_folders_of_ipc(tmp_path: Path, path: str, words: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "shut").mkdir(mode=0o500)
+    if "shut" in path and os.access(tmp_path / "shut", os.W_OK):
+        pytest.skip("root writes everywhere")
+    problem, = ask(streamer(f"{{bind: 'ipc://{path.format(folder=tmp_path)}'}}"))
+    assert (problem.rule, words in problem.message) == ("ipc-dir-missing", True)
+
+
+def test_paths_without_a_folder() -> None:
+    assert ask(streamer("{bind: ['ipc://*', 'ipc://@abstract']}")) == []
+    assert ask(streamer("{connect: ipc:///no/such/folder/x}")) == []    # who binds it may make it later
+
+
+@pytest.mark.parametrize(("address", "words"), [
+    ("tcp://no-such-host.invalid:5000", "this machine has neither an interface nor an address of that name"),
+    ("tcp://192.0.2.77:5000", "this machine has no such address"),      # TEST-NET-1 of RFC 5737 is nobody's
+])
+def test_a_bind_to_an_address_of_another_machine(address: str, words: str) -> None:
+    problem, = ask(streamer(f"{{bind: '{address}'}}"))
+    assert (problem.rule, words in problem.message) == ("host-unresolvable", True)
+
+
+def test_an_interface_is_an_address() -> None:
+    name = socket.if_nameindex()[0][1]
+    assert ask(streamer(f"{{bind: 'tcp://{name}:*'}}")) == []
+
+
+def test_a_silent_name_server_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    import threading
+
+    gone = threading.Event()
+
+    def silent(host: str) -> str:
+        if host == "slow":
+            gone.wait()
+        return "" if host == "known" else "it is unknown"
+
+    monkeypatch.setattr(hosts, "_reason", silent)
+    monkeypatch.setattr(hosts, "PATIENCE", 0.05)
+    found = hosts._unresolvable({"slow", "known", "unknown"})
+    gone.set()
+    assert found == {"slow": "no name server answered within 0.05 s", "unknown": "it is unknown"}
+
+
+def test_more_sockets_than_the_system_allows() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    devices = "".join(f"  d{n}: {{type: streamer, in: {{bind: 'tcp://127.0.0.1:*'}}, out: {{bind: 'tcp://*:*'}}, "
+                      f"run: process/{n % 2}}}\n" for n in range(200))
+    script = ("import resource, sys\nresource.setrlimit(resource.RLIMIT_NOFILE, (%d, %d))\n"
+              "from zmqtopo.checks import examine_text\nfrom zmqtopo.probe import probe\n"
+              "print([p.message for p in probe(examine_text(sys.stdin.read()).topology)])")
+    for limit, found in ((256, 2), (min(4096, hard), 0)):
+        done = subprocess.run([sys.executable, "-c", script % (limit, hard)], input="devices:\n" + devices,
+                              capture_output=True, text=True, check=True, timeout=60)
+        assert done.stdout.count("open files, and the system allows a process 256") == found
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == soft
+
+
+def test_more_sockets_than_libzmq_allows() -> None:
+    context = zmq.Context()
+    assert context.get(zmq.SOCKET_LIMIT) == 65535
+    context.term()
+
+
+def test_udp_serves_no_device() -> None:
+    problem, = ask(streamer("{type: SUB, bind: 'udp://239.0.0.1:5000'}"))
+    assert (problem.rule, "RADIO" in problem.message) == ("transport-unavailable", True)
+
+
+def test_what_peers_do_is_their_affair(listener: socket.socket) -> None:
+    port = listener.getsockname()[1]
+    assert ask(f"devices: {{}}\npeers:\n  p: {{type: PUSH, bind: 'tcp://127.0.0.1:{port}', "
+               "connect: 'tcp://no-such-host.invalid:5000'}\n") == []

@@ -1,0 +1,70 @@
+"""Which process holds a port or a socket file, where the system tells: proc(5) of Linux does, to root of everybody."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from zmqtopo.config.wording import quote
+
+_LISTENS: Final = "0A"  # TCP_LISTEN of linux/net/tcp_states.h
+_ACCEPTS: Final = 0x10000  # __SO_ACCEPTCON of linux/net.h
+
+
+def holder_of_port(port: int) -> str:
+    """Such as `` by 'redis-server' (process 812)``; empty where nobody says."""
+    inodes = {f[9] for table in ("tcp", "tcp6") for f in _rows(table)
+              if len(f) > 9 and f[3] == _LISTENS and int(f[1].rpartition(":")[2], 16) == port}
+    return _process_with(inodes)
+
+
+def holder_of_path(path: str) -> str:
+    """As `holder_of_port`, of the socket file ``path``, which is told as its process has spelled it."""
+    inodes = {f[6] for f in _rows("unix") if len(f) > 7 and int(f[3], 16) & _ACCEPTS and _is_same(f[7], path)}
+    return _process_with(inodes)
+
+
+def _is_same(one: str, other: str) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _rows(table: str) -> Iterator[list[str]]:
+    try:
+        text = Path("/proc/net", table).read_text("utf-8", errors="surrogateescape")
+    except OSError:
+        return
+    for line in text.splitlines()[1:]:
+        yield line.split(None, 7) if table == "unix" else line.split()
+
+
+def _process_with(inodes: Iterable[str]) -> str:
+    wanted = {f"socket:[{inode}]" for inode in inodes}
+    if not wanted:
+        return ""
+    for process in _inside(Path("/proc")):
+        if process.name.isdigit() and any(_leads_to(d, wanted) for d in _inside(process / "fd")):
+            return f" by {_name(process)} (process {process.name})"
+    return ""
+
+
+def _inside(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []  # somebody else's, or its process has just ended
+
+
+def _leads_to(descriptor: Path, wanted: set[str]) -> bool:
+    try:
+        return str(descriptor.readlink()) in wanted
+    except OSError:
+        return False  # just closed
+
+
+def _name(process: Path) -> str:
+    try:
+        return quote((process / "comm").read_text("utf-8", errors="replace").strip())
+    except OSError:
+        return "a process"

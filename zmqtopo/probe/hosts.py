@@ -1,0 +1,110 @@
+"""Names to addresses, as this machine knows them now."""
+
+from __future__ import annotations
+
+import errno
+import queue
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from zmqtopo.checks.graph import Graph, Link
+from zmqtopo.checks.rule import Finding
+from zmqtopo.config.wording import quote
+
+PATIENCE: Final = 5.0
+"""Seconds for all names together: a name server that does not answer is not waited for longer."""
+
+_ASKERS: Final = 16
+_NAMED: Final = frozenset({"tcp", "ws", "wss"})
+
+
+def host_unresolvable(graph: Graph) -> Iterator[Finding]:
+    """Ask for every name that a device connects to, and for every address that it binds."""
+    connects = [link for link in graph.connects if link.ours and _has_host(link)]
+    failed = _unresolvable({link.endpoint.host for link in connects if link.endpoint})
+    for link in connects:
+        reason = failed.get(link.endpoint.host) if link.endpoint else None
+        if reason:
+            yield Finding(link.place, f"{link.end.name} connects to {link.text}, and {reason}",
+                          "check the name, or add it to /etc/hosts")
+    interfaces = {name for _, name in socket.if_nameindex()}
+    for link in graph.binds:
+        if not link.ours or not _has_host(link) or link.endpoint is None or link.endpoint.host in interfaces:
+            continue
+        found = addresses(link)
+        if not found:
+            yield Finding(link.place, f"{link.end.name} binds {link.text}, and this machine has neither an interface "
+                          f"nor an address of that name", "bind to *, or to an address of this machine")
+        elif not any(_is_ours(family, address) for family, address in found):
+            yield Finding(link.place, f"{link.end.name} binds {link.text}, and this machine has no such address",
+                          "bind to *, or to an address of this machine")
+
+
+def addresses(link: Link) -> list[tuple[int, str]]:
+    """The families and addresses that a bind stands for; none for an interface, whose address nobody asks for."""
+    endpoint = link.endpoint
+    assert endpoint is not None  # the caller has looked
+    if endpoint.host == "*":
+        return [(socket.AF_INET6, "::")] if link.ipv6 and socket.has_ipv6 else [(socket.AF_INET, "0.0.0.0")]  # noqa: S104
+    try:
+        found = socket.getaddrinfo(endpoint.host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    wanted = (socket.AF_INET, socket.AF_INET6) if link.ipv6 or ":" in endpoint.host else (socket.AF_INET,)
+    return [(family, str(address[0])) for family, _, _, _, address in found if family in wanted]
+
+
+def _has_host(link: Link) -> bool:
+    return link.endpoint is not None and link.endpoint.transport in _NAMED and not link.endpoint.is_wildcard_host
+
+
+def _is_ours(family: int, address: str) -> bool:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as attempt:
+            attempt.bind((address, 0))
+    except OSError as error:
+        return error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+    return True
+
+
+def _unresolvable(hosts: set[str]) -> dict[str, str]:
+    """The hosts that have no address, each with the reason in words."""
+    waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
+    for host in sorted(hosts):
+        waiting.put(host)
+
+    def ask() -> None:
+        while True:
+            try:
+                host = waiting.get_nowait()
+            except queue.Empty:
+                return
+            answers.put((host, _reason(host)))
+
+    for _ in range(min(_ASKERS, len(hosts))):
+        # Nobody can interrupt a look-up, so nobody waits for its thread either.
+        threading.Thread(target=ask, daemon=True, name="zmqtopo look-up").start()
+    deadline = time.monotonic() + PATIENCE
+    told: dict[str, str] = {}
+    while len(told) < len(hosts):
+        try:
+            host, reason = answers.get(timeout=max(deadline - time.monotonic(), 0.001))
+        except queue.Empty:
+            break
+        told[host] = reason
+    late = f"no name server answered within {PATIENCE:g} s"
+    return {host: reason for host in hosts if (reason := told.get(host, late))}
+
+
+def _reason(host: str) -> str:
+    try:
+        socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        return f"the name {quote(host)} has no address: {error.strerror or error}"
+    except (OSError, UnicodeError) as error:
+        return f"the name {quote(host)} cannot be looked up: {error}"
+    return ""

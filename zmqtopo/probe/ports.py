@@ -1,0 +1,57 @@
+"""Whether somebody has what a device wants to bind."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Iterator
+
+from zmqtopo.checks.graph import Graph, Link
+from zmqtopo.checks.rule import Finding
+from zmqtopo.probe.holders import holder_of_path, holder_of_port
+from zmqtopo.probe.hosts import addresses
+
+_STREAMS = frozenset({"tcp", "ws", "wss"})
+
+
+def port_in_use(graph: Graph) -> Iterator[Finding]:
+    """Bind what the devices will bind, and say who is there first."""
+    for link in graph.binds:
+        endpoint = link.endpoint
+        if not link.ours or endpoint is None or endpoint.is_system_port:
+            continue
+        if endpoint.transport in _STREAMS and _is_taken(link):
+            assert endpoint.port is not None  # the system does not choose it
+            by = holder_of_port(endpoint.port)
+            yield Finding(link.place, f"{link.end.name} binds {link.text}, and the port is in use{by}",
+                          f"use another port, or end what has it{'' if by else ' (ss -ltnp as root names it)'}")
+        elif endpoint.transport == "ipc" and not endpoint.path.startswith("@") and _is_listened_to(endpoint.path):
+            yield Finding(link.place, f"{link.end.name} binds {link.text}, and another process listens there"
+                          f"{holder_of_path(endpoint.path)}", "use another path, or end what has it")
+
+
+def _is_taken(link: Link) -> bool:
+    assert link.endpoint is not None  # the caller has looked
+    for family, address in addresses(link):
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as attempt:
+                # As libzmq binds: a connection of yesterday in TIME_WAIT is nobody.
+                attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    attempt.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+                attempt.bind((address, link.endpoint.port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return True
+    return False
+
+
+def _is_listened_to(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as attempt:
+        attempt.setblocking(False)
+        try:
+            # Of a socket file only a connect can tell whether anybody is behind it.
+            return attempt.connect_ex(os.fspath(path)) in (0, errno.EAGAIN, errno.EINPROGRESS)
+        except OSError:
+            return False  # longer than a path may be, which ipc-path-too-long says
