@@ -15,6 +15,8 @@ DEFAULT_LINGER = 5000
 """Milliseconds that a closed socket goes on sending unless an option or its context says otherwise. libzmq's own
 default is for ever, with which a context cannot end while a peer stays away."""
 
+_SECRET = frozenset({zmq.CURVE_SECRETKEY, zmq.PLAIN_PASSWORD})
+
 AnySocket = zmq.Socket[Any]
 
 
@@ -40,10 +42,10 @@ def open_socket(
                 socket.setsockopt(option, value.encode() if isinstance(value, str) else value)
             except zmq.ZMQError as error:
                 raise zmq.ZMQError(
-                    error.errno, f"{role}: cannot set {_option_name(option)} to {value!r}: {error.strerror}"
+                    error.errno, f"{role}: cannot set {_setting(option, value)}: {error.strerror}"
                 ) from None
             except TypeError as error:
-                raise TypeError(f"{role}: cannot set {_option_name(option)} to {value!r}: {error}") from None
+                raise TypeError(f"{role}: cannot set {_setting(option, value)}: {error}") from None
     except BaseException:
         socket.close(0)
         raise
@@ -104,8 +106,9 @@ def hold_port(address: str, port: int) -> system.socket | None:
     return holder
 
 
-def _option_name(option: int) -> str:
+def _setting(option: int, value: Any) -> str:
     try:
-        return zmq.SocketOption(option).name
+        name = zmq.SocketOption(option).name
     except ValueError:
-        return f"option {option}"
+        name = f"option {option}"
+    return name if option in _SECRET else f"{name} to {value!r}"

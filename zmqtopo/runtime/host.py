@@ -93,7 +93,7 @@ class Host:
             self.context.term()
 
     def abandon(self) -> None:
-        """Stop every device at once and wait for it: nobody is left to tell."""
+        """Stop every device at once and wait for its thread."""
         threads = [running.thread for running in list(self._devices.values())]
         for name in list(self._devices):
             self._stop(Stop(name, 0))
@@ -175,5 +175,6 @@ class Host:
 
 
 def _text(name: str, error: Exception) -> str:
-    # Errors of sockets begin with the role: DEVICE.ROLE is how the file refers to a socket.
-    return f"{name}.{error}" if isinstance(error, zmq.ZMQError) else f"{name}: {error}"
+    # What concerns a socket begins with its role, and DEVICE.ROLE is how the file refers to it; an error of the system
+    # that concerns none has its number.
+    return f"{name}: {error.strerror}" if isinstance(error, OSError) and error.errno else f"{name}.{error}"

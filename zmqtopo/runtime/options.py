@@ -11,22 +11,33 @@ from zmqtopo.config.model import File, OptionValue, Socket
 
 
 def socket_options(socket: Socket) -> Iterator[tuple[int, int | bytes]]:
-    """The options of a socket in the order to set them. Raises OSError for a secret's file that cannot be read."""
+    """The options of a socket in the order to set them.
+
+    Raises OSError for a secret's file that cannot be read and ValueError for an option that pyzmq does not have; both
+    name the socket's role.
+    """
     # ``hwm`` is both directions, and the one that is named for itself has the last word.
     for name, value in sorted(socket.options.items(), key=lambda item: item[0] != "hwm"):
         names = ("sndhwm", "rcvhwm") if name == "hwm" else (name,)
         for option in names:
+            if option.upper() not in zmq.SocketOption.__members__:
+                raise ValueError(f"{socket.role}: pyzmq {zmq.__version__} does not know the option {option}")
             for single in value if isinstance(value, tuple) else (value,):
-                yield zmq.SocketOption[option.upper()], _raw(single)
+                yield zmq.SocketOption[option.upper()], _raw(socket, name, single)
 
 
-def _raw(value: OptionValue) -> int | bytes:
+def _raw(socket: Socket, name: str, value: OptionValue) -> int | bytes:
     match value:
         case File(path):
-            return Path(path).read_bytes().rstrip(b"\r\n")
+            try:
+                return Path(path).read_bytes().rstrip(b"\r\n")
+            except OSError as error:
+                raise OSError(f"{socket.role}: cannot read {name} from {path}: {error.strerror}") from None
         case str():
             return value.encode()
+        case int() if value >= 1 << 63:
+            return value - (1 << 64)    # libzmq wants 64 bits, which pyzmq takes as a signed number
         case bytes() | int():
             return int(value) if isinstance(value, bool) else value
         case _:
-            raise TypeError(f"not an option value: {value!r}")
+            raise TypeError(f"{socket.role}: not an option value: {value!r}")

@@ -1,0 +1,54 @@
+"""Options as libzmq takes them, in the order in which they are set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import zmq
+
+from zmqtopo.config.model import File, OptionValue, Socket
+from zmqtopo.runtime.options import socket_options
+
+
+def raw(**options: OptionValue) -> list[tuple[int, int | bytes]]:
+    return list(socket_options(Socket("in", "PULL", options=options)))
+
+
+@pytest.mark.parametrize(("options", "expected"), [
+    ({}, []),
+    ({"linger": 0}, [(zmq.LINGER, 0)]),
+    ({"immediate": True}, [(zmq.IMMEDIATE, 1)]),
+    ({"routing_id": "Zoë"}, [(zmq.ROUTING_ID, b"Zo\xc3\xab")]),
+    ({"routing_id": b"\0\xff"}, [(zmq.ROUTING_ID, b"\0\xff")]),
+    ({"subscribe": ("eu.", b"\xff", "")}, [(zmq.SUBSCRIBE, b"eu."), (zmq.SUBSCRIBE, b"\xff"), (zmq.SUBSCRIBE, b"")]),
+    ({"hwm": 5}, [(zmq.SNDHWM, 5), (zmq.RCVHWM, 5)]),
+    ({"rcvhwm": 7, "linger": 1, "hwm": 5}, [(zmq.SNDHWM, 5), (zmq.RCVHWM, 5), (zmq.RCVHWM, 7), (zmq.LINGER, 1)]),
+])
+def test_options(options: dict[str, OptionValue], expected: list[tuple[int, int | bytes]]) -> None:
+    assert raw(**options) == expected
+
+
+@pytest.mark.parametrize("bits", [1, 2**63, 2**64 - 1])
+def test_a_bitmap_of_64_bits_is_taken_by_pyzmq(bits: int, context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    (option, value), = raw(affinity=bits)
+    with context.socket(zmq.PULL) as socket:
+        socket.setsockopt(option, value)
+        assert socket.getsockopt(zmq.AFFINITY) % 2**64 == bits
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+def test_a_secret_is_the_content_of_its_file_without_the_end_of_its_line(tmp_path: Path, end: bytes) -> None:
+    (tmp_path / "key").write_bytes(b" a b " + end)
+    assert raw(plain_password=File(str(tmp_path / "key"))) == [(zmq.PLAIN_PASSWORD, b" a b ")]
+
+
+def test_a_secret_that_cannot_be_read_names_socket_option_and_file(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file") as error:
+        raw(plain_password=File(str(tmp_path / "key")))
+    assert str(error.value) == f"in: cannot read plain_password from {tmp_path}/key: No such file or directory"
+
+
+def test_an_option_that_this_pyzmq_does_not_have_is_named() -> None:
+    with pytest.raises(ValueError, match=rf"^in: pyzmq {zmq.__version__} does not know the option of_tomorrow$"):
+        raw(of_tomorrow=1)

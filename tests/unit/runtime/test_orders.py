@@ -1,0 +1,64 @@
+"""What goes between processes arrives as it was."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from zmqtopo.checks import examine_text
+from zmqtopo.config.model import Device
+from zmqtopo.runtime.orders import (
+    Bind,
+    Bound,
+    Connect,
+    End,
+    Event,
+    Failed,
+    Order,
+    Ready,
+    Stop,
+    Stopped,
+    StopRequest,
+    WorkerEnded,
+)
+
+TEXT = """
+devices:
+  a:
+    type: monitored_queue
+    run: process/g
+    in: {bind: tcp://127.0.0.1:5001, options: {hwm: 5, plain_password: {file: secret}}}
+    out: {connect: [tcp://127.0.0.1:5002, b.in], options: {routing_id: !!binary AP8=}}
+    mon: {bind: "ipc://*", prefix: {in: !!binary /w==}}
+    restart: {policy: always, max_retries: 3}
+    graph: {color: red}
+  b: {type: streamer, in: {type: PULL, bind: tcp://127.0.0.1:5003}, out: {bind: tcp://127.0.0.1:5004}}
+"""
+
+
+def device() -> Device:
+    topology = examine_text(TEXT).topology
+    assert topology is not None
+    return topology.devices["a"]
+
+
+@pytest.mark.parametrize("value", [
+    Bind(device(), {"in": ("tcp://127.0.0.1:5001",)}, 7),
+    Connect("a", {"in": (), "out": ("tcp://127.0.0.1:5002",)}),
+    Stop("a", 0.5),
+    End(),
+    Bound("a", {"in": ("tcp://127.0.0.1:5001",)}),
+    Ready("a"),
+    Failed("a", "a: no"),
+    Stopped("a"),
+    WorkerEnded("group g", "process 7 ended by SIGKILL"),
+    StopRequest(force=True),
+], ids=lambda value: type(value).__name__)
+def test_pickling(value: Order | Event) -> None:
+    copy = pickle.loads(pickle.dumps(value))
+    assert copy == value
+    assert type(copy) is type(value)
+    if isinstance(value, Bind):
+        assert copy.device.graph == value.device.graph
+        assert copy.device.in_.option_places == value.device.in_.option_places
