@@ -6,20 +6,24 @@ import contextlib
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
-from zmqtopo.config.model import ContextSettings
 from zmqtopo.runtime.host import Host
-from zmqtopo.runtime.orders import End, Event, Order
+from zmqtopo.runtime.orders import End, Event
+
+PATIENCE = 1.0
+"""Seconds that a context may take to end when nobody is left to care for what it still has to send."""
 
 
 def main(fd: int) -> None:
     """Serve the supervisor at the other end of ``fd`` until it says End or is gone."""
-    # The supervisor decides when its workers end; a signal to the whole process group is not meant for them.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    connection: Connection[Event, Any] = Connection(fd)
+    # The supervisor decides when its workers end: what is sent to everybody, by a terminal or at the end of a service,
+    # is not meant for them.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    connection = Connection(fd)
     lock = threading.Lock()
 
     def post(event: Event) -> None:
@@ -27,20 +31,28 @@ def main(fd: int) -> None:
         with lock, contextlib.suppress(OSError):
             connection.send(event)
 
-    settings: ContextSettings
-    sockets: int
-    settings, sockets = connection.recv()
+    orders = _received(connection)
+    settings, sockets = next(orders, (None, 0))
+    if settings is None:
+        return
     host = Host(settings, sockets, post)
-    while True:
-        try:
-            order: Order = connection.recv()
-        except (EOFError, OSError):
-            # Without a supervisor nobody can stop these devices any more.
-            host.abandon()
-            return
+    for order in orders:
         host.execute(order)
         if isinstance(order, End):
             return
+    # Without a supervisor nobody can stop these devices any more.
+    host.abandon()
+    # Only a context that ends removes the ipc files whose names libzmq has chosen.
+    end = threading.Thread(target=host.end, daemon=True)
+    end.start()
+    end.join(PATIENCE)
+
+
+def _received(connection: Connection[Any, Any]) -> Iterator[Any]:
+    """The settings and number of sockets for a `Host`, then orders for it, until the supervisor is gone."""
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            yield connection.recv()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,216 @@
+"""The supervisor's end of a worker."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from zmqtopo.checks import examine_text
+from zmqtopo.config.model import Topology
+from zmqtopo.devices.counters import CounterBlock
+from zmqtopo.runtime.orders import Bind, Bound, Connect, End, Event, Failed, Ready, Stop, Stopped, WorkerEnded
+from zmqtopo.runtime.workers import Inbox, LocalWorker, ProcessWorker, Worker, make_worker, ready
+
+DEADLINE = 10.0
+
+
+# -- the inbox ------------------------------------------------------------------------------------------------------
+
+
+def test_events_come_in_the_order_in_which_they_were_posted() -> None:
+    inbox = Inbox()
+    for name in "abc":
+        inbox.post(Ready(name))
+    assert ready([], inbox, 0) == [Ready("a"), Ready("b"), Ready("c")]
+    assert ready([], inbox, 0) == []
+    inbox.close()
+
+
+def test_an_event_from_another_thread_wakes() -> None:
+    inbox = Inbox()
+    thread = threading.Thread(target=inbox.post, args=[Ready("a")])
+    thread.start()
+    assert ready([], inbox, None) == [Ready("a")]
+    thread.join()
+    inbox.close()
+
+
+def test_more_events_than_the_wakings_can_hold() -> None:
+    inbox = Inbox()
+    for i in range(10_000):
+        inbox.post(Ready(str(i)))
+    assert len(ready([], inbox, 0)) == 10_000
+    inbox.post(Ready("last"))
+    taken: list[Event] = []
+    while not taken:
+        taken = ready([], inbox, DEADLINE)
+    assert taken == [Ready("last")]
+    inbox.close()
+
+
+def test_a_signal_handler_may_post() -> None:
+    inbox = Inbox()
+    before = signal.signal(signal.SIGALRM, lambda *_: inbox.post(Ready("a")))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.02)
+        assert ready([], inbox, DEADLINE) == [Ready("a")]
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    inbox.close()
+
+
+def test_a_closed_inbox_takes_events_and_nobody_hears_of_them() -> None:
+    inbox = Inbox()
+    inbox.close()
+    inbox.post(Ready("a"))
+
+
+# -- workers --------------------------------------------------------------------------------------------------------
+
+
+def topology(run: str) -> Topology:
+    found = examine_text(f"""
+devices:
+  d:
+    type: streamer
+    run: {run}
+    in: {{bind: "tcp://127.0.0.1:*"}}
+    out: {{bind: "tcp://127.0.0.1:*"}}
+""").topology
+    assert found is not None
+    return found
+
+
+class Told:
+    """A worker for one streamer, and its events."""
+
+    def __init__(self, run: str) -> None:
+        self.topology = topology(run)
+        self.device = self.topology.devices["d"]
+        self.block = CounterBlock(shared=run != "thread")
+        self.inbox = Inbox()
+        self.worker: Worker = make_worker(self.device.process, self.topology, [self.block], self.inbox, None)
+
+    def next(self) -> Event:
+        deadline = time.monotonic() + DEADLINE
+        while not (events := ready([self.worker], self.inbox, max(deadline - time.monotonic(), 0))):
+            assert time.monotonic() < deadline
+        event, = events
+        return event
+
+    def start(self) -> None:
+        binds = {s.role: tuple(address.text for address in s.bind) for s in self.device.sockets}
+        self.worker.order(Bind(self.device, binds, self.block))
+        assert isinstance(self.next(), Bound)
+        self.worker.order(Connect("d", {"in": (), "out": ()}))
+        assert self.next() == Ready("d")
+
+
+@pytest.fixture
+def process() -> Any:
+    told = Told("process")
+    yield told
+    assert isinstance(told.worker, ProcessWorker)
+    if told.worker.connection is not None:
+        told.worker.kill()
+        while not isinstance(told.next(), WorkerEnded):
+            continue
+    told.inbox.close()
+    del told.block      # the fixture's value outlives the test
+
+
+@pytest.mark.parametrize(("run", "kind", "name"), [
+    ("thread", LocalWorker, ""),
+    ("process", ProcessWorker, "device d"),
+    ("process/g", ProcessWorker, "group g"),
+])
+def test_a_worker_does_as_it_is_told(run: str, kind: type, name: str) -> None:
+    told = Told(run)
+    assert type(told.worker) is kind
+    assert told.worker.name == name
+    told.start()
+    told.worker.order(Stop("d", 5))
+    assert told.next() == Stopped("d")
+    assert told.block.state == "stopped"
+    told.worker.order(End())
+    end = told.next()
+    assert isinstance(end, WorkerEnded)
+    assert end.worker == name
+    assert end.how == "end" or end.how.endswith("ended with exit code 0")
+    told.inbox.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+def test_a_process_that_is_killed_is_reported_with_its_cause(process: Told, number: signal.Signals) -> None:
+    process.start()
+    pid = process.worker.pid
+    os.kill(pid, number)
+    assert process.next() == WorkerEnded("device d", f"process {pid} ended by {number.name}")
+    process.worker.order(Stop("d", 5))      # it goes nowhere, and that is no error
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_to_everybody_are_not_for_workers(process: Told, number: signal.Signals) -> None:
+    process.start()
+    os.kill(process.worker.pid, number)
+    process.worker.order(Stop("d", 5))
+    assert process.next() == Stopped("d")
+
+
+def test_a_worker_has_a_process_group_of_its_own(process: Told) -> None:
+    assert os.getpgid(process.worker.pid) == process.worker.pid != os.getpgid(0)
+
+
+def test_an_error_comes_back_from_a_process(process: Told) -> None:
+    process.worker.order(Bind(process.device, {"in": ("tcp://203.0.113.1:5000",), "out": ()}, process.block))
+    assert process.next() == Failed("d", "d.in: cannot bind tcp://203.0.113.1:5000: Cannot assign requested address")
+
+
+def test_a_folder_with_modules_of_the_same_name_is_not_looked_into(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "signal.py").write_text("raise SystemExit(77)")
+    monkeypatch.chdir(tmp_path)
+    told = Told("process")
+    told.start()
+    told.worker.order(Stop("d", 0))
+    assert told.next() == Stopped("d")
+    told.worker.order(End())
+    assert isinstance(told.next(), WorkerEnded)
+    told.inbox.close()
+
+
+def test_a_process_that_cannot_be_started_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    inbox = Inbox()
+    with pytest.raises(FileNotFoundError):
+        make_worker("device d", topology("process"), [], inbox, None)
+    inbox.close()
+
+
+def test_a_worker_without_its_supervisor_ends(net: Any) -> None:
+    told = Told("process")
+    told.start()
+    assert isinstance(told.worker, ProcessWorker)
+    pid = told.worker.pid
+    assert told.worker.connection is not None
+    told.worker.connection.close()
+    told.worker.connection = None
+    wait = _waiting(pid)
+    assert net.until(wait) == (pid, 0)
+    told.worker._process.returncode = 0     # it has been waited for here
+    told.inbox.close()
+
+
+def _waiting(pid: int) -> Callable[[], tuple[int, int] | None]:
+    def ended() -> tuple[int, int] | None:
+        found = os.waitpid(pid, os.WNOHANG)
+        return found if found[0] else None
+    return ended
