@@ -35,7 +35,7 @@ def open_socket(
     except zmq.ZMQError as error:
         raise zmq.ZMQError(error.errno, f"{role}: cannot make a socket: {error.strerror}") from None
     try:
-        if zmq.LINGER not in context.sockopts and socket.linger < 0:
+        if zmq.LINGER not in context.sockopts and int(socket.getsockopt(zmq.LINGER)) < 0:
             socket.setsockopt(zmq.LINGER, DEFAULT_LINGER)
         for option, value in options:
             try:
