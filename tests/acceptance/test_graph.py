@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import subprocess
 import sys
@@ -34,9 +36,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def graph(folder: Path, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+def graph(
+    folder: Path, *arguments: str, text: str | None = None, path: str | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, "graph", *arguments], input=text, capture_output=True, text=True, timeout=60, cwd=folder
+        [*COMMAND, "graph", *arguments], input=text, capture_output=True, text=True, timeout=60, cwd=folder,
+        check=False, env=os.environ if path is None else {**os.environ, "PATH": path},
     )
 
 
@@ -45,7 +50,7 @@ def test_the_drawing_goes_to_standard_output(folder: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith('digraph "feed" {\n')
     assert done.stdout.count(" -> ") == 3
-    assert '"device:ingest":"mon":s -> "peer:viewer"' in done.stdout
+    assert '"device:ingest":"mon":e -> "peer:viewer"' in done.stdout
     assert done.stdout == graph(folder, "--format", "dot", "-", text=TOPOLOGY).stdout
 
 
@@ -79,9 +84,110 @@ def test_a_file_that_is_no_topology_is_not_drawn(folder: Path) -> None:
         assert done.stderr.startswith(f"{name}:1:1: error: ")
 
 
+@pytest.mark.parametrize(("name", "start"), [
+    ("feed.dot", 'digraph "feed" {\n'), ("feed.gv", 'digraph "feed" {\n'), ("feed.txt", 'digraph "feed" {\n'),
+    ("feed.mmd", "flowchart LR\n"), ("feed.JSON", '{\n  "directed": true,\n'),
+])
+def test_the_name_of_the_file_says_the_format(folder: Path, name: str, start: str) -> None:
+    assert graph(folder, "feed.yaml", "-o", name).returncode == 0
+    assert (folder / name).read_text().startswith(start)
+
+
+def test_the_format_says_it_better(folder: Path) -> None:
+    assert graph(folder, "feed.yaml", "-o", "feed.dot", "--format", "mermaid").returncode == 0
+    assert (folder / "feed.dot").read_text() == graph(folder, "feed.yaml", "--format", "mermaid").stdout
+
+
+# -- a committed drawing --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [
+    ["feed.dot"], ["feed.mmd"], ["feed.json"], ["a drawing", "--format", "mermaid"],
+    ["feed.json", "--focus", "ingest"],
+])
+def test_a_committed_drawing_is_compared(folder: Path, options: list[str]) -> None:
+    name, *others = options
+    check = ["feed.yaml", "--check", name, *others]
+    remedy = f"run: zmqtopo graph feed.yaml {' '.join([*others, '-o', repr(name) if ' ' in name else name])}\n"
+    done = graph(folder, *check)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"zmqtopo: {name} is not there; {remedy}")
+    assert graph(folder, "feed.yaml", "-o", name, *others).returncode == 0
+    assert (graph(folder, *check).returncode, graph(folder, *check).stderr) == (0, "")
+    (folder / name).write_bytes((folder / name).read_bytes().replace(b"\n", b"\r\n"))
+    assert graph(folder, *check).returncode == 0
+    (folder / "feed.yaml").write_text(TOPOLOGY.replace("viewer", "spectator"))
+    before = (folder / name).read_bytes()
+    done = graph(folder, *check)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"zmqtopo: {name} is out of date; {remedy}")
+    assert (folder / name).read_bytes() == before
+
+
+def test_nothing_is_compared_with_a_bad_file(folder: Path) -> None:
+    graph(folder, "feed.yaml", "-o", "feed.dot")
+    done = graph(folder, "bad.yaml", "--check", "feed.dot")
+    assert (done.returncode, done.stdout) == (78, "")
+    assert "out of date" not in done.stderr
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["--check", "feed.svg"], "a committed svg cannot be checked, since it depends on the version of Graphviz"),
+    (["--check", "feed.dot", "-o", "feed.dot"], "not allowed with argument"),
+    (["--focus", "ingset"], "feed.yaml has no device 'ingset'; did you mean 'ingest'?"),
+    (["--focus", "viewer"], "feed.yaml has no device 'viewer'\n"),
+])
+def test_a_usage_error(folder: Path, arguments: list[str], words: str) -> None:
+    done = graph(folder, "feed.yaml", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+
+
+def test_focus_is_a_neighbourhood(folder: Path) -> None:
+    (folder / "two.yaml").write_text(
+        TOPOLOGY.replace("peers:", "  other: {type: queue, in: {bind: tcp://*:1025}, out: {bind: tcp://*:1026}}\npeers:"))
+    nodes = json.loads(graph(folder, "two.yaml", "--format", "json", "--focus", "ingest").stdout)["nodes"]
+    assert [node["name"] for node in nodes] == ["ingest", "source", "viewer", "tcp://*:5564"]
+
+
+# -- pictures -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["svg", "png"])
+def test_without_graphviz_a_picture_is_a_clear_message(folder: Path, form: str) -> None:
+    done = graph(folder, "feed.yaml", "-o", f"feed.{form}", path=str(folder))
+    assert (done.returncode, done.stdout) == (69, "")
+    assert done.stderr == (
+        f"zmqtopo: error: {form} is drawn by Graphviz, and its program dot is not installed: install it (apt install "
+        "graphviz, dnf install graphviz, brew install graphviz), or choose --format dot, mermaid or json\n")
+    assert not (folder / f"feed.{form}").exists()
+
+
+def test_a_graphviz_that_fails_is_quoted(folder: Path) -> None:
+    broken = folder / "dot"
+    broken.write_text("#!/bin/sh\necho 'no plugin for png' >&2\nexit 3\n")
+    broken.chmod(0o755)
+    done = graph(folder, "feed.yaml", "-o", "feed.png", path=f"{folder}:{os.environ['PATH']}")
+    assert (done.returncode, done.stdout) == (69, "")
+    assert done.stderr == f"zmqtopo: error: Graphviz could not draw this ({broken}): no plugin for png\n"
+
+
 @pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed, and only its dot can draw DOT")
-def test_graphviz_draws_it(folder: Path) -> None:
-    done = subprocess.run(["dot", "-Tpng"], input=graph(folder, "feed.yaml").stdout.encode(), capture_output=True,
-                          timeout=60)
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert done.stdout.startswith(b"\x89PNG")
+@pytest.mark.parametrize(("form", "start"), [("svg", b"<?xml"), ("png", b"\x89PNG")])
+def test_graphviz_draws_it(folder: Path, form: str, start: bytes) -> None:
+    assert graph(folder, "feed.yaml", "-o", f"feed.{form}").returncode == 0
+    drawing = (folder / f"feed.{form}").read_bytes()
+    assert drawing.startswith(start)
+    printed = subprocess.run([*COMMAND, "graph", "feed.yaml", "--format", form], capture_output=True, timeout=60,
+                             cwd=folder, check=True)
+    assert (printed.stdout, printed.stderr) == (drawing, b"")
+
+
+TOPOLOGIES = sorted((Path(__file__).parents[2] / "topologies").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", TOPOLOGIES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("form", ["dot", "mermaid", "json"])
+def test_the_examples_are_drawn_without_a_word_and_without_red(folder: Path, path: Path, form: str) -> None:
+    done = graph(folder, str(path), "--format", form)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "#c62828" not in done.stdout.replace("classDef wrong stroke:#c62828,color:#c62828", "")
+    assert done.stdout == graph(folder, str(path), "--format", form).stdout

@@ -10,14 +10,17 @@ class OutputError(Exception):
     """The result could not be written; the message says where and why."""
 
 
-def emit(text: str, path: str = "-") -> None:
+def emit(result: str | bytes, path: str = "-") -> None:
     """Write the result to standard output (``-``) or to a file; raises OutputError, or BrokenPipeError as it is."""
     try:
-        if path == "-":
-            sys.stdout.write(text)
+        if path != "-":
+            Path(path).write_bytes(result.encode() if isinstance(result, str) else result)
+        elif isinstance(result, str):
+            sys.stdout.write(result)
             sys.stdout.flush()
         else:
-            Path(path).write_text(text, encoding="utf-8", newline="\n")
+            sys.stdout.buffer.write(result)
+            sys.stdout.buffer.flush()
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -33,6 +33,17 @@ class Arrow:
     links: tuple[Link, ...]
 
     @property
+    def is_alone(self) -> bool:
+        """Whether one of its ends is only an address."""
+        return self.left is None or self.right is None
+
+    @property
+    def nodes(self) -> tuple[str, str]:
+        """The nodes that it connects, left and right."""
+        alone = self.meeting.node
+        return self.left.node if self.left else alone, self.right.node if self.right else alone
+
+    @property
     def is_monitor(self) -> bool:
         """Whether it carries the copies of a monitor."""
         return any(link.end.role == "mon" for link in self.links)

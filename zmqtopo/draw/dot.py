@@ -1,17 +1,14 @@
-"""The graph in DOT, the language of Graphviz (graphviz.org/doc/info/lang.html).
-
-Everything is sorted by name, nothing depends on the machine: the text can be committed and compared.
-"""
+"""The picture in DOT, the language of Graphviz (graphviz.org/doc/info/lang.html)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from html import escape
 
-from zmqtopo.checks.graph import End, Graph
+from zmqtopo.checks.graph import End
 from zmqtopo.config.model import Device, Peer, Socket
-from zmqtopo.config.problem import Place, Problem
-from zmqtopo.draw.arrows import Arrow, arrows
+from zmqtopo.draw.arrows import Arrow
+from zmqtopo.draw.picture import Picture, colour, frames, kind, printable
 
 _INK = "#37474f"
 _RED = "#c62828"
@@ -21,96 +18,82 @@ _HEAD = (
     f'node [fontname="Helvetica", fontsize="12", color="{_INK}"]',
     f'edge [fontname="Helvetica", fontsize="9", color="{_INK}", arrowsize="0.7"]',
 )
+# Graphviz sets a label down on its edge, so that the line runs through the descenders.
+_GAP = '<br/><font point-size="4"> </font>'
 
 Clusters = dict[tuple[str, ...], list[str]]
 
 
-def dot(graph: Graph, problems: Iterable[Problem] = ()) -> str:
-    """The topology as a ``digraph``; what has an error or a warning among ``problems`` is red."""
-    red = {place for p in problems if p.severity != "info" for place in (p.place, p.other) if place is not None}
-    drawn = sorted(arrows(graph), key=_order)
-    lines = [*_HEAD, *_nodes(graph, red), *_addresses(drawn), *(_edge(arrow, red) for arrow in drawn)]
-    return "\n".join([f"digraph {_quoted(graph.topology.name)} {{", *(f"  {line}" for line in lines), "}", ""])
+def dot(picture: Picture) -> str:
+    """The picture as a ``digraph``; what has a problem is red."""
+    lines = [*_HEAD, *_nodes(picture), *_addresses(picture), *(_edge(arrow, picture) for arrow in picture.arrows)]
+    return "\n".join([f"digraph {_quoted(picture.name)} {{", *(f"  {line}" for line in lines), "}", ""])
 
 
-def _nodes(graph: Graph, red: set[Place]) -> Iterator[str]:
+def _nodes(picture: Picture) -> Iterator[str]:
     """Devices and peers; those of one process group, and in it those of one drawing group, in a frame."""
     clusters: Clusters = {}
-    topology = graph.topology
-    for device in sorted(topology.devices.values(), key=lambda d: d.name):
-        clusters.setdefault(_frames(device), []).append(_device(device, red))
-    for peer in sorted(topology.peers.values(), key=lambda p: p.name):
-        clusters.setdefault(_frames(peer), []).append(_peer(peer, red))
+    for device in picture.devices:
+        clusters.setdefault(frames(device), []).append(_device(device, picture))
+    for peer in picture.peers:
+        clusters.setdefault(frames(peer), []).append(_peer(peer, picture))
     yield from clusters.pop((), [])
-    for outer in sorted({frames[0] for frames in clusters}):
+    for outer in sorted({titles[0] for titles in clusters}):
         yield from _cluster((outer,), clusters)
 
 
-def _frames(owner: Device | Peer) -> tuple[str, ...]:
-    process = f"process {owner.run.group}" if isinstance(owner, Device) and owner.run.group else ""
-    return tuple(frame for frame in (process, owner.graph.get("group", "")) if frame)
-
-
-def _cluster(frames: tuple[str, ...], clusters: Clusters) -> Iterator[str]:
-    yield f"subgraph {_quoted('cluster ' + ' / '.join(frames))} {{"
-    yield f'  label={_quoted(frames[-1])}; style="rounded"; color="#b0bec5"; fontcolor="#607d8b"'
-    for node in clusters.get(frames, []):
+def _cluster(titles: tuple[str, ...], clusters: Clusters) -> Iterator[str]:
+    yield f"subgraph {_quoted('cluster ' + ' / '.join(titles))} {{"
+    yield f'  label={_quoted(titles[-1])}; style="rounded"; color="#b0bec5"; fontcolor="#607d8b"'
+    for node in clusters.get(titles, []):
         yield f"  {node}"
-    for inner in sorted(f for f in clusters if len(f) > len(frames) and f[: len(frames)] == frames):
+    for inner in sorted(t for t in clusters if len(t) > len(titles) and t[: len(titles)] == titles):
         yield from (f"  {line}" for line in _cluster(inner, clusters))
     yield "}"
 
 
-def _device(device: Device, red: set[Place]) -> str:
-    """A box with three ports, as an HTML-like label."""
-    wrong = bool({device.place, device.type_place} & red)
-    ink = _RED if wrong else escape(device.graph.get("color", _INK))
-    kind = device.type.replace("_", " ") + (", own process" if device.run.text == "process" else "")
-    rows = [
-        f"<tr>{_port(device.in_, red)}"
-        f'<td><b>{escape(device.name)}</b><br/><font point-size="10">{escape(kind)}</font></td>'
-        f"{_port(device.out, red)}</tr>"
-    ]
+def _device(device: Device, picture: Picture) -> str:
+    """A box with a port for each socket: in on the left, the ways out on the right."""
+    ink = _RED if picture.faults(device) else colour(device) or _INK
+    tall = ' rowspan="2"' if device.mon is not None else ""
+    name = (f'<td{tall}><b>{escape(printable(device.name))}</b><br/>'
+            f'<font point-size="10">{escape(kind(device))}</font></td>')
+    rows = f"<tr>{_port(device.in_, picture, tall)}{name}{_port(device.out, picture)}</tr>"
     if device.mon is not None:
-        rows.append(f"<tr><td></td>{_port(device.mon, red)}<td></td></tr>")
+        rows += f"<tr>{_port(device.mon, picture)}</tr>"
     table = (f'<table border="2" cellborder="0" cellspacing="0" cellpadding="6" color="{ink}" bgcolor="white">'
-             f"{''.join(rows)}</table>")
+             f"{rows}</table>")
     return f'{_quoted("device:" + device.name)} [shape="plain", label=<{table}>{_tooltip(device)}]'
 
 
-def _port(socket: Socket, red: set[Place]) -> str:
-    role = socket.role
-    wrong = bool({socket.place, socket.type_place, *socket.option_places.values()} & red)
-    text = f'{role}<br/><font point-size="9">{escape(socket.type)}</font>'
-    text = f'<font color="{_RED}">{text}</font>' if wrong else text
-    return f'<td port="{role}" bgcolor="{_SOFT}">{text}</td>'
+def _port(socket: Socket, picture: Picture, tall: str = "") -> str:
+    text = f'{socket.role}<br/><font point-size="9">{escape(socket.type)}</font>'
+    text = f'<font color="{_RED}">{text}</font>' if picture.faults(socket) else text
+    return f'<td{tall} port="{socket.role}" bgcolor="{_SOFT}">{text}</td>'
 
 
-def _peer(peer: Peer, red: set[Place]) -> str:
-    ink = _RED if {peer.place, peer.type_place} & red else peer.graph.get("color", _INK)
-    label = f"{peer.name}\n{peer.type}"
+def _peer(peer: Peer, picture: Picture) -> str:
+    ink = _RED if picture.faults(peer) else colour(peer) or _INK
+    label = f"{printable(peer.name)}\n{peer.type}"
     return (f'{_quoted("peer:" + peer.name)} [shape="box", style="rounded", color={_quoted(ink)}, '
             f"label={_quoted(label)}{_tooltip(peer)}]")
 
 
-def _addresses(drawn: Iterable[Arrow]) -> Iterator[str]:
-    """The addresses that only one side uses, or that are claimed twice."""
-    alone = {a.meeting.node: a.meeting.text for a in drawn if a.left is None or a.right is None}
-    for node, text in sorted(alone.items()):
-        yield (f'{_quoted(node)} [shape="ellipse", style="dashed", fontsize="10", color="#90a4ae", '
-               f"label={_quoted(text)}]")
+def _addresses(picture: Picture) -> Iterator[str]:
+    for meeting in picture.addresses:
+        yield (f'{_quoted(meeting.node)} [shape="ellipse", style="dashed", fontsize="10", color="#90a4ae", '
+               f"label={_quoted(printable(meeting.text))}]")
 
 
-def _edge(arrow: Arrow, red: set[Place]) -> str:
-    alone = arrow.left is None or arrow.right is None
-    # The patterns in words, and the address only where no node shows it.
-    label = arrow.pattern if alone else f"{arrow.meeting.text}\n{arrow.pattern}"
-    attributes = [f"label={_quoted(label)}"]
+def _edge(arrow: Arrow, picture: Picture) -> str:
+    # The address only where no node shows it.
+    words = [arrow.pattern] if arrow.is_alone else [escape(printable(arrow.meeting.text)), arrow.pattern]
+    attributes = [f"label=<{'<br/>'.join(words)}{_GAP}>"]
     if arrow.heads != "forward":
         attributes.append(f'dir="{arrow.heads}"')
     if arrow.is_monitor:
         attributes.append('style="dashed"')
-    if any(link.place in red for link in arrow.links):
+    if picture.faults(arrow):
         attributes.append(f'color="{_RED}", fontcolor="{_RED}"')
     left = _attachment(arrow.left, arrow, "e")
     right = _attachment(arrow.right, arrow, "w")
@@ -120,20 +103,13 @@ def _edge(arrow: Arrow, red: set[Place]) -> str:
 def _attachment(end: End | None, arrow: Arrow, side: str) -> str:
     if end is None:
         return _quoted(arrow.meeting.node)
-    if end.role is None:
-        return _quoted(end.node)
-    return f'{_quoted(end.node)}:"{end.role}":{"s" if end.role == "mon" else side}'
-
-
-def _order(arrow: Arrow) -> tuple[str, ...]:
-    ends = [part for end in (arrow.left, arrow.right) for part in ((end.node, end.role or "") if end else ("", ""))]
-    return (*ends, arrow.meeting.node, *(link.side for link in arrow.links))
+    return _quoted(end.node) + (f':"{end.role}":{side}' if end.role else "")
 
 
 def _tooltip(owner: Device | Peer) -> str:
-    return f', tooltip={_quoted(" ".join(owner.description.split()))}' if owner.description else ""
+    return f", tooltip={_quoted(printable(owner.description))}" if owner.description else ""
 
 
 def _quoted(text: str) -> str:
-    """A DOT string, in which a backslash begins an escape (of a line break, of the node's own name)."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+    """A DOT string, in which a backslash begins an escape (of a line break, of the node's own name), & an entity."""
+    return '"' + text.replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'

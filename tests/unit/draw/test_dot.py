@@ -1,104 +1,71 @@
 from __future__ import annotations
 
-import html
+import json
 import re
 import shutil
 import subprocess
-from textwrap import dedent
+from itertools import combinations, pairwise
+from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
-from zmqtopo.checks import examine_text
-from zmqtopo.checks.graph import Graph
 from zmqtopo.draw.dot import dot
+from zmqtopo.draw.picture import frames
 
-TOPOLOGY = """
-    name: all
-    devices:
-      ingest:
-        type: monitored_queue
-        description: 'says "hi" \\n & <b>'
-        in: {type: XSUB, bind: [tcp://*:5561, ipc:///run/feed/in]}
-        out: {type: XPUB, bind: "tcp://127.0.0.1:*"}
-        mon: {bind: ipc:///run/feed/mon}
-        graph: {color: steelblue, group: market}
-      mirror:
-        type: forwarder
-        in: {type: XPUB, bind: tcp://*:5580}
-        out: {type: XSUB, connect: tcp://far:5581}
-      requests:
-        type: queue
-        run: process/back
-        in: {bind: tcp://*:5559}
-        out: {bind: tcp://*:5560}
-      store:
-        type: forwarder
-        run: process/back
-        in: {connect: ingest.out}
-        out: {bind: tcp://*:5571}
-    peers:
-      feed: {type: PUB, connect: tcp://localhost:5561}
-      clients: {type: REQ, connect: requests.in}
-      workers: {type: REP, connect: requests.out}
-      viewer: {type: SUB, connect: ingest.mon}
-      listener: {type: SUB, connect: mirror.in}
-    """
+needs_graphviz = pytest.mark.skipif(
+    shutil.which("dot") is None, reason="Graphviz is not installed, and only its dot can judge DOT")
 
 
-def drawn(yaml: str, *, with_problems: bool = True) -> str:
-    checked = examine_text(dedent(yaml), environ={})
-    assert checked.topology is not None
-    return dot(Graph(checked.topology), checked.problems if with_problems else ())
-
-
-def edge(picture: str, left: str, right: str) -> str:
+def edge(text: str, left: str, right: str) -> str:
     """The attributes of the one edge between two nodes, ports left out."""
-    found = re.findall(rf'^ *"{re.escape(left)}"[^ ]* -> "{re.escape(right)}"[^ ]* \[(.*)\]$', picture, re.MULTILINE)
-    assert len(found) == 1, picture
+    found = re.findall(rf'^ *"{re.escape(left)}"[^ ]* -> "{re.escape(right)}"[^ ]* \[(.*)\]$', text, re.MULTILINE)
+    assert len(found) == 1, text
     return str(found[0])
 
 
 @pytest.fixture(scope="module")
-def picture() -> str:
-    return drawn(TOPOLOGY)
+def everything(draw) -> str:
+    return dot(draw("all", with_problems=False))
 
 
-@pytest.mark.parametrize(("left", "right", "attributes"), [
-    ("peer:feed", "device:ingest", r'label="tcp://*:5561\npub/sub"'),
-    ("device:ingest", "device:store", r'label="tcp://127.0.0.1:*\npub/sub"'),
-    ("device:ingest", "peer:viewer", r'label="ipc:///run/feed/mon\npub/sub", style="dashed"'),
-    ("peer:clients", "device:requests", r'label="tcp://*:5559\nrequest/reply", dir="both"'),
-    ("device:requests", "peer:workers", r'label="tcp://*:5560\nrequest/reply", dir="both"'),
-    ("endpoint:ipc:///run/feed/in", "device:ingest", 'label="pub/sub"'),
-    ("device:store", "endpoint:tcp://*:5571", 'label="pub/sub"'),
+@pytest.mark.parametrize(("left", "right", "words", "attributes"), [
+    ("peer:feed", "device:ingest", "tcp://*:5561<br/>pub/sub", ""),
+    ("device:ingest", "device:store", "tcp://127.0.0.1:*<br/>pub/sub", ""),
+    ("device:ingest", "peer:viewer", "ipc:///run/feed/mon<br/>pub/sub", 'style="dashed"'),
+    ("peer:clients", "device:requests", "tcp://*:5559<br/>request/reply", 'dir="both"'),
+    ("device:requests", "peer:workers", "tcp://*:5560<br/>request/reply", 'dir="both"'),
+    ("endpoint:ipc:///run/feed/in", "device:ingest", "pub/sub", ""),
+    ("device:store", "endpoint:tcp://*:5571", "pub/sub", ""),
     # A mirror stays the same way round, and its messages go from right to left.
-    ("peer:listener", "device:mirror", r'label="tcp://*:5580\npub/sub", dir="back"'),
-    ("device:mirror", "endpoint:tcp://far:5581", 'label="pub/sub", dir="back"'),
+    ("peer:listener", "device:mirror", "tcp://*:5580<br/>pub/sub", 'dir="back"'),
+    ("device:mirror", "endpoint:tcp://far:5581", "pub/sub", 'dir="back"'),
 ])
-def test_edges(picture: str, left: str, right: str, attributes: str) -> None:
-    assert edge(picture, left, right) == attributes
+def test_edges(everything: str, left: str, right: str, words: str, attributes: str) -> None:
+    label = f'label=<{words}<br/><font point-size="4"> </font>>'
+    assert edge(everything, left, right) == ", ".join(filter(None, [label, attributes]))
 
 
-def test_there_is_no_edge_more(picture: str) -> None:
-    assert picture.count(" -> ") == 9
+def test_there_is_no_edge_more(everything: str) -> None:
+    assert everything.count(" -> ") == 9
 
 
-def test_a_device_is_a_box_with_three_ports(picture: str) -> None:
-    (box,) = [line for line in picture.splitlines() if line.strip().startswith('"device:ingest" [')]
+def test_a_device_is_a_box_with_three_ports(everything: str) -> None:
+    (box,) = [line for line in everything.splitlines() if line.strip().startswith('"device:ingest" [')]
     assert re.findall(r'port="(\w+)"', box) == ["in", "out", "mon"]
     assert re.findall(r'point-size="9">(\w+)<', box) == ["XSUB", "XPUB", "PUB"]
     assert 'color="steelblue"' in box
-    assert r'tooltip="says \"hi\" \\n & <b>"' in box
+    assert r'tooltip="says \"hi\" \\n &amp; <b>"' in box
 
 
-def test_processes_and_groups_are_frames(picture: str) -> None:
-    frames = re.findall(r'subgraph "(.*?)" \{\n.*\n((?: {4}.*\n)+) {2}\}', picture)
+def test_processes_and_groups_are_frames(everything: str) -> None:
+    frames = re.findall(r'subgraph "(.*?)" \{\n.*\n((?: {4}.*\n)+) {2}\}', everything)
     assert [(name, re.findall(r'^ +"device:(\w+)" \[', body, re.MULTILINE)) for name, body in frames] == [
         ("cluster market", ["ingest"]), ("cluster process back", ["requests", "store"])]
 
 
-def test_a_group_inside_a_process_is_a_frame_in_its_frame() -> None:
-    text = drawn("""
+def test_a_group_inside_a_process_is_a_frame_in_its_frame(draw) -> None:
+    text = dot(draw("""
         devices:
           a:
             type: streamer
@@ -106,54 +73,89 @@ def test_a_group_inside_a_process_is_a_frame_in_its_frame() -> None:
             in: {bind: tcp://*:5001}
             out: {bind: tcp://*:5002}
             graph: {group: g}
-        """)
+        """))
     assert text.index('subgraph "cluster process p"') < text.index('subgraph "cluster process p / g"')
     assert text.index('subgraph "cluster process p / g"') < text.index('"device:a" [')
 
 
-def test_problems_are_red_and_nothing_else_is(picture: str) -> None:
-    red = "#c62828"
-    assert red not in picture
-    bad = """
-        devices:
-          a: {type: streamer, in: {bind: tcp://*:5001}, out: {bind: tcp://*:5001}}
-          b: {type: streamer, in: {type: PUSH, bind: tcp://*:5003}, out: {bind: tcp://*:5004}}
-          c: {type: streamer, in: {connect: tcp://127.0.0.1:5999}, out: {bind: tcp://*:5005}}
-        """
-    lines = [line for line in drawn(bad).splitlines() if red in line]
+def test_problems_are_red_and_nothing_else_is(draw) -> None:
+    lines = [line for line in dot(draw("bad")).splitlines() if "#c62828" in line]
     assert [line.split(" [")[0].strip() for line in lines] == [
-        '"device:b"', '"endpoint:tcp://*:5001" -> "device:a":"in":w', '"device:a":"out":e -> "endpoint:tcp://*:5001"']
-    assert red not in drawn(bad, with_problems=False)
+        '"device:b"', '"device:a":"out":e -> "endpoint:tcp://*:5001"', '"endpoint:tcp://*:5001" -> "device:a":"in":w']
+    for name in ("all", "bad"):
+        assert "#c62828" not in dot(draw(name, with_problems=False))
 
 
-def test_the_order_of_the_file_does_not_matter() -> None:
-    entries = [f"  d{n}: {{type: queue, in: {{bind: tcp://*:60{n}}}, out: {{bind: tcp://*:61{n}}}}}\n"
-               for n in range(10, 20)]
-    peers = [f"  p{n}: {{type: REQ, connect: d{n}.in}}\n" for n in range(10, 20)]
-    one = "name: t\ndevices:\n" + "".join(entries) + "peers:\n" + "".join(peers)
-    two = "name: t\npeers:\n" + "".join(peers[::-1]) + "devices:\n" + "".join(entries[::-1])
-    assert drawn(one) == drawn(two)
-
-
-NASTY = """
-    name: größe-日本
-    description: '"]; digraph {'
-    devices:
-      日本-1:
-        type: streamer
-        description: '<img src="x"/> \\ "quoted" {a|b}'
-        in: {bind: 'ipc:///run/a"b\\c<d>&e{f}|g'}
-        out: {bind: tcp://*:5001}
-        graph: {color: 'red"/><x y="', group: 'g"; x {'}
-    peers: {}
-    """
-
-
-@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed, and only its dot can judge DOT")
-@pytest.mark.parametrize("yaml", [TOPOLOGY, NASTY, "devices: {}"])
-def test_graphviz_takes_it_without_a_word(yaml: str) -> None:
-    done = subprocess.run(["dot", "-Tsvg"], input=drawn(yaml).encode(), capture_output=True, timeout=60)
+@needs_graphviz
+@pytest.mark.parametrize("name", ["all", "bad", "nasty", "forty", "empty"])
+def test_graphviz_takes_it_without_a_word(draw, name: str) -> None:
+    picture = draw(name)
+    done = subprocess.run(["dot", "-Tsvg"], input=dot(picture).encode(), capture_output=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
-    titles = [html.unescape(title) for title in re.findall(r"<title>(.*?)</title>", done.stdout.decode())]
-    nodes = {t.partition(":")[2] for t in titles if t.startswith(("device:", "peer:")) and "->" not in t}
-    assert nodes == set(re.findall(r'"(?:device|peer):(\S+)" \[', drawn(yaml)))
+    drawing = ElementTree.fromstring(done.stdout)
+    texts = {element.text for element in drawing.iter("{http://www.w3.org/2000/svg}text")}
+    assert texts >= {owner.name for owner in (*picture.devices, *picture.peers)}
+    assert texts >= {arrow.meeting.text for arrow in picture.arrows}
+    assert texts >= {title for owner in (*picture.devices, *picture.peers) for title in frames(owner)}
+    nodes = [element for element in drawing.iter() if element.get("class") == "node"]
+    assert len(nodes) == len(picture.devices) + len(picture.peers) + len(picture.addresses)
+    edges = [element for element in drawing.iter() if element.get("class") == "edge"]
+    assert len(edges) == len(picture.arrows)
+
+
+# -- how it looks -----------------------------------------------------------------------------------------------------
+
+Box = tuple[float, float, float, float]
+"""Left, bottom, right, top, in points."""
+
+
+def laid_out(text: str) -> dict[str, Any]:
+    done = subprocess.run(["dot", "-Tjson"], input=text.encode(), capture_output=True, timeout=60, check=True)
+    return dict(json.loads(done.stdout))
+
+
+def texts(thing: dict[str, Any]) -> list[Box]:
+    """The boxes of the lines of text that Graphviz writes for a node, an edge or a frame."""
+    boxes, size = [], 0.0
+    for operation in [*thing.get("_draw_", []), *thing.get("_ldraw_", [])]:
+        if operation["op"] == "F":
+            size = operation["size"]
+        elif operation["op"] == "T" and operation["text"].strip():
+            (x, y), width = operation["pt"], operation["width"]
+            left = x - {"l": 0, "c": width / 2, "r": width}[operation["align"]]
+            boxes.append((left, y, left + width, y + size * 0.7))    # the capitals; y is the base line
+    return boxes
+
+
+def overlap(a: Box, b: Box) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def frame_of(node: dict[str, Any]) -> Box:
+    x, y = (float(number) for number in node["pos"].split(","))
+    width, height = float(node["width"]) * 72, float(node["height"]) * 72
+    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+
+
+@needs_graphviz
+@pytest.mark.parametrize("name", ["all", "forty"])
+def test_no_label_lies_on_another_or_on_a_box(draw, name: str) -> None:
+    plan = laid_out(dot(draw(name)))
+    written = [box for thing in [*plan["objects"], *plan["edges"]] for box in texts(thing)]
+    assert len(written) > 40
+    assert [pair for pair in combinations(written, 2) if overlap(*pair)] == []
+    nodes = [frame_of(node) for node in plan["objects"] if "pos" in node]
+    labels = [box for thing in plan["edges"] for box in texts(thing)]
+    assert [(label, node) for label in labels for node in nodes if overlap(label, node)] == []
+
+
+@needs_graphviz
+@pytest.mark.parametrize("name", ["all", "forty"])
+def test_it_reads_from_left_to_right(draw, name: str) -> None:
+    plan = laid_out(dot(draw(name)))
+    frames = {node["_gvid"]: frame_of(node) for node in plan["objects"] if "pos" in node}
+    for drawn in plan["edges"]:
+        assert frames[drawn["tail"]][2] < frames[drawn["head"]][0], drawn
+    columns = [frames[node["_gvid"]][0] for name in ("feed-eu", "ingest-eu", "split-eu-0", "sink-eu-0", "store")
+            for node in plan["objects"] if node["name"].endswith(f":{name}")]
+    assert all(left < right for left, right in pairwise(columns))

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from zmqtopo.draw.mermaid import mermaid
+from zmqtopo.draw.picture import frames, kind
+
+MMDC = shutil.which("mmdc")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+needs_mermaid = pytest.mark.skipif(
+    MMDC is None or CHROMIUM is None,
+    reason="mermaid-cli (mmdc) and Chromium are not both in PATH, and only they can judge Mermaid",
+)
+
+
+@pytest.fixture(scope="module")
+def everything(draw) -> str:
+    return mermaid(draw("all", with_problems=False))
+
+
+@pytest.mark.parametrize("line", [
+    'peer_feed -->|"tcp://#42;:5561<br/>pub/sub"| device_ingest',
+    'device_ingest -->|"tcp://127.0.0.1:#42;<br/>pub/sub"| device_store',
+    'device_ingest -..->|"ipc:///run/feed/mon<br/>pub/sub"| peer_viewer',
+    'peer_clients <-->|"tcp://#42;:5559<br/>request/reply"| device_requests',
+    'device_requests <-->|"tcp://#42;:5560<br/>request/reply"| peer_workers',
+    'device_mirror -->|"tcp://#42;:5580<br/>pub/sub"| peer_listener',
+    'device_ingest["<b>ingest</b><br/>monitored#32;queue<br/>in XSUB<br/>out XPUB<br/>mon PUB"]',
+    "style device_ingest stroke:steelblue",
+    'peer_viewer("viewer<br/>SUB")',
+    'endpoint_tcp_3a__2f__2f_far_3a_5581(["tcp://far:5581"]):::address',
+    'endpoint_tcp_3a__2f__2f_far_3a_5581 -->|"pub/sub"| device_mirror',
+    'subgraph frame_process_20_back["process#32;back"]',
+])
+def test_lines(everything: str, line: str) -> None:
+    assert line in [each.strip() for each in everything.splitlines()]
+
+
+def test_there_is_no_edge_more(everything: str) -> None:
+    assert everything.count(">|") == 9
+
+
+def test_problems_are_red_and_nothing_else_is(draw) -> None:
+    text = mermaid(draw("bad"))
+    assert re.findall(r"(\w+)\[.*:::wrong", text) == ["device_b"]
+    assert "in PUSH ⚠<br/>out PUSH ⚠" in text
+    edges = [line.strip() for line in text.splitlines() if ">|" in line]
+    assert [edges[int(number)] for number in re.findall(r"linkStyle (\d+) stroke:#c62828", text)] == [
+        'device_a -->|"push/pull"| endpoint_tcp_3a__2f__2f__2a__3a_5001',
+        'endpoint_tcp_3a__2f__2f__2a__3a_5001 -->|"push/pull"| device_a',
+    ]
+    assert not re.search(":::wrong|linkStyle|⚠", mermaid(draw("bad", with_problems=False)))
+
+
+def test_two_names_are_never_one_identifier(draw) -> None:
+    names = ["a-b", "a_b", "a_2d_b", "a--b", "a__b", "a_2d_", "a-", "end", "END", "style", "_73_tyle"]
+    text = mermaid(draw("devices:\n" + "".join(
+        f"  {name}: {{type: queue, in: {{bind: tcp://*:60{n:02}}}, out: {{bind: tcp://*:61{n:02}}}}}\n"
+        for n, name in enumerate(names))))
+    assert len(set(re.findall(r"^ *(device_\w+)\[", text, re.MULTILINE))) == len(names)
+
+
+@pytest.fixture(scope="module")
+def puppeteer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("mermaid") / "puppeteer.json"
+    path.write_text(json.dumps({"executablePath": CHROMIUM, "args": ["--no-sandbox"]}))
+    return path
+
+
+@needs_mermaid
+@pytest.mark.parametrize("name", ["all", "bad", "nasty", "forty", "empty"])
+def test_mermaid_draws_every_text_as_it_is(draw, puppeteer: Path, tmp_path: Path, name: str) -> None:
+    picture = draw(name)
+    (tmp_path / "in.mmd").write_text(mermaid(picture), "utf-8")
+    assert MMDC is not None
+    done = subprocess.run(
+        [MMDC, "--quiet", "--puppeteerConfigFile", str(puppeteer), "--input", "in.mmd", "--output", "out.svg"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, "HOME": str(tmp_path)},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    drawing = (tmp_path / "out.svg").read_text("utf-8")
+    labels = re.findall(r"<p>(.*?)</p>", drawing, re.DOTALL)
+    drawn = {html.unescape(re.sub(r"<br ?/?>", "\n", label)) for label in labels}
+    wanted = set()
+    for owner in (*picture.devices, *picture.peers):
+        wanted.update(frames(owner))
+    for device in picture.devices:
+        sockets = [f"{s.role} {s.type}" + (" ⚠" if picture.faults(s) else "") for s in device.sockets]
+        wanted.add("\n".join([f"<b>{device.name}</b>", kind(device), *sockets]))
+    wanted |= {f"{peer.name}\n{peer.type}" for peer in picture.peers}
+    wanted |= {meeting.text for meeting in picture.addresses}
+    wanted |= {a.pattern if a.is_alone else f"{a.meeting.text}\n{a.pattern}" for a in picture.arrows}
+    assert drawn == wanted

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import pytest
+
+from zmqtopo.draw.dot import dot
+from zmqtopo.draw.mermaid import mermaid
+from zmqtopo.draw.node_link import node_link
+
+LANGUAGES = [dot, mermaid, node_link]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_order_of_the_file_does_not_matter(draw, language) -> None:
+    entries = [f"  d{n}: {{type: queue, in: {{bind: tcp://*:60{n}}}, out: {{bind: tcp://*:61{n}}}}}\n"
+               for n in range(10, 20)]
+    peers = [f"  p{n}: {{type: REQ, connect: [d{n}.in, tcp://a:1, tcp://b:1]}}\n" for n in range(10, 20)]
+    one = "name: t\ndevices:\n" + "".join(entries) + "peers:\n" + "".join(peers)
+    two = ("name: t\npeers:\n" + "".join(peers[::-1]) + "devices:\n" + "".join(entries[::-1])) \
+        .replace("tcp://a:1, tcp://b:1", "tcp://b:1, tcp://a:1")
+    assert language(draw(one)).splitlines() == language(draw(two)).splitlines()
+
+
+@pytest.mark.parametrize(("focus", "devices", "peers", "addresses"), [
+    ("ingest", ["ingest", "store"], ["feed", "viewer"], ["ipc:///run/feed/in"]),
+    ("store", ["ingest", "store"], [], ["tcp://*:5571"]),
+    ("requests", ["requests"], ["clients", "workers"], []),
+    ("mirror", ["mirror"], ["listener"], ["tcp://far:5581"]),
+])
+def test_focus_is_a_device_and_its_neighbours(draw, focus, devices, peers, addresses) -> None:
+    seen = draw("all", focus=focus)
+    assert [device.name for device in seen.devices] == devices
+    assert [peer.name for peer in seen.peers] == peers
+    assert [meeting.text for meeting in seen.addresses] == addresses
+
+
+def test_focus_keeps_what_neighbours_have_with_each_other(draw) -> None:
+    seen = draw("""
+        devices:
+          a: {type: forwarder, in: {bind: tcp://*:1}, out: {bind: tcp://*:2}}
+          b: {type: forwarder, in: {connect: a.out}, out: {bind: tcp://*:3}}
+          c: {type: forwarder, in: {connect: [a.out, b.out]}, out: {bind: tcp://*:4}}
+        """, focus="a", with_problems=False)
+    assert [" ".join(arrow.nodes) for arrow in seen.arrows] == [
+        "device:a device:b", "device:a device:c", "device:b device:c", "endpoint:tcp://*:1 device:a"]
+
+
+def test_focus_on_nothing(draw) -> None:
+    with pytest.raises(KeyError):
+        draw("all", focus="nothing")
+
+
+def test_faults_are_where_the_problems_are(draw) -> None:
+    seen = draw("bad")
+    a, b, c = seen.devices
+    both = ["socket-pair"]
+    assert [seen.faults(of) for of in (a, a.in_, b, b.in_, b.out, c)] == [[], [], [], both, both, []]
+    assert [(arrow.nodes, seen.faults(arrow)) for arrow in seen.arrows if seen.faults(arrow)] == [
+        (("device:a", "endpoint:tcp://*:5001"), ["bind-conflict"]),
+        (("endpoint:tcp://*:5001", "device:a"), ["bind-conflict"]),
+    ]

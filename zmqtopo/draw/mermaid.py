@@ -1,0 +1,116 @@
+"""The picture in Mermaid (mermaid.js.org/syntax/flowchart.html), which GitHub and GitLab draw inside Markdown.
+
+A node of a flowchart has no ports, so a box lists its sockets, and every arrow goes where messages go.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from zmqtopo.config.model import Device, Peer, Socket
+from zmqtopo.draw.arrows import Arrow
+from zmqtopo.draw.picture import Picture, colour, frames, kind, printable
+
+_RED = "#c62828"
+_HEAD = (
+    f"classDef wrong stroke:{_RED},color:{_RED}",
+    "classDef address stroke-dasharray:4 3",
+)
+# What stays as it is in a text; all else, from quotes to Markdown's asterisk, is written as an entity.
+_PLAIN = re.compile(r"[^\w./:,-]")
+# Mermaid looks for these anywhere in a line, in quotes and in identifiers too, and takes what follows apart.
+_TREACHEROUS = re.compile(r"(?i)(?=style|classDef|direction).")
+
+Nodes = dict[tuple[str, ...], list[str]]
+
+
+def mermaid(picture: Picture) -> str:
+    """The picture as a ``flowchart LR``; what has a problem is red."""
+    lines = [*_HEAD, *_nodes(picture), *_addresses(picture)]
+    styles = []
+    for number, arrow in enumerate(picture.arrows):
+        lines.append(_edge(arrow))
+        if picture.faults(arrow):
+            styles.append(f"linkStyle {number} stroke:{_RED},color:{_RED}")
+    return "\n".join(["flowchart LR", *(f"  {line}" for line in [*lines, *styles]), ""])
+
+
+def _nodes(picture: Picture) -> Iterator[str]:
+    inside: Nodes = {}
+    for device in picture.devices:
+        inside.setdefault(frames(device), []).extend(_device(device, picture))
+    for peer in picture.peers:
+        inside.setdefault(frames(peer), []).extend(_peer(peer, picture))
+    yield from inside.pop((), [])
+    for outer in sorted({titles[0] for titles in inside}):
+        yield from _frame((outer,), inside)
+
+
+def _frame(titles: tuple[str, ...], inside: Nodes) -> Iterator[str]:
+    yield f'subgraph {_id("frame", " / ".join(titles))}["{_text(titles[-1])}"]'
+    for line in inside.get(titles, []):
+        yield f"  {line}"
+    for inner in sorted(t for t in inside if len(t) > len(titles) and t[: len(titles)] == titles):
+        yield from (f"  {line}" for line in _frame(inner, inside))
+    yield "end"
+
+
+def _device(device: Device, picture: Picture) -> Iterator[str]:
+    sockets = "<br/>".join(_socket(socket, picture) for socket in device.sockets)
+    label = f"<b>{_text(device.name)}</b><br/>{_text(kind(device))}<br/>{sockets}"
+    yield from _node(_id("device", device.name), f'["{label}"]', device, picture)
+
+
+def _socket(socket: Socket, picture: Picture) -> str:
+    text = f"{socket.role} {_text(socket.type)}"
+    return f"{text} ⚠" if picture.faults(socket) else text
+
+
+def _peer(peer: Peer, picture: Picture) -> Iterator[str]:
+    label = f"{_text(peer.name)}<br/>{_text(peer.type)}"
+    yield from _node(_id("peer", peer.name), f'("{label}")', peer, picture)
+
+
+def _node(name: str, shape: str, owner: Device | Peer, picture: Picture) -> Iterator[str]:
+    sockets = owner.sockets if isinstance(owner, Device) else ()
+    wrong = picture.faults(owner) or any(picture.faults(socket) for socket in sockets)
+    yield f"{name}{shape}" + (":::wrong" if wrong else "")
+    if not wrong and (ink := colour(owner)):
+        yield f"style {name} stroke:{ink}"
+
+
+def _addresses(picture: Picture) -> Iterator[str]:
+    for meeting in picture.addresses:
+        yield f'{_id(*meeting.node.split(":", 1))}(["{_text(meeting.text)}"]):::address'
+
+
+def _edge(arrow: Arrow) -> str:
+    left, right = (_id(*node.split(":", 1)) for node in arrow.nodes)
+    if arrow.heads == "back":    # there is no arrow with a head on the left only
+        left, right = right, left
+    # A monitor reaches one column further: side by side, its labels would lie on those of out.
+    line = "-..->" if arrow.is_monitor else "-->"
+    label = arrow.pattern if arrow.is_alone else f"{_text(arrow.meeting.text)}<br/>{arrow.pattern}"
+    return f'{left} {"<" if arrow.heads == "both" else ""}{line}|"{label}"| {right}'
+
+
+def _id(family: str, name: str) -> str:
+    """An identifier that no other name has and that begins no word of the language, as ``end`` would."""
+    first = {found.start() for found in _TREACHEROUS.finditer(name)}
+    return f"{family}_" + "".join(_id_part(c, n in first) for n, c in enumerate(name))
+
+
+def _id_part(c: str, treacherous: bool) -> str:
+    if c == "_":
+        return "__"
+    return c if c.isascii() and c.isalnum() and not treacherous else f"_{ord(c):x}_"
+
+
+def _text(text: str) -> str:
+    text = _PLAIN.sub(_entity, printable(text))
+    return _TREACHEROUS.sub(_entity, text)
+
+
+def _entity(found: re.Match[str]) -> str:
+    return f"#{ord(found[0])};"

@@ -1,0 +1,95 @@
+"""What is in a picture, in whatever language it is drawn: everything sorted, and what is wrong in it.
+
+Nothing depends on the machine or on the order of the file, so a drawing can be committed and compared.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from zmqtopo.checks.graph import Graph, Meeting
+from zmqtopo.config.model import Device, Peer, Socket
+from zmqtopo.config.problem import Place, Problem
+from zmqtopo.draw.arrows import Arrow, arrows
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Devices and peers by name, the addresses that only one side uses, and the arrows between all of them.
+
+    ``rules`` holds the names of the rules that found an error or a warning, by the places they point to.
+    """
+
+    name: str
+    devices: tuple[Device, ...]
+    peers: tuple[Peer, ...]
+    addresses: tuple[Meeting, ...]
+    arrows: tuple[Arrow, ...]
+    rules: dict[Place, list[str]] = field(default_factory=dict)
+
+    def faults(self, of: Device | Socket | Peer | Arrow) -> list[str]:
+        """The rules that found something wrong with just this, sorted; it is drawn red when there are any."""
+        places = [link.place for link in of.links] if isinstance(of, Arrow) else [of.place, of.type_place]
+        if isinstance(of, Socket):
+            places += of.option_places.values()
+        return sorted({rule for place in places for rule in self.rules.get(place, ())})
+
+
+def picture(graph: Graph, problems: Iterable[Problem] = (), focus: str | None = None) -> Picture:
+    """The picture of ``graph``; with ``focus``, of that device and all that is one connection away from it.
+
+    Raises KeyError when ``focus`` is no device.
+    """
+    topology = graph.topology
+    drawn = sorted(arrows(graph), key=_order)
+    devices, peers = list(topology.devices.values()), list(topology.peers.values())
+    if focus is not None:
+        node = f"device:{topology.devices[focus].name}"
+        near = {node} | {end for arrow in drawn if node in arrow.nodes for end in arrow.nodes}
+        drawn = [arrow for arrow in drawn if near.issuperset(arrow.nodes)]
+        devices = [device for device in devices if f"device:{device.name}" in near]
+        peers = [peer for peer in peers if f"peer:{peer.name}" in near]
+    alone = {arrow.meeting.node: arrow.meeting for arrow in drawn if arrow.is_alone}
+    rules: dict[Place, list[str]] = {}
+    for problem in problems:
+        if problem.severity != "info":
+            for place in (problem.place, problem.other):
+                if place is not None:
+                    rules.setdefault(place, []).append(problem.rule)
+    return Picture(
+        topology.name, tuple(sorted(devices, key=_name)), tuple(sorted(peers, key=_name)),
+        tuple(alone[node] for node in sorted(alone)), tuple(drawn), rules,
+    )
+
+
+def frames(owner: Device | Peer) -> tuple[str, ...]:
+    """The titles of the frames around it, the outermost first: of its process group, of its drawing group."""
+    process = f"process {owner.run.group}" if isinstance(owner, Device) and owner.run.group else ""
+    return tuple(title for title in (process, owner.graph.get("group", "")) if title)
+
+
+def kind(device: Device) -> str:
+    """The type of a device in words, and that it is a process when no frame tells."""
+    return device.type.replace("_", " ") + (", own process" if device.run.text == "process" else "")
+
+
+def colour(owner: Device | Peer) -> str:
+    """The colour of its outline, a name or #rrggbb; empty where none is written, or in error something else."""
+    written = owner.graph.get("color", "")
+    return written if re.fullmatch(r"#?[0-9A-Za-z]+", written) else ""
+
+
+def printable(text: str) -> str:
+    """``text`` on one line, less what no drawing can hold: XML has no characters for most of the controls."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in " ".join(text.split()))
+
+
+def _name(owner: Device | Peer) -> str:
+    return owner.name
+
+
+def _order(arrow: Arrow) -> tuple[str, ...]:
+    roles = (end.role or "" if end else "" for end in (arrow.left, arrow.right))
+    return (*arrow.nodes, *roles, arrow.meeting.node, *(f"{link.side} {link.text}" for link in arrow.links))
