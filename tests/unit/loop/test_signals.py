@@ -89,7 +89,10 @@ ended = threading.Event()
 def produce():
     while not ended.is_set():
         if push.poll(10, zmq.POLLOUT):
-            push.send(b"sixteen bytes...", zmq.DONTWAIT)
+            try:
+                push.send(b"sixteen bytes...", zmq.DONTWAIT)
+            except zmq.Again:
+                pass    # the other end closed in between
 push.sndhwm = 1000
 producer = threading.Thread(target=produce)
 producer.start()
