@@ -211,6 +211,7 @@ def test_a_process_that_is_killed(net: Any) -> None:
     device.wait_ready()
     net.socket(zmq.PUSH, connect=device.endpoints["in"][0]).send(b"x")
     net.receive(net.socket(zmq.PULL, connect=device.endpoints["out"][0]))
+    net.until(lambda: device.counters.in_to_out.messages == 1)
     os.kill(device.launcher.pid, signal.SIGKILL)
     device.join(10)
     assert device.done
