@@ -45,7 +45,10 @@ class _Running:
         for file in self.ipc_files:
             file.remove()
         for socket in self.sockets.values():
-            linger = 0 if now else int(socket.getsockopt(zmq.LINGER))
+            # SUB and XSUB hold but subscriptions, again after each disconnect: with a publisher that has gone first,
+            # they would linger for what nobody waits for.
+            idle = now or socket.type in (zmq.SUB, zmq.XSUB)
+            linger = 0 if idle else int(socket.getsockopt(zmq.LINGER))
             if left is not None and not 0 <= linger <= left:
                 linger = left
             socket.close(linger)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import queue
+import socket as system
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -46,7 +48,8 @@ def told() -> Iterator[Told]:
 
 def streamer(in_: str, out: str, **settings: str) -> Device:
     more = "".join(f"    {key}: {value}\n" for key, value in settings.items())
-    topology = examine_text(f"devices:\n  d:\n    type: streamer\n    in: {in_}\n    out: {out}\n{more}").topology
+    text = f"devices:\n  d:\n    in: {in_}\n    out: {out}\n{more}" + ("" if "type" in settings else "    type: streamer\n")
+    topology = examine_text(text).topology
     assert topology is not None
     return topology.devices["d"]
 
@@ -163,6 +166,39 @@ def test_a_stopped_socket_lingers_no_longer_than_its_stop_may_take(
     told.host.execute(Stop("d", stop))
     assert told.next() == Stopped("d")
     assert expected - 1000 < closed[1] <= expected
+
+
+@pytest.mark.parametrize(("in_", "out"), [("SUB", "PUB"), ("XSUB", "XPUB")])
+def test_subscriptions_for_a_publisher_that_has_gone_are_not_waited_for(in_: str, out: str, net: Any) -> None:
+    told = Told()
+    publisher, address = net.end(zmq.XPUB)
+    device = streamer(f"{{type: {in_}, connect: '{address}'}}", f'{{type: {out}, bind: "tcp://127.0.0.1:*"}}',
+                      type="forwarder")
+    bound = told.bind(device)
+    assert isinstance(bound, Bound)
+    told.connect(device)
+    net.socket(zmq.SUB, connect=bound.endpoints["out"][0], subscribe=b"")
+    assert net.receive(publisher) == [b"\1"]
+    publisher.close()
+    with system.socket() as listener:
+        listener.setsockopt(system.SOL_SOCKET, system.SO_REUSEADDR, 1)
+        listener.settimeout(10)
+        net.until(lambda: listen(listener, address))
+        listener.accept()[0].close()        # it tries again, so it knows that its publisher has gone
+        told.host.execute(Stop("d", 5))
+        assert told.next() == Stopped("d")
+        started = time.monotonic()
+        told.host.end()
+        assert time.monotonic() - started < 2
+
+
+def listen(listener: system.socket, address: str) -> bool:
+    try:
+        listener.bind(("127.0.0.1", int(address.rpartition(":")[2])))
+    except OSError:
+        return False
+    listener.listen()
+    return True
 
 
 def test_abandoned_devices_end_at_once(net: Any) -> None:
