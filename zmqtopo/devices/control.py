@@ -54,7 +54,8 @@ class Control:
         self.owner = socket.socket()    # nobody's
 
     def __del__(self) -> None:
-        self.close()
+        if hasattr(self, "worker"):     # else there were no descriptors left to make it
+            self.close()
 
     def close(self) -> None:
         """Close both ends; a loop that still runs ends at once."""
