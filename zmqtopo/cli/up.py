@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import signal
 import sys
 import time
@@ -10,8 +11,6 @@ from types import FrameType
 
 from zmqtopo.config.model import Topology
 from zmqtopo.runtime.supervisor import Member, StartError, Supervisor
-
-HELP = "run a topology in the foreground until Ctrl-C or SIGTERM"
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -34,7 +33,12 @@ def run(args: argparse.Namespace) -> int:
     if not topology.devices:
         _say(f"{topology.name}: nothing to run")
         return 0
-    return _Foreground(topology, abort_on_failure=args.abort_on_failure).run()
+    try:
+        foreground = _Foreground(topology, abort_on_failure=args.abort_on_failure)
+    except StartError as error:
+        _say_not_started(topology.name, error)
+        return 1
+    return foreground.run()
 
 
 class _Foreground:
@@ -63,9 +67,7 @@ class _Foreground:
         try:
             self._supervisor.start()
         except StartError as error:
-            for failure in error.failures:
-                _say(f"error: {failure}")
-            _say(f"{self._name}: not started; what had been started is undone")
+            _say_not_started(self._name, error)
             return 1
         if not self._signals:
             self._ready = True
@@ -115,5 +117,13 @@ def _farewell(member: Member) -> str:
     return f"{member.device.name}: {member.state}; {', '.join(parts)}"
 
 
+def _say_not_started(name: str, error: StartError) -> None:
+    for failure in error.failures:
+        _say(f"error: {failure}")
+    _say(f"{name}: not started; what had been started is undone")
+
+
 def _say(line: str) -> None:
-    print(f"zmqtopo: {line}", file=sys.stderr, flush=True)
+    # That nobody reads any more is no reason to end: in `up FILE 2>&1 | tee log`, Ctrl-C ends tee first.
+    with contextlib.suppress(OSError):
+        print(f"zmqtopo: {line}", file=sys.stderr, flush=True)

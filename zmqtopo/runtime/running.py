@@ -39,7 +39,11 @@ class Running:
 
         self._thread = threading.Thread(target=supervise, name="zmqtopo supervisor", daemon=True)
         self._thread.start()
-        started.wait()
+        try:
+            started.wait()
+        except BaseException:       # Ctrl-C: nobody would have this object to stop it
+            self.stop(0)
+            raise
         if self._start_failure is not None:
             self._thread.join()
             raise self._start_failure

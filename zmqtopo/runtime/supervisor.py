@@ -95,13 +95,17 @@ class Supervisor:
         """``context`` is for the thread devices; ``tell`` is called with each change of a device's state, in words.
 
         ``clock``, ``jitter`` (0 to 1), ``make`` (a worker) and ``wait`` (for events) are all that reaches outside.
+        Raises StartError when there are no file descriptors left for its own.
         """
         self.topology = topology
-        self.members = {
-            name: Member(device, CounterBlock(shared=device.run.kind == "process"))
-            for name, device in topology.devices.items()
-        }
-        self._inbox = Inbox()
+        try:
+            self.members = {
+                name: Member(device, CounterBlock(shared=device.run.kind == "process"))
+                for name, device in topology.devices.items()
+            }
+            self._inbox = Inbox()
+        except OSError as error:
+            raise StartError([f"cannot keep counters for {len(topology.devices)} devices: {error.strerror}"]) from None
         self._workers: dict[str, Worker] = {}
         self._context = context
         self._tell = tell
