@@ -25,6 +25,7 @@ VERBS: Final = {
     "graph": "draw a topology",
     "up": "run a topology in the foreground",
     "config": "print a topology as it is understood, with everything filled in",
+    "explain": "say what a rule finds and why, with examples",
     "schema": "print the JSON Schema of topology files, for editors",
 }
 """Each verb with its help. Its module ``zmqtopo.cli.VERB`` has ``add_arguments(parser)`` and ``run(args) -> int``."""
