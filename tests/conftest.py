@@ -6,6 +6,8 @@ import gc
 import itertools
 import multiprocessing
 import os
+import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -193,3 +195,24 @@ def net(context: zmq.Context[zmq.Socket[bytes]], tmp_path_factory: pytest.TempPa
     net = Net(context, tmp_path_factory.mktemp("net"))
     yield net
     net.close()
+
+
+# -- programs of others ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The packages of tests/package.json, from ZMQTOPO_NODE_MODULES or installed now; without them, a skip."""
+    if "ZMQTOPO_NODE_MODULES" in os.environ:
+        return Path(os.environ["ZMQTOPO_NODE_MODULES"])
+    npm, node = shutil.which("npm"), shutil.which("node")
+    if npm is None or node is None:
+        pytest.skip("npm and node are not installed")
+    folder = tmp_path_factory.mktemp("node")
+    shutil.copy(Path(__file__).with_name("package.json"), folder)
+    try:
+        subprocess.run([npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder], check=True,
+                       capture_output=True, timeout=300)
+    except (subprocess.SubprocessError, OSError) as error:
+        pytest.skip(f"npm cannot install the packages of tests/package.json: {error}")
+    return folder / "node_modules"

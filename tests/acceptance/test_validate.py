@@ -64,7 +64,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(folder: Path, *arguments: str, **more: object) -> subprocess.CompletedProcess[str]:
-    options = {"capture_output": True, "text": True, "encoding": "utf-8", "timeout": 60, "cwd": folder, **more}
+    environ = {name: value for name, value in os.environ.items() if name != "GITHUB_ACTIONS"}
+    options = {"capture_output": True, "text": True, "encoding": "utf-8", "timeout": 60, "cwd": folder, "env": environ}
+    options |= more
     return subprocess.run([*COMMAND, *arguments], **options)  # type: ignore[call-overload,no-any-return]
 
 
@@ -145,15 +147,15 @@ def test_nonsense_is_a_problem_and_no_traceback(folder: Path, name: str, content
     assert re.match(rf"{name}:\d+:\d+: error: .+ \[[a-z-]+\]\n", done.stdout)
 
 
-def test_a_folder_a_missing_file_and_a_forbidden_one(folder: Path) -> None:
+def test_a_missing_file_and_a_forbidden_one(folder: Path) -> None:
     forbidden = folder / "forbidden.yaml"
     forbidden.write_text(GOOD)
     forbidden.chmod(0)
     readable = os.access(forbidden, os.R_OK)  # by root
-    done = run(folder, "validate", "--format", "concise", ".", "missing.yaml", "forbidden.yaml")
+    done = run(folder, "validate", "--format", "concise", "missing.yaml", "forbidden.yaml")
     assert done.returncode == 1
     assert done.stderr == ""
-    assert done.stdout.count("[unreadable-file]") == (2 if readable else 3)
+    assert done.stdout.count("[unreadable-file]") == (1 if readable else 2)
 
 
 def test_terminal_escapes_of_a_file_stay_in_the_file(folder: Path) -> None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zmqtopo.config.model import Topology
-from zmqtopo.config.problem import Problem
+from zmqtopo.config.problem import Problem, below
 
 if TYPE_CHECKING:
     from zmqtopo.config.load import Loaded
 
-__all__ = ["Checked", "check_file", "check_topology", "examine", "examine_text", "in_order"]
+__all__ = ["Checked", "check_file", "check_topology", "examine", "examine_all", "examine_text", "in_order"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +21,15 @@ class Checked:
     """A file that was read and checked.
 
     ``file`` is its name in reports. ``topology`` is None when nothing could be made of it. ``problems``
-    are sorted by place, each once. ``lines`` are those of the file, for quoting.
+    are sorted by place, each once. ``lines`` are those of the topology, for quoting; ``above`` is the
+    number of lines above them, where it is a part of a file.
     """
 
     file: str
     topology: Topology | None
     problems: list[Problem]
     lines: Sequence[str]
+    above: int = 0
 
     @property
     def has_errors(self) -> bool:
@@ -46,6 +48,13 @@ def examine(
     from zmqtopo.config.load import read
 
     return _checked(read(os.fspath(path), strict_variables=strict_variables, environ=environ))
+
+
+def examine_all(path: str | os.PathLike[str], *, environ: Mapping[str, str] | None = None) -> Iterator[Checked]:
+    """As `examine`, of every topology below a folder and in the fenced blocks of a Markdown file too."""
+    from zmqtopo.config.load import read_all
+
+    return map(_checked, read_all(path, environ=environ))
 
 
 def examine_text(text: str, file: str = "<text>", *, environ: Mapping[str, str] | None = None) -> Checked:
@@ -86,4 +95,6 @@ def _checked(loaded: Loaded) -> Checked:
         opinions += check_topology(loaded.topology)
     problems += ignores.kept(opinions)
     problems += ignores.kept(ignores.unused(complete=not loaded.problems))
-    return Checked(loaded.source.file, loaded.topology, in_order(problems), lines)
+    above = loaded.source.above
+    problems = in_order([below(problem, above) for problem in problems])
+    return Checked(loaded.source.file, loaded.topology, problems, lines, above)

@@ -1,46 +1,101 @@
-"""``zmqtopo validate``: every problem of some files, and nothing is opened or run."""
+"""``zmqtopo validate``: every problem of some files; nothing is run, and without ``--probe`` nothing is opened."""
 
 from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from zmqtopo.checks import Checked, examine
+from zmqtopo.checks import Checked, examine_all
 from zmqtopo.cli.output import emit
+from zmqtopo.config.problem import Severity
+
+FORMATS = ("full", "concise", "json", "github", "sarif", "junit")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
-    parser.add_argument("files", metavar="FILE", nargs="+", help="a topology, - for standard input")
     parser.add_argument(
-        "--format", choices=("full", "concise", "json"), default="full",
-        help="full quotes the file (default), concise has one line for each problem, json is for programs",
+        "files", metavar="FILE", nargs="+",
+        help="a topology, a Markdown file with topologies in it, a folder with such files, - for standard input",
+    )
+    parser.add_argument(
+        "--format", choices=FORMATS,
+        help="full quotes the file (default), concise has one line for each problem, json is for programs, github "
+        "annotates a change (default in GitHub Actions), sarif is for code scanning, junit for test reports",
     )
     parser.add_argument("--strict", action="store_true", help="let warnings fail too")
+    parser.add_argument(
+        "--probe", action="store_true", help="ask this machine too: whether ports, folders and names are there"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Return 0 when all is well or there are only warnings and infos, 1 when there are errors."""
-    checked = [examine(file) for file in dict.fromkeys(args.files)]
-    emit(_report(checked, args.format))
-    fatal = {"error", "warning"} if args.strict else {"error"}
-    return int(any(problem.severity in fatal for c in checked for problem in c.problems))
+    checked = list(_examined(dict.fromkeys(args.files)))
+    if args.probe:
+        from zmqtopo.probe import with_machine
+
+        checked = [with_machine(one) for one in checked]
+    files: dict[str, list[Checked]] = {}
+    for one in checked:
+        files.setdefault(one.file, []).append(one)
+    fatal: set[Severity] = {"error", "warning"} if args.strict else {"error"}
+    form = args.format or ("github" if os.environ.get("GITHUB_ACTIONS") == "true" else "full")
+    emit(_report(files, form, fatal))
+    return int(any(problem.severity in fatal for one in checked for problem in one.problems))
 
 
-def _report(checked: list[Checked], form: str) -> str:
-    problems = [problem for c in checked for problem in c.problems]
+def _examined(paths: Collection[str]) -> Iterator[Checked]:
+    """What is in the paths; a file that is named and also lies in a folder is examined once."""
+    seen: set[str] = set()
+    for path in paths:
+        before = frozenset(seen)
+        for checked in examine_all(path.removeprefix("./") or path):
+            if checked.file not in before:
+                seen.add(checked.file)
+                yield checked
+
+
+def _report(files: Mapping[str, Sequence[Checked]], form: str, fatal: Collection[Severity]) -> str:
+    by_file = {file: [problem for one in parts for problem in one.problems] for file, parts in files.items()}
+    problems = [problem for found in by_file.values() for problem in found]
     written = io.StringIO()
-    if form == "json":
-        from zmqtopo.report import json
+    match form:
+        case "full":
+            from zmqtopo.report import text
 
-        json.write(problems, len(checked), written)
-    else:
-        from zmqtopo.report import text
-
-        if form == "concise":
-            text.concise(problems, written)
-        else:
-            lines = {c.file: c.lines for c in checked}
+            lines = {file: _lines(parts) for file, parts in files.items()}
             text.full(problems, lines, written, colour=text.wants_colour(sys.stdout))
+        case "concise":
+            from zmqtopo.report import text
+
+            text.concise(problems, written)
+        case "json":
+            from zmqtopo.report import json
+
+            json.write(problems, len(files), written)
+        case "github":
+            from zmqtopo.report import github
+
+            github.write(problems, len(files), written)
+        case "sarif":
+            from zmqtopo.report import sarif
+
+            sarif.write(problems, written)
+        case "junit":
+            from zmqtopo.report import junit
+
+            junit.write(by_file, fatal, written)
     return written.getvalue()
+
+
+def _lines(parts: Sequence[Checked]) -> Sequence[str]:
+    """The lines of a file, as far as its topologies have them."""
+    lines: list[str] = []
+    for one in parts:
+        lines += [""] * (one.above - len(lines))
+        lines += one.lines
+    return lines

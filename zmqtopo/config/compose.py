@@ -224,7 +224,7 @@ class Composer:
         first = mapping.children[name][0] if name in mapping.children else holder.ignored.get(name)
         if first is not None:
             self._report("duplicate-key", f"the key {quote(name)} is there twice", key,
-                         f"it stands already in line {first.line + 1}; one of them would be lost", first)
+                         "remove one of the two or give it another name: one would be lost", first)
         elif name.startswith("x-"):
             holder.ignored[name] = key
         else:

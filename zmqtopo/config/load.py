@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from zmqtopo.config.model import Topology
 from zmqtopo.config.problem import Place, Problem
-from zmqtopo.config.source import STDIN, Source, parse_text, read_source
+from zmqtopo.config.source import STDIN, Source, parse_text, read_source, read_sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,11 @@ def read(path: str | os.PathLike[str], *, strict_variables: bool = False,
     ``environ`` stands for ``os.environ``.
     """
     return _load(read_source(os.fspath(path)), strict_variables, environ)
+
+
+def read_all(path: str | os.PathLike[str], *, environ: Mapping[str, str] | None = None) -> Iterator[Loaded]:
+    """As :func:`read`, of every topology in a folder or in a Markdown file too."""
+    return (_load(source, False, environ) for source in read_sources(os.fspath(path)))
 
 
 def read_text(text: str, file: str = STDIN, *, strict_variables: bool = False,

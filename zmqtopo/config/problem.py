@@ -5,7 +5,7 @@ Stages return problems; only ``zmqtopo.report`` prints them and only the command
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Severity = Literal["error", "warning", "info"]
@@ -22,6 +22,10 @@ class Place:
     line: int = 1
     column: int = 1
     end_column: int = 1
+
+    def below(self, lines: int) -> Place:
+        """The same so many lines further down."""
+        return replace(self, line=self.line + lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,13 @@ class Problem:
     def sort_key(self) -> tuple[str, int, int, str, str]:
         """By file and place, then by rule and message, so that reports are stable."""
         return self.file, self.place.line, self.place.column, self.rule, self.message
+
+
+def below(problem: Problem, lines: int) -> Problem:
+    """The problem as it is told of a text that stands so many lines further down in its file."""
+    if not lines:
+        return problem
+    return replace(problem, place=problem.place.below(lines), other=problem.other and problem.other.below(lines))
 
 
 class TopologyError(Exception):

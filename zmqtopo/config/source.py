@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import os
 import re
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from zmqtopo.config.markdown import blocks
 from zmqtopo.config.problem import Place, Problem
 from zmqtopo.config.tree import Node, Spot, Step
 
@@ -18,6 +20,8 @@ MAX_BYTES = 32 * 1024 * 1024
 STDIN = "<stdin>"
 """The name under which standard input is reported."""
 
+_YAML = (".yaml", ".yml")
+_MARKDOWN = (".md", ".markdown")
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # as the parser counts lines
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
          (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
@@ -28,12 +32,14 @@ class Source:
     """A text that was read: its lines, to quote them, and its tree.
 
     ``root`` is None where the text is empty or no YAML; ``lines`` is empty where the file could not be read.
+    ``above`` is the number of lines that stand above it in a file of which it is a part.
     """
 
     file: str
     lines: Sequence[str] = ()
     root: Node | None = None
     problems: list[Problem] = field(default_factory=list)
+    above: int = 0
 
     @property
     def spot(self) -> Spot:
@@ -52,6 +58,50 @@ class Source:
 def read_source(path: str) -> Source:
     """Read the file ``path``, or standard input where it is ``-``. Problems are values: nothing is raised."""
     name = STDIN if path == "-" else path
+    text = _text_of(path, name)
+    return parse_text(text, name) if isinstance(text, str) else text
+
+
+def read_sources(path: str) -> Iterator[Source]:
+    """Read all that ``path`` has: as `read_source`, but also the files of a folder and the blocks of a Markdown file.
+
+    Of a folder, with all that is below it, those files are read that end in .yaml, .yml, .md or .markdown;
+    hidden folders and symbolic links to folders are left out. A Markdown file may have no topology.
+    """
+    if path != "-" and os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for a name that is too long
+        yield from _folder(path)
+    elif path.lower().endswith(_MARKDOWN):
+        text = _text_of(path, path)
+        if isinstance(text, Source):
+            yield text
+        else:
+            lines = _LINE_BREAK.split(text)
+            for start, end in blocks(lines):
+                yield replace(parse_text("\n".join(lines[start:end]), path), above=start)
+    else:
+        yield read_source(path)
+
+
+def _folder(folder: str) -> Iterator[Source]:
+    found = False
+    forbidden: list[OSError] = []
+    for above, inside, names in os.walk(folder, onerror=forbidden.append):
+        inside[:] = sorted(name for name in inside if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(above, name)
+            # A pipe would be waited for.
+            if name.lower().endswith((*_YAML, *_MARKDOWN)) and path.is_file():
+                found = True
+                yield from read_sources(str(path))
+    for error in forbidden:
+        found = True
+        yield _unreadable(str(error.filename), f"the folder cannot be read: {error.strerror}")
+    if not found:
+        yield _unreadable(folder, "this folder has no topology", "a topology is a file that ends in .yaml or .yml")
+
+
+def _text_of(path: str, name: str) -> str | Source:
+    """The text of a file, or its problem."""
     try:
         if path == "-":
             data = sys.stdin.buffer.read(MAX_BYTES + 1)
@@ -71,11 +121,16 @@ def read_source(path: str) -> Source:
         return _unreadable(name, f"the file is larger than {MAX_BYTES // 2**20} MiB",
                            "is this the right file? A topology is a text that people read",
                            rule="yaml-unsafe")
-    return decode(data, name)
+    return _decoded(data, name)
 
 
 def decode(data: bytes, file: str) -> Source:
     """Read a text in UTF-8, or in UTF-16 or UTF-32 with a byte order mark."""
+    text = _decoded(data, file)
+    return parse_text(text, file) if isinstance(text, str) else text
+
+
+def _decoded(data: bytes, file: str) -> str | Source:
     encoding, start = next(((name, len(bom)) for bom, name in _BOMS if data.startswith(bom)), ("utf-8", 0))
     try:
         text = data[start:].decode(encoding)
@@ -84,7 +139,7 @@ def decode(data: bytes, file: str) -> Source:
         return _no_text(file, before, f"the byte 0x{data[start + error.start]:02x} is not {encoding.upper()}")
     if "\0" in text:
         return _no_text(file, text[: text.index("\0")], "a zero byte")
-    return parse_text(text, file)
+    return text
 
 
 def parse_text(text: str, file: str) -> Source:

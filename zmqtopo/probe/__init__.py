@@ -16,7 +16,7 @@ from zmqtopo.checks.ignore import Ignores
 from zmqtopo.checks.machine import MACHINE
 from zmqtopo.checks.rule import Finding, Rule
 from zmqtopo.config.model import Topology
-from zmqtopo.config.problem import Problem
+from zmqtopo.config.problem import Problem, below
 from zmqtopo.probe.files import ipc_dir_missing
 from zmqtopo.probe.hosts import host_unresolvable
 from zmqtopo.probe.limits import too_many_sockets
@@ -49,4 +49,4 @@ def with_machine(checked: Checked) -> Checked:
     if checked.topology is None:
         return checked
     found = Ignores(checked.file, checked.lines).kept(probe(checked.topology))
-    return replace(checked, problems=in_order([*checked.problems, *found]))
+    return replace(checked, problems=in_order([*checked.problems, *(below(p, checked.above) for p in found)]))

@@ -8,7 +8,7 @@ from typing import TextIO
 
 from zmqtopo.config.problem import Place, Problem
 from zmqtopo.report.summary import summary
-from zmqtopo.report.visible import visible, width
+from zmqtopo.report.visible import disarmed, visible, visible_path, width
 
 QUOTED_COLUMNS = 100
 """Longer lines are cut around the caret."""
@@ -48,7 +48,7 @@ def full(
 
 
 def _headline(problem: Problem, colour: bool) -> str:
-    place = f"{visible(problem.file)}:{problem.place.line}:{problem.place.column}"
+    place = f"{visible_path(problem.file)}:{problem.place.line}:{problem.place.column}"
     message, rule = visible(problem.message), visible(problem.rule)
     if not colour:
         return f"{place}: {problem.severity}: {message} [{rule}]"
@@ -80,6 +80,7 @@ def _can_quote(place: Place, lines: Sequence[str]) -> bool:
 
 def _quote(line: str, place: Place) -> tuple[str, str]:
     """The line made visible, cut if need be, and the carets that go below it."""
+    line = disarmed(line)
     start = min(place.column - 1, len(line))
     end = min(max(place.end_column - 1, start), len(line))
     before, value, after = (visible(part.replace("\t", _TAB)) for part in (line[:start], line[start:end], line[end:]))

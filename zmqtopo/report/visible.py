@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+
+_COMMAND = re.compile(r"##(?=\w*\[)")
+
+
+def disarmed(text: str) -> str:
+    """``text`` without what CI machines take for an order anywhere in a line: ``##[error]``, ``##vso[...]``.
+
+    It keeps its length, so that places in it stay: a musical sharp takes the place of the second ``#``.
+    """
+    return _COMMAND.sub("#\N{MUSIC SHARP SIGN}", text) if "##" in text else text
 
 
 def visible(text: str) -> str:
     """``text`` on one line, with everything that could move a cursor or change a colour written as a code.
 
-    That takes in the bidirectional controls, which can make a line read as something that it is not.
+    That takes in the bidirectional controls, which can make a line read as something that it is not. See
+    `disarmed` for orders to CI machines.
     """
+    text = disarmed(text)
     if text.isascii() and text.isprintable():
         return text
     return "".join(_shown(character) for character in text)
+
+
+def visible_path(path: str) -> str:
+    """A path as `visible`, that can begin a line: GitHub takes ``::`` there for an order."""
+    return visible(f"./{path}" if path.lstrip().startswith("::") else path)
 
 
 def width(text: str) -> int:
