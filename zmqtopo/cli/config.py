@@ -1,4 +1,4 @@
-"""``zmqtopo config``: the topology as it is understood."""
+"""``zmqtopo config``: the topology as it is understood, but for its secrets."""
 
 from __future__ import annotations
 

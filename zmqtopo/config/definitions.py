@@ -40,3 +40,10 @@ def option_rules() -> dict[str, Schema]:
     """Return the definition of each socket option by its name."""
     options = schema()["definitions"]["options"]["properties"]
     return {name: definition(rules) for name, rules in options.items()}
+
+
+@cache
+def secret_options() -> frozenset[str]:
+    """Return the socket options whose value nobody is shown."""
+    options = schema()["definitions"]["options"]["properties"]
+    return frozenset(name for name, rules in options.items() if rules.get("x-secret"))

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from zmqtopo.config.definitions import Schema, definition
+from zmqtopo.config.definitions import Schema, definition, secret_options
 from zmqtopo.config.problem import Place, Problem
 from zmqtopo.config.scalars import resolve
 from zmqtopo.config.source import Source
@@ -134,7 +134,10 @@ class Findings:
         rule = "wrong-type" if error.validator == "type" else "bad-value"
         wanted = _limit(error) or expected(rules)
         shown = got(value)
-        if isinstance(value, list) and error.validator in ("minItems", "maxItems"):
+        if key in secret_options() and "options" in path and isinstance(value, (str, bytes)):
+            # It may come from a variable, and a report may be read by everybody.
+            shown = f"a secret of {len(value)} {'characters' if isinstance(value, str) else 'bytes'}"
+        elif isinstance(value, list) and error.validator in ("minItems", "maxItems"):
             shown = str(len(value))
         self._report(rule, f"expected {wanted} for {_name((key,))}, got {shown}", self._spot(path), False,
                      _value_hint(value, rules, key))

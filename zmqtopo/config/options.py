@@ -28,6 +28,9 @@ def option_value(name: str, value: Value, folder: Path) -> OptionValue:
         return File(str((folder / value["file"]).absolute()))
     if isinstance(value, list):
         return tuple(_text(item) for item in value)
+    if isinstance(value, bytes) and "minLength" in rules and len(value) * 5 != rules["minLength"] * 4:
+        # Z85 has five characters for four bytes (ZeroMQ RFC 32).
+        raise ValueError(f"a key has {rules['minLength'] * 4 // 5} bytes, and this has {len(value)}")
     text = _text(value) if "maxLength" not in rules else value
     return (text,) if "array" in rules["type"] else text
 

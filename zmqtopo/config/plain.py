@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from zmqtopo.config.definitions import option_rules
+from zmqtopo.config.definitions import option_rules, secret_options
 from zmqtopo.config.model import (
     Address,
     Device,
@@ -26,7 +27,9 @@ def plain(topology: Topology) -> dict[str, Any]:
 
     Written as YAML it loads to an equal topology, but that a reference whose endpoint is fixed has
     become that endpoint. Times have a unit, ``$`` is doubled, and an option that comes from a file
-    stays ``{file: PATH}``: no secret is read.
+    stays ``{file: PATH}``. A secret that stands in the file or in a variable is not shown: in its place is
+    a variable of a name of its own, without which the file is refused, so that nobody takes a placeholder
+    for a password.
     """
     return _filled({
         "version": topology.version,
@@ -88,7 +91,8 @@ def _socket(socket: Socket, device: Device, topology: Topology) -> dict[str, Any
     told: dict[str, Any] = {
         "type": socket.type,
         **_ends(socket, device, topology),
-        "options": {name: _option(name, value) for name, value in socket.options.items()},
+        "options": {name: _secret(f"{device.name}_{socket.role}_{name}") if _is_secret(name, value)
+                    else _option(name, value) for name, value in socket.options.items()},
     }
     if isinstance(socket, MonSocket):
         told["prefix"] = {"in": _octets(socket.prefix_in), "out": _octets(socket.prefix_out)}
@@ -105,6 +109,15 @@ def _ends(of: Socket | Peer, owner: Device | Peer, topology: Topology) -> dict[s
 def _connection(to: Address | Reference, owner: Device | Peer, topology: Topology) -> str:
     endpoint = nearest(to, owner, topology) if isinstance(to, Reference) else None
     return _text(to.text if endpoint is None else str(endpoint))
+
+
+def _is_secret(name: str, value: OptionValue) -> bool:
+    return name in secret_options() and not isinstance(value, File)
+
+
+def _secret(name: str) -> str:
+    variable = re.sub("[^A-Z0-9]", "_", f"zmqtopo_{name}".upper())
+    return f"${{{variable}:?a secret, which zmqtopo config does not show}}"
 
 
 def _option(name: str, value: OptionValue) -> Value:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from typing import Any
 
 import pytest
 
-from zmqtopo.config.definitions import schema
+from zmqtopo.config.definitions import schema, secret_options
 from zmqtopo.config.load import read_text
 from zmqtopo.config.model import Topology
 from zmqtopo.config.plain import dump, plain
@@ -71,3 +72,41 @@ def test_everything_is_filled_in() -> None:
             "stop_timeout": "5s",
         }},
     }
+
+
+SECRETS = ["curve_secretkey", "plain_password", "socks_password", "wss_key_pem"]
+
+
+def test_which_options_are_secret() -> None:
+    assert secret_options() == set(SECRETS)
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("value", ["hush" * 10, "${X}", "hush${Y}", f"!!binary {b64encode(b'hush' * 8).decode()}"])
+def test_a_secret_is_not_shown_and_what_is_shown_is_refused(name: str, value: str) -> None:
+    loaded = read_text(device(f"{name}: {value}"), environ={"X": "hush" * 10, "Y": "hush" * 9})
+    assert loaded.topology is not None
+    assert loaded.problems == []
+    written = dump(loaded.topology)
+    assert "hush" not in written
+    assert "aHVza" not in written
+    again = read_text(written, environ={})
+    assert [(p.rule, p.severity) for p in again.problems] == [("undefined-variable", "error")]
+    assert "zmqtopo config does not show" in again.problems[0].message
+    variable = f"ZMQTOPO_D_IN_{name.upper()}"
+    assert read_text(written, environ={variable: "hush" * 10}).problems == []
+
+
+def test_the_file_of_a_secret_is_shown() -> None:
+    assert "file: " in dump(topology(device("plain_password: {file: a/b}")))
+
+
+@pytest.mark.parametrize(("value", "words"), [
+    ("${X}", "got a secret of 4 characters"), ("!!binary aHVzaA==", "a key has 32 bytes, and this has 4"),
+])
+def test_a_secret_that_is_wrong_is_not_shown_either(value: str, words: str) -> None:
+    loaded = read_text(device(f"curve_secretkey: {value}"), environ={"X": "hush"})
+    problem, = loaded.problems
+    assert problem.rule == "bad-value"
+    assert problem.message.endswith(words)
+    assert "hush" not in problem.message
