@@ -21,6 +21,7 @@ EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as a shell says it
 EXIT_BROKEN_PIPE: Final = 141  # 128 + SIGPIPE
 
 VERBS: Final = {
+    "init": "write a first topology to change",
     "validate": "find every problem of topology files",
     "graph": "draw a topology",
     "up": "run a topology in the foreground",
