@@ -8,6 +8,7 @@ from typing import Final
 from zmqtopo.checks import Checked, examine
 from zmqtopo.config.model import Topology
 
+EXIT_FAILURE: Final = 1
 EXIT_BAD_FILE: Final = 78  # EX_CONFIG of sysexits.h
 
 
@@ -19,6 +20,21 @@ def load_or_report(path: str, *, strict_variables: bool = False) -> Topology | N
     checked = examine(path, strict_variables=strict_variables)
     report(checked)
     return None if checked.has_errors else checked.topology
+
+
+def load_to_run(path: str) -> Topology | int:
+    """Return the topology in ``path`` if it can run here and now, else, after a report on stderr, the exit code.
+
+    That is 78 for a file with errors, an undefined variable among them, and 1 where only the machine says no.
+    """
+    from zmqtopo.probe import with_machine
+
+    checked = examine(path, strict_variables=True)
+    refusal = EXIT_BAD_FILE
+    if not checked.has_errors:
+        checked, refusal = with_machine(checked), EXIT_FAILURE
+    report(checked)
+    return refusal if checked.topology is None or checked.has_errors else checked.topology
 
 
 def report(checked: Checked) -> None:
