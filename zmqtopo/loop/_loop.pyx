@@ -88,8 +88,6 @@ cdef int burst(Loop *loop, Direction *d) noexcept nogil:
         if loop.monitor.counters[MESSAGES] != copies:
             loop.monitor.counters[LAST] = now
         d.counters[LAST] = now
-    if loop.stopping:
-        d.drained = d.drained or (d.step == EMPTY and result == LATER)
     return moved
 
 
@@ -124,14 +122,21 @@ cdef int drain_burst(Loop *loop, Direction *d) noexcept nogil:
     What had been received when the stop came is at most the receive HWM of each peer. The source runs dry behind it
     unless producers go on as fast as the loop: then the time spent moving ends it.
     """
-    cdef int64_t start = clock_ns(CLOCK_MONOTONIC)
+    cdef int64_t now, start = clock_ns(CLOCK_MONOTONIC)
     cdef int moved
     d.drained = d.drained or not d.open
     if d.drained and d.step == EMPTY:
         return 0
     moved = burst(loop, d)
+    now = clock_ns(CLOCK_MONOTONIC)
     d.drain_count += moved
-    d.drain_time += clock_ns(CLOCK_MONOTONIC) - start
+    d.drain_time += now - start
+    if moved or d.step != EMPTY:
+        d.dry_since = 0
+    elif d.dry_since == 0:
+        d.dry_since = now
+    elif now - d.dry_since >= DRAIN_QUIET * <int64_t>1_000_000:
+        d.drained = True
     if d.drain_time > DRAIN_TIME and d.drain_count >= d.drain_least:
         d.drained = True
     return moved

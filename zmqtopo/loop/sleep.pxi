@@ -72,6 +72,11 @@ cdef inline bint is_refused(Direction *d) noexcept nogil:
     return d.step == TO_DESTINATION and may_refuse(d.destination_type)
 
 
+cdef inline bint is_settling(Loop *loop, Direction *d) noexcept nogil:
+    """Whether a stop waits to see that nothing more comes this way."""
+    return loop.stopping and d.open and not d.drained and d.step == EMPTY
+
+
 cdef int wait(Loop *loop, bint idle) except -2 nogil:
     """Look at control and signals; when ``idle``, sleep until there is something to do. -1 on error.
 
@@ -108,6 +113,8 @@ cdef int wait(Loop *loop, bint idle) except -2 nogil:
         if not loop.paused:
             if can_go_on(&loop.forward, events) or can_go_on(&loop.back, events):
                 timeout = 0
+            elif is_settling(loop, &loop.forward) or is_settling(loop, &loop.back):
+                timeout = DRAIN_QUIET
             elif is_refused(&loop.forward) or is_refused(&loop.back):
                 timeout = REFUSED_RETRY
         if loop.monitor.counts and events[2] & CAN_RECEIVE:

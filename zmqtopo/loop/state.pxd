@@ -12,6 +12,9 @@ cdef enum:
     REFUSED_RETRY = 10
     # How long a stop goes on under a producer that never pauses, in nanoseconds of moving messages.
     DRAIN_TIME = 80_000_000
+    # How long a source must be dry before a stop believes it, in milliseconds: what has reached this machine is still on
+    # its way through the kernel and libzmq's I/O thread.
+    DRAIN_QUIET = 20
 
 cdef enum:
     # Words of one line of counters (64 bytes: one cache line for each writer's direction).
@@ -63,6 +66,7 @@ cdef struct Direction:
     bint open               # the source is of a type that can receive
     bint swap               # ROUTER to ROUTER: destination and sender change places
     bint drained            # a stop has found nothing more to pass on
+    int64_t dry_since       # when a stop first found nothing, 0 when there was something
     int64_t drain_time      # nanoseconds spent moving since the stop
     int64_t drain_count     # messages moved since the stop
     int64_t drain_least     # and how many it moves at least: the receive HWM
