@@ -47,8 +47,8 @@ def told() -> Iterator[Told]:
 
 
 def streamer(in_: str, out: str, **settings: str) -> Device:
-    more = "".join(f"    {key}: {value}\n" for key, value in settings.items())
-    text = f"devices:\n  d:\n    in: {in_}\n    out: {out}\n{more}" + ("" if "type" in settings else "    type: streamer\n")
+    keys = {"type": "streamer", "in": in_, "out": out, **settings}
+    text = "devices:\n  d:\n" + "".join(f"    {key}: {value}\n" for key, value in keys.items())
     topology = examine_text(text).topology
     assert topology is not None
     return topology.devices["d"]
