@@ -33,6 +33,7 @@ from zmqtopo.runtime.orders import (
     StopRequest,
     WorkerEnded,
 )
+from zmqtopo.runtime.upstream import upstream
 from zmqtopo.runtime.workers import Inbox, LocalWorker, Worker, make_worker, ready
 
 State = Literal["starting", "running", "backoff", "stopping", "stopped", "failed"]
@@ -68,6 +69,8 @@ class Member:
     """When it began to run; None while it does not."""
     due: float | None = None
     """When the next step is due: a restart in ``backoff``, the end of patience in ``stopping``."""
+    waits: bool = False
+    """It shall stop when those that feed it have."""
     forced: bool = False
     """It has been told to end at once."""
 
@@ -117,6 +120,7 @@ class Supervisor:
         self._started = False
         self._stopping = False
         self._kill_at: float | None = None
+        self._upstream: dict[str, frozenset[str]] | None = None
         self._bound: dict[tuple[str, Role], tuple[str, ...]] = {}
 
     # -- from outside --------------------------------------------------------------------------------------------
@@ -278,6 +282,7 @@ class Supervisor:
         restart = member.device.restart
         if stopping or self._stopping:
             self._change(member, "stopped", f"stopped ({error})" if error else "stopped")
+            self._stop_with_the_stream()
         elif not self._started:
             self._change(member, "failed", f"failed: {error}")
         elif restart.policy == "never" or (restart.policy == "on-failure" and not error):
@@ -317,14 +322,36 @@ class Supervisor:
             elif member.state != "stopping":
                 self._change(member, "stopping")
                 member.due = self._clock() + member.device.stop_timeout
-                self._order(member, Stop(member.device.name, member.device.stop_timeout))
+                member.waits = True
+        self._stop_with_the_stream()
         if force and self._kill_at is not None:
             self._kill_at = self._clock()
+
+    def _stop_with_the_stream(self) -> None:
+        """Tell those to stop whom nobody feeds any more: what a device passes on, the next one can then pass on too."""
+        waiting = [m for m in self.members.values() if m.waits and m.state == "stopping"]
+        if not waiting:
+            return
+        if self._upstream is None:
+            self._upstream = upstream(self.topology)
+        fed = {
+            m.device.name
+            for m in waiting
+            if any(not self.members[name].over for name in self._upstream[m.device.name])
+        }
+        if all(m.waits for m in self.members.values() if not m.over) and len(fed) == len(waiting):
+            fed.clear()     # a ring has no beginning
+        for member in waiting:
+            if member.device.name not in fed:
+                member.waits = False
+                left = max((member.due or 0) - self._clock(), 0)
+                self._order(member, Stop(member.device.name, left))
 
     def _lose_patience(self, member: Member) -> None:
         """End a device at once; the second time, its process."""
         if not member.forced:
             member.forced = True
+            member.waits = False
             member.state = "stopping"
             member.due = self._clock() + KILL_AFTER
             self._order(member, Stop(member.device.name, 0))

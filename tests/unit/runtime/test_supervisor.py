@@ -498,3 +498,49 @@ def test_a_stop_may_be_asked_for_when_all_is_over(world: World) -> None:
     assert run_until(world, supervisor, 0)
     supervisor.request_stop()
     supervisor.request_stop(force=True)
+
+
+# -- a stop goes with the stream ------------------------------------------------------------------------------------
+
+
+def chain(**connects: str) -> Topology:
+    """Streamers that bind their out; what each one's in connects to."""
+    text = "devices:\n" + "".join(
+        f"  {name}: {{type: streamer, in: {{connect: {source}}}, out: {{bind: 'tcp://127.0.0.1:{5000 + number}'}}}}\n"
+        for number, (name, source) in enumerate(connects.items())
+    )
+    found = examine_text(text).topology
+    assert found is not None
+    return found
+
+
+def test_a_device_stops_when_those_that_feed_it_have(world: World) -> None:
+    world.answers_to(Stop, "b", [])
+    supervisor = world.supervisor(chain(c="b.out", b="a.out", a="tcp://127.0.0.1:1", alone="tcp://127.0.0.1:2"))
+    supervisor.start()
+    world.after(1, StopRequest())
+    world.after(3, Stopped("b"))
+    assert supervisor.run()
+    assert world.ordered("Stop") == ["a", "alone", "b", "c"]
+    # What was left of the 5 s when its turn came.
+    assert [o.timeout for o in world.orders if isinstance(o, Stop)] == [5, 5, 5, 3]
+
+
+def test_who_waits_for_those_that_feed_it_waits_no_longer_than_its_time(world: World) -> None:
+    world.answers_to(Stop, "a", [])
+    supervisor = world.supervisor(chain(a="tcp://127.0.0.1:1", b="a.out"))
+    supervisor.start()
+    begin = world.now
+    world.after(0, StopRequest())
+    assert supervisor.run()
+    assert [(o.name, o.timeout) for o in world.orders if isinstance(o, Stop)] == [("a", 5), ("a", 0), ("b", 0)]
+    assert world.now - begin == 5
+
+
+def test_a_ring_has_no_beginning_and_stops_at_once(world: World) -> None:
+    supervisor = world.supervisor(chain(a="b.out", b="a.out", c="b.out"))
+    supervisor.start()
+    world.after(1, StopRequest())
+    assert supervisor.run()
+    assert sorted(world.ordered("Stop")) == ["a", "b", "c"]
+    assert world.times("c", "stopped") == [1001.0]

@@ -1,0 +1,26 @@
+"""Who feeds whom: by reference, by address, by monitor, and never by a reply."""
+
+from __future__ import annotations
+
+import pytest
+
+from zmqtopo.checks import examine_text
+from zmqtopo.runtime.upstream import upstream
+
+
+@pytest.mark.parametrize(("devices", "expected"), [
+    (["b: {type: streamer, in: {connect: a.out}, out: {bind: tcp://*:2}}",
+      "a: {type: streamer, in: {bind: tcp://*:3}, out: {bind: tcp://*:1}}"], {"a": set(), "b": {"a"}}),
+    (["b: {type: streamer, in: {bind: tcp://*:2}, out: {bind: tcp://*:4}}",
+      "a: {type: streamer, in: {bind: tcp://*:3}, out: {connect: tcp://127.0.0.1:2}}"], {"a": set(), "b": {"a"}}),
+    (["m: {type: monitored_queue, in: {bind: tcp://*:1}, out: {bind: tcp://*:2}, mon: {bind: 'tcp://127.0.0.1:*'}}",
+      "log: {type: streamer, in: {type: SUB, connect: m.mon}, out: {bind: tcp://*:4}}"], {"m": set(), "log": {"m"}}),
+    (["front: {type: queue, in: {bind: tcp://*:1}, out: {bind: tcp://*:2}}",
+      "back: {type: queue, in: {connect: front.out}, out: {bind: tcp://*:4}}"], {"front": set(), "back": {"front"}}),
+    (["a: {type: queue, in: {bind: tcp://*:1}, out: {type: DEALER, bind: tcp://*:2}}",
+      "b: {type: queue, in: {bind: tcp://*:3}, out: {connect: tcp://127.0.0.1:2}}"], {"a": set(), "b": set()}),
+])
+def test_upstream(devices: list[str], expected: dict[str, set[str]]) -> None:
+    topology = examine_text("devices:\n" + "".join(f"  {device}\n" for device in devices)).topology
+    assert topology is not None
+    assert upstream(topology) == expected
