@@ -222,7 +222,8 @@ def test_what_is_offered_is_explained(editor: Editor) -> None:
 
 @pytest.mark.parametrize(("name", "text", "words"), [
     ("key", "dev|ices: {}\n", "The brokers by name"),
-    ("device", device("{bind: tcp://*:5559}").replace("type:", "ty|pe:"), "queue (ROUTER/DEALER), forwarder (XSUB/XPUB)"),
+    ("device", device("{bind: tcp://*:5559}").replace("type:", "ty|pe:"),
+     "queue (ROUTER/DEALER), forwarder (XSUB/XPUB)"),
     ("socket", device("{bi|nd: tcp://*:5559}"), "others connect here"),
     ("option", device("{bind: tcp://*:5559, options: {lin|ger: 0}}"), "unsent messages are kept"),
     ("restart", device("{bind: tcp://*:5559}", "    res|tart: always\n"), "When a device that ended is started again"),
