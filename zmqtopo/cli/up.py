@@ -10,7 +10,8 @@ import time
 from types import FrameType
 
 from zmqtopo.config.model import Topology
-from zmqtopo.runtime.supervisor import Member, StartError, Supervisor
+from zmqtopo.runtime.member import Member
+from zmqtopo.runtime.supervisor import StartError, Supervisor
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

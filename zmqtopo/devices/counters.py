@@ -69,6 +69,12 @@ class CounterBlock:
         words = self.memory.cast("q").tolist()
         return Counters(*(_flow(words[i : i + LINE_WORDS]) for i in range(LINE_WORDS, 4 * LINE_WORDS, LINE_WORDS)))
 
+    def copy(self) -> CounterBlock:
+        """A block of this process with the same numbers."""
+        copy = CounterBlock()
+        copy.memory[:] = self.memory
+        return copy
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _attach, (DupFd(self.fd),)
 

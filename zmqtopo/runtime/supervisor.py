@@ -9,8 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import zmq
 
@@ -18,12 +17,12 @@ from zmqtopo.config.model import Device, Reference, Role, Topology
 from zmqtopo.config.reference import nearest
 from zmqtopo.devices.counters import CounterBlock
 from zmqtopo.devices.ipc import remove_stale
+from zmqtopo.runtime.member import Member, State
 from zmqtopo.runtime.orders import (
     Bind,
     Bound,
     Connect,
     End,
-    Endpoints,
     Event,
     Failed,
     Order,
@@ -35,8 +34,6 @@ from zmqtopo.runtime.orders import (
 )
 from zmqtopo.runtime.upstream import upstream
 from zmqtopo.runtime.workers import Inbox, LocalWorker, Worker, make_worker, ready
-
-State = Literal["starting", "running", "backoff", "stopping", "stopped", "failed"]
 
 KILL_AFTER = 1.0
 """Seconds beyond its stop_timeout after which a worker process is killed."""
@@ -51,33 +48,6 @@ class StartError(RuntimeError):
     def __init__(self, failures: list[str]) -> None:
         super().__init__("; ".join(failures))
         self.failures = failures
-
-
-@dataclass
-class Member:
-    """A device and what has become of it."""
-
-    device: Device
-    block: CounterBlock
-    state: State = "starting"
-    endpoints: Endpoints = field(default_factory=dict)
-    error: str = ""
-    restarts: int = 0
-    failures: int = 0
-    """In a row, each before ``stable_after``."""
-    since: float | None = None
-    """When it began to run; None while it does not."""
-    due: float | None = None
-    """When the next step is due: a restart in ``backoff``, the end of patience in ``stopping``."""
-    waits: bool = False
-    """It shall stop when those that feed it have."""
-    forced: bool = False
-    """It has been told to end at once."""
-
-    @property
-    def over(self) -> bool:
-        """Whether it has ended and will not run again."""
-        return self.state in ("stopped", "failed")
 
 
 class Supervisor:
@@ -268,9 +238,8 @@ class Supervisor:
 
     def _resolve(self, device: Device, reference: Reference) -> str:
         endpoint = nearest(reference, device, self.topology, self._bound)
-        if endpoint is None:
-            raise LookupError(f"{reference.text} has bound nothing")    # the checks before a start refuse that
-        return str(endpoint)
+        # A reference to nothing, where its rule was silenced, is no address: the device fails to connect to it.
+        return str(endpoint) if endpoint is not None else reference.text
 
     # -- ending --------------------------------------------------------------------------------------------------
 
@@ -368,3 +337,5 @@ class Supervisor:
         self._turn_while(lambda: bool(self._workers))
         self._kill_at = None
         self._inbox.close()
+        for member in self.members.values():
+            member.block = member.block.copy()      # the numbers stay; the memory that was shared goes

@@ -1,0 +1,39 @@
+"""A device as the supervisor sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from zmqtopo.config.model import Device
+from zmqtopo.devices.counters import CounterBlock
+from zmqtopo.runtime.orders import Endpoints
+
+State = Literal["starting", "running", "backoff", "stopping", "stopped", "failed"]
+
+
+@dataclass
+class Member:
+    """A device and what has become of it."""
+
+    device: Device
+    block: CounterBlock
+    state: State = "starting"
+    endpoints: Endpoints = field(default_factory=dict)
+    error: str = ""
+    restarts: int = 0
+    failures: int = 0
+    """In a row, each before ``stable_after``."""
+    since: float | None = None
+    """When it began to run; None while it does not."""
+    due: float | None = None
+    """When the next step is due: a restart in ``backoff``, the end of patience in ``stopping``."""
+    waits: bool = False
+    """It shall stop when those that feed it have."""
+    forced: bool = False
+    """It has been told to end at once."""
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended and will not run again."""
+        return self.state in ("stopped", "failed")
