@@ -1,0 +1,274 @@
+"""zmqtopo in a Python program."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zmq
+
+import zmqtopo
+from zmqtopo.config.model import Topology
+
+PIPELINE = """
+devices:
+  ingest:
+    type: monitored_queue
+    in: {type: PULL, bind: ["tcp://*:*", inproc://ingest]}
+    out: {type: PUSH, bind: "tcp://127.0.0.1:*"}
+    mon: {bind: inproc://copies}
+  work:
+    type: streamer
+    run: process
+    in: {connect: ingest.out}
+    out: {bind: "tcp://127.0.0.1:*"}
+"""
+
+BAD = PIPELINE.replace("type: streamer", "type: steamer")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "pipeline.yaml"
+    path.write_text(PIPELINE)
+    return path
+
+
+@pytest.fixture
+def running(path: Path) -> Iterator[zmqtopo.Running]:
+    """As a user of pytest would write it."""
+    with zmqtopo.up(path) as running:
+        yield running
+
+
+def test_load_and_check(path: Path, tmp_path: Path) -> None:
+    topology = zmqtopo.load(path)
+    assert isinstance(topology, Topology)
+    assert topology.name == "pipeline"
+    assert list(topology.devices) == ["ingest", "work"]
+    assert zmqtopo.check(path) == []
+    assert zmqtopo.check(str(path)) == []
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(BAD)
+    problem, = zmqtopo.check(bad)
+    assert (problem.rule, problem.place.line) == ("bad-value", 9)
+    for function in (zmqtopo.load, zmqtopo.up):
+        with pytest.raises(zmqtopo.TopologyError, match="steamer") as error:
+            function(bad)
+        assert error.value.problems == [problem]
+
+
+def test_a_topology_in_a_fixture(running: zmqtopo.Running, net: Any) -> None:
+    push = net.socket(zmq.PUSH, connect=running.address("ingest.in"))
+    pull = net.socket(zmq.PULL, connect=running.address("work.out"))
+    for number in range(100):
+        push.send(b"%d" % number)
+    assert net.receive_all(pull, 100) == [[b"%d" % number] for number in range(100)]
+    assert running.states == {"ingest": "running", "work": "running"}
+    assert running.errors == {}
+
+
+def test_endpoints(running: zmqtopo.Running) -> None:
+    ins = running.endpoints["ingest"]["in"]
+    assert ins[0].startswith("tcp://0.0.0.0:")
+    assert ins[1] == "inproc://ingest"
+    assert running.address("ingest.in") == ins[0].replace("0.0.0.0", "127.0.0.1")
+    assert running.address("ingest.mon") == "inproc://copies"
+    assert running.endpoints["work"]["in"] == ()
+    with pytest.raises(LookupError, match=r"work\.in binds nothing"):
+        running.address("work.in")
+    for unknown in ("nobody.in", "work.mon", "work", ""):
+        with pytest.raises(KeyError):
+            running.address(unknown)
+
+
+def test_inproc_clients_in_the_context_of_the_thread_devices(running: zmqtopo.Running, net: Any) -> None:
+    assert running.context is not None
+    net.socket(zmq.PULL, connect=running.address("work.out"))
+    with running.context.socket(zmq.SUB) as sub, running.context.socket(zmq.PUSH) as push:
+        sub.subscribe(b"")
+        sub.connect(running.address("ingest.mon"))
+        push.connect("inproc://ingest")
+
+        def seen() -> bool:     # the subscription takes its time
+            push.send_multipart([b"a", b"b"])
+            return bool(sub.poll(20))
+
+        net.until(seen)
+        assert sub.recv_multipart() == [b"in", b"a", b"b"]
+
+
+def test_counters(running: zmqtopo.Running, net: Any) -> None:
+    push = net.socket(zmq.PUSH, connect=running.address("ingest.in"))
+    pull = net.socket(zmq.PULL, connect=running.address("work.out"))
+    for _ in range(10):
+        push.send_multipart([b"1234", b"56"])
+    net.receive_all(pull, 10)
+    for name in ("ingest", "work"):
+        net.until(lambda name=name: running.counters()[name].in_to_out.messages == 10)
+        assert running.counters()[name].in_to_out.bytes == 60
+        assert running.counters()[name].out_to_in.messages == 0
+    running.stop()
+    assert running.counters()["work"].in_to_out.bytes == 60     # they are there afterwards too
+
+
+def test_stop(path: Path) -> None:
+    running = zmqtopo.up(path)
+    running.stop()
+    running.stop()
+    assert running.states == {"ingest": "stopped", "work": "stopped"}
+    assert running.context is None
+
+
+def test_stop_with_a_time(path: Path, tmp_path: Path, net: Any) -> None:
+    path.write_text(PIPELINE.replace("devices:", "defaults: {stop_timeout: 1h}\ndevices:"))
+    running = zmqtopo.up(path)
+    push = net.socket(zmq.PUSH, connect=running.address("ingest.in"))
+    for _ in range(500):
+        push.send(b"nobody wants it")
+    net.until(lambda: running.counters()["work"].in_to_out.waiting or running.counters()["ingest"].in_to_out.messages)
+    began = time.monotonic()
+    running.stop(0.1)
+    assert time.monotonic() - began < 1.5
+    assert set(running.states.values()) == {"stopped"}
+
+
+def test_an_error_in_the_body_stops_it_and_goes_on(path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), zmqtopo.up(path) as running:
+        raise ZeroDivisionError
+    assert set(running.states.values()) == {"stopped"}
+
+
+def test_a_given_context_is_used_and_stays(path: Path, context: zmq.Context[zmq.Socket[bytes]], net: Any) -> None:
+    with zmqtopo.up(path, context=context) as running:
+        assert running.context is context
+        push = net.socket(zmq.PUSH, connect="inproc://ingest")
+        pull = net.socket(zmq.PULL, connect=running.address("work.out"))
+        push.send(b"x")
+        assert net.receive(pull) == [b"x"]
+    assert not context.closed
+
+
+def test_a_start_that_fails(path: Path, net: Any) -> None:
+    _, taken = net.end(zmq.PULL)
+    path.write_text(PIPELINE.replace('out: {bind: "tcp://127.0.0.1:*"}', f"out: {{bind: '{taken}'}}"))
+    with pytest.raises(zmqtopo.StartError, match="Address already in use") as error:
+        zmqtopo.up(path)
+    assert error.value.failures == [f"work.out: cannot bind {taken}: Address already in use"]
+    assert not isinstance(error.value, zmqtopo.TopologyError)
+
+
+def test_a_topology_that_was_made_by_hand_can_fail_too(path: Path) -> None:
+    topology = zmqtopo.load(path)
+    alone = replace(topology, devices={"work": topology.devices["work"]})
+    with pytest.raises(zmqtopo.StartError, match=r"^work\.in: cannot connect ingest\.out: Invalid argument$"):
+        zmqtopo.up(alone)
+
+
+def test_nothing_to_run(path: Path) -> None:
+    path.write_text("devices: {}")
+    with zmqtopo.up(path) as running:
+        assert running.endpoints == running.states == running.counters() == {}
+        assert running.context is None
+
+
+def test_two_topologies_at_once(path: Path, net: Any) -> None:
+    # The same file twice: their inproc names do not meet, their ports are the system's choice.
+    with zmqtopo.up(path) as one, zmqtopo.up(zmqtopo.load(path)) as two:
+        assert one.context is not two.context
+        for running in (one, two):
+            push = net.socket(zmq.PUSH, connect=running.address("ingest.in"))
+            pull = net.socket(zmq.PULL, connect=running.address("work.out"))
+            push.send(running.address("ingest.in").encode())
+            assert net.receive(pull) == [running.address("ingest.in").encode()]
+
+
+def test_in_another_thread_than_the_main_one(path: Path) -> None:
+    states = []
+
+    def run() -> None:
+        with zmqtopo.up(path) as running:
+            states.append(dict(running.states))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert states == [{"ingest": "running", "work": "running"}]
+
+
+def test_a_killed_worker_comes_back(running: zmqtopo.Running, net: Any) -> None:
+    before = running.endpoints["work"]
+    worker = running._supervisor._workers["device work"]
+    os.kill(worker.pid, signal.SIGKILL)     # type: ignore[attr-defined]
+    net.until(lambda: running.errors)
+    assert "ended by SIGKILL" in running.errors["work"]
+    net.until(lambda: running.states["work"] == "running")
+    assert running.endpoints["work"] == before
+
+
+# -- whole programs -------------------------------------------------------------------------------------------------
+
+
+def program(tmp_path: Path, text: str) -> subprocess.CompletedProcess[str]:
+    (tmp_path / "program.py").write_text(text)
+    return subprocess.run(
+        [sys.executable, "-W", "error", "program.py"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False,
+    )
+
+
+BODY = """
+import zmq, zmqtopo
+print("imported")
+running = zmqtopo.up("pipeline.yaml")
+context = zmq.Context()
+push, pull = context.socket(zmq.PUSH), context.socket(zmq.PULL)
+push.connect(running.address("ingest.in"))
+pull.connect(running.address("work.out"))
+push.send(b"hello")
+print(pull.recv())
+"""
+
+
+@pytest.mark.parametrize("end", [
+    "running.stop(); context.destroy()",
+    "push.close(); pull.close(); context.term(); running.stop()",
+    "context.destroy()",                    # forgotten: it ends with the program
+    "context.destroy(); del running",
+], ids=["stop", "close", "forgotten", "deleted"])
+def test_a_script_without_a_guard(path: Path, tmp_path: Path, end: str) -> None:
+    # A worker that imported the program again would print, and start, once more.
+    done = program(tmp_path, BODY + end)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "imported\nb'hello'\n", "")
+
+
+def test_ctrl_c_while_it_starts(path: Path, tmp_path: Path) -> None:
+    done = program(tmp_path, """
+import signal, sys, threading, zmqtopo
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+signal.signal(signal.SIGALRM, interrupt)
+signal.setitimer(signal.ITIMER_REAL, 0.02)
+import zmq, zmqtopo.runtime.running
+topology = None
+try:
+    topology = zmqtopo.load("pipeline.yaml")
+    signal.setitimer(signal.ITIMER_REAL, 0.03)
+    with zmqtopo.up(topology) as running:
+        signal.pause()
+except KeyboardInterrupt:
+    names = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+    print("interrupted", names)
+""".replace('signal.setitimer(signal.ITIMER_REAL, 0.02)\n', ""))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "interrupted []\n", "")
