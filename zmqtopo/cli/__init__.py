@@ -24,6 +24,7 @@ VERBS: Final = {
     "init": "write a first topology to change",
     "validate": "find every problem of topology files",
     "graph": "draw a topology",
+    "convert": "make a topology of an old device configuration",
     "up": "run a topology in the foreground",
     "config": "print a topology as it is understood, with everything filled in",
     "explain": "say what a rule finds and why, with examples",

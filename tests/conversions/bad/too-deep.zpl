@@ -1,0 +1,2 @@
+main
+        type = zmq_queue
