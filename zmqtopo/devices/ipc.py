@@ -44,9 +44,17 @@ def remove_stale(addresses: Iterable[str]) -> None:
     """Remove the files of sockets whose process has been killed: those to which nobody listens."""
     for address in addresses:
         file = IpcFile.of(address)
-        if file is None:
-            continue
-        with socket.socket(socket.AF_UNIX) as probe:
-            probe.setblocking(False)
-            if probe.connect_ex(os.fspath(file.path)) == errno.ECONNREFUSED:
-                file.remove()
+        if file is not None and _knock(file.path) == errno.ECONNREFUSED:
+            file.remove()
+
+
+def is_taken(address: str) -> bool:
+    """Whether somebody listens at an ipc address: libzmq would bind it all the same, and take it from them."""
+    file = IpcFile.of(address)
+    return file is not None and _knock(file.path) in (0, errno.EAGAIN)     # EAGAIN: their queue is full
+
+
+def _knock(path: Path) -> int:
+    with socket.socket(socket.AF_UNIX) as visitor:
+        visitor.setblocking(False)
+        return visitor.connect_ex(os.fspath(path))

@@ -9,7 +9,7 @@ from typing import Any
 
 import zmq
 
-from zmqtopo.devices.ipc import IpcFile
+from zmqtopo.devices.ipc import IpcFile, is_taken
 
 DEFAULT_LINGER = 5000
 """Milliseconds that a closed socket goes on sending unless an option or its context says otherwise. libzmq's own
@@ -62,6 +62,8 @@ def bind(socket: AnySocket, role: str, address: str, files: list[IpcFile]) -> st
 
     Raises zmq.ZMQError, with errno and naming role and address.
     """
+    if is_taken(address):
+        raise zmq.ZMQError(zmq.EADDRINUSE, f"{role}: cannot bind {address}: {zmq.strerror(zmq.EADDRINUSE)}")
     try:
         socket.bind(address)
     except zmq.ZMQError as error:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
+import zmq
 
+from zmqtopo.devices import ProcessDevice, ThreadDevice
 from zmqtopo.devices.ipc import IpcFile, remove_stale
 
 
@@ -57,3 +60,29 @@ def test_a_stale_file_is_removed_and_one_in_use_is_not(tmp_path: Path) -> None:
     with listener(tmp_path / "used"):
         remove_stale([f"ipc://{tmp_path}/stale", f"ipc://{tmp_path}/used", f"ipc://{tmp_path}/none", "tcp://*:1"])
         assert sorted(p.name for p in tmp_path.iterdir()) == ["used"]
+
+
+@pytest.mark.parametrize("device", [ThreadDevice, ProcessDevice])
+def test_an_ipc_address_in_use_is_refused_and_stays_with_its_owner(net: Any, tmp_path: Path, device: Any) -> None:
+    address = f"ipc://{tmp_path}/jobs"
+    push = net.socket(zmq.PUSH)
+    push.bind(address)
+    second = device(zmq.QUEUE, zmq.PULL, zmq.PUSH)
+    second.bind_out(address)
+    second.start()
+    with pytest.raises(zmq.ZMQError, match=f"out: cannot bind {address}: Address already in use") as refusal:
+        second.wait_ready(10)
+    second.stop()
+    assert refusal.value.errno == zmq.EADDRINUSE
+    pull = net.socket(zmq.PULL, connect=address)
+    push.send(b"still here")
+    assert net.receive(pull) == [b"still here"]
+
+
+def test_an_ipc_file_that_a_killed_process_has_left_is_no_hindrance(tmp_path: Path) -> None:
+    listener(tmp_path / "jobs").close()
+    device = ThreadDevice(zmq.QUEUE, zmq.PULL, zmq.PUSH)
+    device.bind_out(f"ipc://{tmp_path}/jobs")
+    with device:
+        assert device.endpoints["out"] == (f"ipc://{tmp_path}/jobs",)
+    assert not (tmp_path / "jobs").exists()
