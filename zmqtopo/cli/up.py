@@ -115,6 +115,8 @@ def _farewell(member: Member) -> str:
         parts.append(f"{dropped:,} dropped")
     if member.device.mon is not None:
         parts.append(f"{counters.mon.messages:,} copies to mon")
+        if counters.mon.dropped:
+            parts.append(f"{counters.mon.dropped:,} copies dropped")
     return f"{member.device.name}: {member.state}; {', '.join(parts)}"
 
 
