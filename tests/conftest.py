@@ -18,6 +18,9 @@ from typing import Any
 import pytest
 import zmq
 
+# Programs that tests start find the package that is tested and not a folder that lies where the tests are called from.
+os.environ["PYTHONSAFEPATH"] = "1"
+
 DEADLINE = 10.0
 """Seconds after which a test that waits has failed; far more than anything here takes."""
 
