@@ -179,12 +179,14 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Up]]:
     started: list[Up] = []
 
     def start(
-        topology: str, *arguments: str, name: str = "it", folder: Path = tmp_path, env: Mapping[str, str] | None = None,
-        **options: Any,
+        topology: str | None, *arguments: str, name: str = "it", env: Mapping[str, str] | None = None, **options: Any
     ) -> Up:
-        path = tmp_path / f"{name}.yaml"
-        path.write_text(topology, encoding="utf-8")
-        started.append(Up([str(path), *arguments], folder, env or {}, **options))
+        """``topology`` None is for what comes from standard input."""
+        path = "-"
+        if topology is not None:
+            path = str(tmp_path / f"{name}.yaml")
+            Path(path).write_text(topology, encoding="utf-8")
+        started.append(Up([path, *arguments], tmp_path, env or {}, **options))
         return started[-1]
 
     yield start

@@ -93,7 +93,7 @@ def test_endpoints(running: zmqtopo.Running) -> None:
 
 def test_inproc_clients_in_the_context_of_the_thread_devices(running: zmqtopo.Running, net: Any) -> None:
     assert running.context is not None
-    net.socket(zmq.PULL, connect=running.address("work.out"))
+    pull = net.socket(zmq.PULL, connect=running.address("work.out"))
     with running.context.socket(zmq.SUB) as sub, running.context.socket(zmq.PUSH) as push:
         sub.subscribe(b"")
         sub.connect(running.address("ingest.mon"))
@@ -101,6 +101,7 @@ def test_inproc_clients_in_the_context_of_the_thread_devices(running: zmqtopo.Ru
 
         def seen() -> bool:     # the subscription takes its time
             push.send_multipart([b"a", b"b"])
+            net.receive(pull)
             return bool(sub.poll(20))
 
         net.until(seen)

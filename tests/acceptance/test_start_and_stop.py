@@ -46,8 +46,9 @@ devices:
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("group", [False, True], ids=["one", "group"])
+@pytest.mark.parametrize(("number", "group"), [
+    (signal.SIGINT, False), (signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGHUP, True),
+])
 def test_a_signal_ends_everything(start: Callable[..., Any], tmp_path: Path, number: int, group: bool) -> None:
     up = start(EVERYTHING.format(folder=tmp_path)).ready()
     began = time.monotonic()
@@ -59,14 +60,13 @@ def test_a_signal_ends_everything(start: Callable[..., Any], tmp_path: Path, num
     assert [path.name for path in tmp_path.iterdir()] == ["it.yaml"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_everybody_that_is_there_ends_it_as_one_to_the_supervisor_does(
-    start: Callable[..., Any], tmp_path: Path, number: int
+    start: Callable[..., Any], tmp_path: Path
 ) -> None:
     # As the end of a service does it: every process of a control group gets the signal.
     up = start(EVERYTHING.format(folder=tmp_path)).ready()
     for pid in (*up.workers(), up.process.pid):
-        os.kill(pid, number)
+        os.kill(pid, signal.SIGTERM)
     assert "ended by" not in up.end(0)
 
 
@@ -77,8 +77,9 @@ def test_what_a_parent_ignores_stays_ignored(start: Callable[..., Any]) -> None:
     assert "second" in up.end(0)     # of two signals that counted, the second would have ended it with 130
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("workers", [1, 2, 3, 4])
+@pytest.mark.parametrize(("number", "workers"), [
+    (signal.SIGINT, 1), (signal.SIGTERM, 2), (signal.SIGINT, 3), (signal.SIGTERM, 4),
+])
 def test_a_signal_while_it_starts(
     start: Callable[..., Any], net: Any, tmp_path: Path, number: int, workers: int
 ) -> None:
@@ -117,8 +118,7 @@ def fill(net: Any, address: str) -> int:
     return count
 
 
-@pytest.mark.parametrize("run", RUNS)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("run", "number"), [("thread", signal.SIGTERM), ("process", signal.SIGINT)])
 def test_what_was_received_is_passed_on_in_order(
     start: Callable[..., Any], net: Any, run: str, number: int
 ) -> None:

@@ -55,8 +55,7 @@ def test_threads_processes_and_groups(start: Callable[..., Any], net: Any) -> No
         assert f"zmqtopo: {name}: stopped; 100 messages in to out, 0 out to in" in said
 
 
-@pytest.mark.parametrize("run", ["thread", "process", "process/g"])
-@pytest.mark.parametrize("transport", ["tcp", "ipc"])
+@pytest.mark.parametrize(("run", "transport"), [("thread", "tcp"), ("process", "ipc"), ("process/g", "tcp")])
 def test_a_chain_of_references(start: Callable[..., Any], net: Any, tmp_path: Path, run: str, transport: str) -> None:
     def bind() -> str:
         return f'bind: "{ANY}"' if transport == "tcp" else f"bind: {net.address('ipc')}"
@@ -150,8 +149,7 @@ def free_addresses(net: Any, count: int) -> list[str]:
 RUNS = ["thread", "process", "process/g"]
 
 
-@pytest.mark.parametrize("run", RUNS)
-@pytest.mark.parametrize("culprit", [0, 3])
+@pytest.mark.parametrize(("run", "culprit"), [("thread", 0), ("thread", 3), ("process", 3), ("process/g", 0)])
 def test_a_port_in_use_takes_everything_back(
     start: Callable[..., Any], net: Any, tmp_path: Path, run: str, culprit: int
 ) -> None:
@@ -172,13 +170,12 @@ def test_a_port_in_use_takes_everything_back(
     assert [path.name for path in tmp_path.iterdir()] == ["it.yaml"]
 
 
-@pytest.mark.parametrize("run", RUNS)
-@pytest.mark.parametrize(("in_", "words"), [
-    ('bind: "tcp://127.0.0.1:*", options: {curve_secretkey: {file: key}}',
+@pytest.mark.parametrize(("run", "in_", "words"), [
+    ("process", 'bind: "tcp://127.0.0.1:*", options: {curve_secretkey: {file: key}}',
      ["error: d.in: cannot set CURVE_SECRETKEY: Invalid argument"]),
-    ('bind: "tcp://127.0.0.1:*", options: {plain_password: {file: no-such-file}}',
+    ("process/g", 'bind: "tcp://127.0.0.1:*", options: {plain_password: {file: no-such-file}}',
      ["error: d.in: cannot read plain_password from ", "/no-such-file: No such file or directory"]),
-    ("bind: ipc://no/such/folder/socket", ["d.in", "ipc://no/such/folder/socket", "no/such/folder"]),
+    ("thread", "bind: ipc://no/such/folder/socket", ["d.in", "ipc://no/such/folder/socket", "no/such/folder"]),
 ], ids=["option", "file", "folder"])
 def test_what_else_can_go_wrong(
     start: Callable[..., Any], net: Any, tmp_path: Path, run: str, in_: str, words: list[str]
