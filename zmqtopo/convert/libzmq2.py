@@ -6,6 +6,7 @@ never finished.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final
 
 from zmqtopo.convert.old import OPTIONS, Old, OldApp, OldDevice, OldSocket
@@ -29,15 +30,16 @@ def read_many(root: Item) -> Old:
     """Return the devices of <config>, which have no names and get that of their type; raises ConvertError."""
     root.only(("iothreads", "device"), "<config>")
     devices: list[OldDevice] = []
+    named: Counter[str] = Counter()
     for item in root.all("device"):
         item.only(("type", "frontend", "backend"), "<device>")
         kind = item.one("type")
         if kind is None:
             raise ConvertError("<device> has no type", item.line, 'write type="queue", "forwarder" or "streamer"')
         name = kind.value()
-        number = 1 + sum(device.type is not None and device.type.text == name for device in devices)
+        named[name] += 1
         sockets = [_socket(each, ("type", "set", "bind", "connect")) for each in _both(item, "frontend", "backend")]
-        devices.append(OldDevice(name if number == 1 else f"{name}-{number}", item.line, kind, sockets))
+        devices.append(OldDevice(name if named[name] == 1 else f"{name}-{named[name]}", item.line, kind, sockets))
     return Old([OldApp("", root.line, devices, root.one("iothreads"))])
 
 
