@@ -78,6 +78,7 @@ def test_a_second_start(net: Any, kind: type) -> None:
         push.close()
         device.stop()
         assert device.done
+        net.until(lambda: is_free(port), "the port's freedom")  # libzmq closes in a thread of its own
 
 
 @BACKGROUND
