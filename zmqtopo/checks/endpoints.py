@@ -8,7 +8,7 @@ from zmqtopo.checks.graph import Graph, Link
 from zmqtopo.checks.rule import Finding, rule
 from zmqtopo.config.endpoint import EndpointError, parse
 from zmqtopo.config.model import Address, Device, Reference
-from zmqtopo.config.wording import closest, listing
+from zmqtopo.config.wording import Guesses, listing
 
 IPC_PATH_BYTES = 107  # sizeof(sockaddr_un.sun_path) is 108 on Linux, and libzmq wants the final NUL
 PORTED = frozenset({"tcp", "udp", "ws", "wss"})
@@ -182,6 +182,7 @@ def bind_conflict(graph: Graph) -> Iterator[Finding]:
 def unknown_reference(graph: Graph) -> Iterator[Finding]:
     """Follow every reference to its device, socket and binds; stop where something is damaged."""
     devices = graph.topology.devices
+    guesses = Guesses()
     for link in graph.connects:
         reference = link.written
         if isinstance(reference, Address):
@@ -190,7 +191,7 @@ def unknown_reference(graph: Graph) -> Iterator[Finding]:
         if device is None:
             yield Finding(
                 link.place, f"{link.end.name} connects to {reference.text}, but there is no device {reference.device}",
-                _devices_near(reference, devices),
+                _devices_near(reference, devices, guesses),
             )
             continue
         socket = device.socket(reference.socket)
@@ -314,8 +315,8 @@ def _other_address(link: Link) -> str:
     return f"give one of them another {thing}, or let one connect"
 
 
-def _devices_near(reference: Reference, devices: Mapping[str, Device]) -> str:
-    near = closest(reference.device, devices)
+def _devices_near(reference: Reference, devices: Mapping[str, Device], guesses: Guesses) -> str:
+    near = guesses.closest(reference.device, devices)
     if near:
         return f"did you mean {near}.{reference.socket}?"
     return f"known are {listing(list(devices), 'and')}" if len(devices) <= 8 else ""

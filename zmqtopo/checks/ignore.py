@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from zmqtopo.config.problem import Place, Problem
 from zmqtopo.config.rules import Explanation
-from zmqtopo.config.wording import closest, quote
+from zmqtopo.config.wording import Guesses, quote
 
 UNUSED: Final = Explanation(
     "reading", "unused-ignore", "warning",
@@ -33,7 +34,7 @@ UNUSED: Final = Explanation(
         """,
 )
 
-_COMMENT = re.compile(r"(?:^|(?<=\s))#\s*zmqtopo:\s*ignore\[([^\]]*)\]")
+_COMMENT = re.compile(r"(?:^|(?<=\s))#\s*zmqtopo:\s*ignore\[([^\[\]]*)\]")
 _BY_CHANCE: Final = frozenset({"undefined-variable", UNUSED.name})
 """Rules of which nobody can say that they will find nothing here tomorrow."""
 
@@ -59,10 +60,10 @@ class Ignores:
         self._words = {n: words for n, line in enumerate(self.lines, 1)
                        if "zmqtopo:" in line and (words := list(_words(line, n)))}
         if self._words:
-            for number, start, end in _texts(self.lines):
+            texts = _texts(self.lines, self._words.keys())
+            for number, words in self._words.items():
                 # What looks like a comment and stands inside a text is text.
-                if number in self._words:
-                    self._words[number] = [w for w in self._words[number] if not start < w.place.column <= end]
+                self._words[number] = [word for word in words if not _is_inside(word.place.column, texts[number])]
 
     def kept(self, problems: Iterable[Problem]) -> list[Problem]:
         """The problems that no comment on their own line silences."""
@@ -82,12 +83,13 @@ class Ignores:
         """
         from zmqtopo.checks.catalogue import CATALOGUE
 
+        guesses = Guesses()
         for number, words in self._words.items():
             certain = complete and "${" not in self.lines[number - 1]
             for word in words:
                 rule = CATALOGUE.get(word.rule)
                 if rule is None:
-                    near = closest(word.rule, CATALOGUE)
+                    near = guesses.closest(word.rule, CATALOGUE)
                     yield self._problem(word, f"there is no rule {quote(word.rule)}",
                                         f"did you mean {near}?" if near else "zmqtopo explain lists the rules")
                 elif rule.family == "machine" or rule.name in _BY_CHANCE or word.used:
@@ -111,19 +113,28 @@ def _words(line: str, number: int) -> Iterator[_Word]:
             at += len(name) + 1
 
 
-def _texts(lines: Sequence[str]) -> Iterator[tuple[int, int, int]]:
-    """Yield where texts stand, line by line: the number of the line, and the columns before and at the end."""
+def _texts(lines: Sequence[str], wanted: Collection[int]) -> dict[int, list[tuple[int, int]]]:
+    """Where texts stand in the lines of these numbers: the columns before the first and of the last character."""
     import yaml
 
     from zmqtopo.config.shield import shield
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    texts: dict[int, list[tuple[int, int]]] = {number: [] for number in wanted}
     try:
         for token in yaml.scan(shield("\n".join(lines)), Loader=loader):
             if isinstance(token, yaml.ScalarToken):
                 start, end = token.start_mark, token.end_mark
                 for line in range(start.line, end.line + 1):
-                    yield (line + 1, start.column if line == start.line else 0,
-                           end.column if line == end.line else len(lines[line]) if line < len(lines) else 0)
+                    if line + 1 in texts:
+                        texts[line + 1].append((start.column if line == start.line else 0,
+                                                end.column if line == end.line else len(lines[line])))
     except yaml.YAMLError:
-        return  # the finding is made, and behind it nothing is known
+        pass  # the finding is made, and behind it nothing is known
+    return texts
+
+
+def _is_inside(column: int, texts: Sequence[tuple[int, int]]) -> bool:
+    """Whether the column is in one of the texts, which stand in the order of the line."""
+    index = bisect_left(texts, (column, 0)) - 1
+    return index >= 0 and texts[index][0] < column <= texts[index][1]

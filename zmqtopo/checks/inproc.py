@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from zmqtopo.checks.graph import Graph, Link
 from zmqtopo.checks.rule import Finding, rule
 from zmqtopo.config.model import Device, Reference
-from zmqtopo.config.wording import closest
+from zmqtopo.config.wording import Guesses
 
 
 @rule(
@@ -91,12 +91,13 @@ def inproc_unbound(graph: Graph) -> Iterator[Finding]:
     unreadable = {end.process for end in graph.ends if end.damaged}
     unreadable |= {bind.process for bind in graph.binds if bind.endpoint is None}
     names = set(bound)
+    guesses = Guesses()
     for connect in _alone(graph):
         if connect.endpoint and connect.endpoint.path not in names and connect.process not in unreadable:
             yield Finding(
                 connect.place,
                 f"{connect.end.name} connects to {connect.text}, which nothing in its process binds",
-                _did_you_mean_inproc(connect.endpoint.path, bound),
+                _did_you_mean_inproc(guesses.closest(connect.endpoint.path, bound)),
             )
 
 
@@ -123,6 +124,5 @@ def _remedy(connect: Link, bind: Link) -> str:
     return "use ipc or tcp: a peer is a program of its own"
 
 
-def _did_you_mean_inproc(name: str, bound: list[str]) -> str:
-    near = closest(name, bound)
+def _did_you_mean_inproc(near: str | None) -> str:
     return f"did you mean inproc://{near}?" if near else "let a device of the same process bind it"

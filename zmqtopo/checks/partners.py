@@ -85,9 +85,9 @@ def pair_fan_in(graph: Graph) -> Iterator[Finding]:
             if bind.end.type == "PAIR" and connect.end.type == "PAIR":
                 used.setdefault(bind.end, []).append(connect)
     for end, links in used.items():
-        for link in links[1:]:
+        for number, link in enumerate(links[1:], 2):
             yield Finding(
-                link.place, f"{end.name} is a PAIR, which has one peer, and this is number {links.index(link) + 1}",
+                link.place, f"{end.name} is a PAIR, which has one peer, and this is number {number}",
                 "use DEALER for several peers", links[0].place,
             )
 

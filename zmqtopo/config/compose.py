@@ -18,7 +18,7 @@ from zmqtopo.config.problem import Problem
 from zmqtopo.config.scalars import Plain, resolve
 from zmqtopo.config.shield import unshield
 from zmqtopo.config.tree import UNKNOWN, Alias, List, Mapping, Node, Scalar, Unknown
-from zmqtopo.config.wording import closest, quote
+from zmqtopo.config.wording import Guesses, quote
 
 MAX_DEPTH = 100
 """Levels of nesting, aliases written out; a topology needs seven."""
@@ -63,6 +63,7 @@ class Composer:
         self._root: Node | None = None
         self._stack: list[_Open] = []
         self._anchors: dict[str, Node | None] = {}
+        self._guesses = Guesses()
         self._nodes = 0
 
     def compose(self, events: Iterable[Event]) -> Node | None:
@@ -171,7 +172,7 @@ class Composer:
         name = event.anchor
         node: Node = _unknown(at)
         if name not in self._anchors:
-            near = closest(name, self._anchors)
+            near = self._guesses.closest(name, self._anchors)
             self._report("yaml-syntax", f"no anchor &{name} stands before this alias", at,
                          f"did you mean *{near}?" if near else
                          "quote the text if it is none: a value that begins with * is an alias")

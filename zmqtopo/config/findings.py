@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 from zmqtopo.config.definitions import Schema, definition, secret_options
@@ -18,7 +18,7 @@ from zmqtopo.config.scalars import resolve
 from zmqtopo.config.source import Source
 from zmqtopo.config.tree import UNKNOWN, Node, Spot, Step, Value
 from zmqtopo.config.units import respelled
-from zmqtopo.config.wording import closest, listing, quote, with_article
+from zmqtopo.config.wording import Guesses, listing, quote, with_article
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -42,6 +42,7 @@ class Findings:
     def __init__(self, source: Source) -> None:
         self.problems: list[Problem] = []
         self._source = source
+        self._guesses = Guesses()
         self._told: set[tuple[str, str, Node]] = set()
 
     def bad_name(self, name: str, path: Path) -> None:
@@ -105,10 +106,10 @@ class Findings:
 
     def _unknown_key(self, path: Path, error: ValidationError, holder: Value) -> str | None:
         """Report it; returns the key that was probably meant."""
-        key, known = error.message, _rules(error)["properties"]
+        key, known, guess = error.message, _rules(error)["properties"], self._guesses.closest
         spelled = key.lower().removeprefix("zmq_")
         free = [name for name in known if name not in holder]
-        near = closest(spelled, free) or closest(spelled, known) or _SYNONYMS.get(spelled)
+        near = guess(spelled, free) or guess(spelled, known) or _SYNONYMS.get(spelled)
         near = near if near in known else None
         glued = re.fullmatch(r"([\w-]+):(\S.*)", key)
         if glued and glued[1] in known:
@@ -140,7 +141,7 @@ class Findings:
         elif isinstance(value, list) and error.validator in ("minItems", "maxItems"):
             shown = str(len(value))
         self._report(rule, f"expected {wanted} for {_name((key,))}, got {shown}", self._spot(path), False,
-                     _value_hint(value, rules, key))
+                     _value_hint(value, rules, key, self._guesses.closest))
 
 
 def _spoil(holder: Value, steps: Path) -> None:
@@ -198,7 +199,8 @@ def _limit(error: ValidationError) -> str:
             "maxItems": f"{bound} values", "required": "a mapping with the key file"}.get(str(error.validator), "")
 
 
-def _value_hint(value: Value, rules: Schema, key: str) -> str:
+def _value_hint(value: Value, rules: Schema, key: str,
+                guess: Callable[[str, Collection[str]], str | None]) -> str:
     types = _types(rules)
     if value is None:
         return "write devices: {} for none" if key == "devices" else "give it a value or remove the key"
@@ -213,7 +215,7 @@ def _value_hint(value: Value, rules: Schema, key: str) -> str:
     if "boolean" in types and value.lower() in ("yes", "on", "no", "off", "y", "n"):
         return f"write {'true' if value.lower() in ('yes', 'on', 'y') else 'false'}"
     if "enum" in rules:
-        near = closest(value, [c for c in rules["enum"] if isinstance(c, str)])
+        near = guess(value, [c for c in rules["enum"] if isinstance(c, str)])
         choices = _choices(rules)
         return f"did you mean {near}?" if near else f"one of {listing(choices)}" if len(choices) > 4 else ""
     if isinstance(resolve(value), (bool, int, float)) and {"integer", "number"} & set(types):

@@ -11,7 +11,7 @@ from collections.abc import Mapping as AnyMapping
 from zmqtopo.config.problem import Problem
 from zmqtopo.config.source import Source
 from zmqtopo.config.tree import UNKNOWN, Alias, List, Mapping, Node, Scalar, Unknown, Value
-from zmqtopo.config.wording import closest, quote
+from zmqtopo.config.wording import Guesses, quote
 
 _TOKEN = re.compile(r"\$(?:\$|\{([^{}]*)\}|(?=\{))")
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::([-?])(.*))?", re.DOTALL)
@@ -27,6 +27,7 @@ class Evaluation:
     def __init__(self, source: Source, environ: AnyMapping[str, str], *, strict: bool) -> None:
         self.problems: list[Problem] = []
         self._source, self._environ, self._strict = source, environ, strict
+        self._guesses = Guesses()
         self._texts: dict[Scalar, str | Unknown] = {}
         self.value: Value = self._plain(source.root, None) if source.root is not None else None
 
@@ -61,18 +62,18 @@ class Evaluation:
             if token.group() == "$$":
                 parts.append("$")
                 continue
-            value = self._variable(token[1], text[token.start():], at)
+            value = self._variable(token[1], text, token.start(), at)
             known = known and value is not None
             parts.append(value or "")
             if token[1] is None:
                 break
         return "".join(parts) + text[end:] if known else UNKNOWN
 
-    def _variable(self, inside: str | None, rest: str, at: Node) -> str | None:
+    def _variable(self, inside: str | None, text: str, start: int, at: Node) -> str | None:
         form = None if inside is None else _VARIABLE.fullmatch(inside)
         if form is None:
-            what = "is not closed" if inside is None and "}" not in rest else "is no variable"
-            shown = quote(rest if inside is None else "${" + inside + "}")
+            what = "is not closed" if inside is None and "}" not in text[start:] else "is no variable"
+            shown = quote(text[start:] if inside is None else "${" + inside + "}")
             self._report("bad-value", f"{shown} {what}", at, "write ${NAME}, ${NAME:-default} or "
                          "${NAME:?message}, one not inside another; $$ is a $")
             return None
@@ -86,7 +87,7 @@ class Evaluation:
                          f"set {name} in the environment")
             return None
         if value is None:
-            near = closest(name, [n for n in self._environ if n.startswith(name[:1])])
+            near = self._guesses.closest(name, [n for n in self._environ if n.startswith(name[:1])])
             hint = f"did you mean {near}? Or " if near else ""
             self._report("undefined-variable", f"the variable {name} is not set", at,
                          f"{hint}set it in the environment or write ${{{name}:-default}}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 LONGEST = 60
 """Characters of a quoted value; a longer one is cut."""
@@ -21,9 +21,11 @@ def closest(word: str, candidates: Iterable[str]) -> str | None:
     """Return the candidate that ``word`` probably stands for, or None when none is near."""
     from difflib import get_close_matches
 
+    if len(word) > LONGEST:
+        return None  # comparing takes time by the square of the length, and nobody mistypes a text
     word = word.lower().replace("-", "_")
     spelled: dict[str, str] = {}
-    for candidate in candidates:
+    for candidate in (c for c in candidates if len(c) <= LONGEST):
         spelled.setdefault(candidate.lower().replace("-", "_"), candidate)
     if word in spelled:
         return spelled[word]
@@ -32,6 +34,24 @@ def closest(word: str, candidates: Iterable[str]) -> str | None:
     found = [s for s in spelled if len(s) == len(word) and sorted(s) == letters]
     found = found or get_close_matches(word, spelled, n=1, cutoff=0.6)
     return spelled[found[0]] if found else None
+
+
+class Guesses:
+    """`closest` for all the words of one file.
+
+    After so many comparisons there are no more suggestions: a file with ten thousand mistakes has one cause,
+    and nobody should wait for ten thousand guesses about it.
+    """
+
+    BUDGET = 100_000
+
+    def __init__(self) -> None:
+        self._left = self.BUDGET
+
+    def closest(self, word: str, candidates: Collection[str]) -> str | None:
+        """As the function `closest`, while the budget lasts."""
+        self._left -= len(candidates)
+        return closest(word, candidates) if self._left >= 0 else None
 
 
 def listing(words: Sequence[str], last: str = "or") -> str:

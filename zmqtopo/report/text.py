@@ -75,14 +75,21 @@ def _excerpt(problem: Problem, lines: Sequence[str], colour: bool) -> list[str]:
 
 def _can_quote(place: Place, lines: Sequence[str]) -> bool:
     """A place that is the file as a whole, or lies in an empty line, has nothing to show."""
-    return place.line <= len(lines) and bool(lines[place.line - 1].strip()) and place != Place()
+    if place.line > len(lines) or place == Place():
+        return False
+    line = lines[place.line - 1]
+    return line != "" and not line.isspace()
 
 
 def _quote(line: str, place: Place) -> tuple[str, str]:
     """The line made visible, cut if need be, and the carets that go below it."""
-    line = disarmed(line)
     start = min(place.column - 1, len(line))
     end = min(max(place.end_column - 1, start), len(line))
+    # What is further away is not shown: a file may have all its ten thousand mistakes in one line.
+    first = max(0, start - QUOTED_COLUMNS - 1)
+    end = min(end, start + QUOTED_COLUMNS)
+    line = disarmed(line[first : end + QUOTED_COLUMNS + 1])
+    start, end = start - first, end - first
     before, value, after = (visible(part.replace("\t", _TAB)) for part in (line[:start], line[start:end], line[end:]))
     before, value, after = _cut(before, value, after.rstrip())
     return before + value + after, " " * width(before) + "^" * max(1, width(value))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import time
 
 import pytest
 
@@ -118,3 +119,13 @@ def test_colour_changes_no_character() -> None:
     text.full([problem], {"t.yaml": ["abc", "def"]}, coloured, colour=True)
     assert "\x1b[1;33m" in coloured.getvalue()
     assert re.sub("\x1b\\[[0-9;]*m", "", coloured.getvalue()) == plain.getvalue()
+
+
+def test_ten_thousand_problems_in_one_line_take_a_moment() -> None:
+    line = "x" * 1_000_000
+    problems = [Problem("r", "error", "m", "t.yaml", Place(1, n * 100 + 1, n * 100 + 3)) for n in range(10_000)]
+    written = io.StringIO()
+    start = time.monotonic()
+    text.full(problems, {"t.yaml": [line]}, written)
+    assert time.monotonic() - start < 10
+    assert written.getvalue().count("^^") == 10_000
