@@ -6,12 +6,12 @@ classes are pyzmq's own, unchanged.
 
 from __future__ import annotations
 
-from zmq import proxy
+from zmq import device, proxy
 from zmq.devices import ProcessProxySteerable, ProxySteerable, ThreadProxySteerable
 
 from zmqtopo.devices.background import ProcessDevice, ThreadDevice
+from zmqtopo.devices.base import Device, DeviceError
 from zmqtopo.devices.counters import Counters, Flow
-from zmqtopo.devices.device import Device, DeviceError
 from zmqtopo.devices.monitored import (
     MonitoredQueue,
     ProcessMonitoredQueue,
@@ -38,6 +38,7 @@ __all__ = [
     "ThreadMonitoredQueue",
     "ThreadProxy",
     "ThreadProxySteerable",
+    "device",
     "monitored_queue",
     "proxy",
 ]

@@ -12,8 +12,8 @@ from typing import Any, Self
 
 import zmq
 
+from zmqtopo.devices.base import GRACE, Device, DeviceError
 from zmqtopo.devices.control import Control
-from zmqtopo.devices.device import GRACE, Device, DeviceError
 from zmqtopo.devices.reports import ProcessReports
 
 log = logging.getLogger("zmqtopo")

@@ -8,7 +8,7 @@ from typing import Any
 import zmq
 
 from zmqtopo.devices.background import ProcessDevice, ThreadDevice
-from zmqtopo.devices.device import Device
+from zmqtopo.devices.base import Device
 from zmqtopo.devices.sockets import AnySocket
 from zmqtopo.loop import relay
 
