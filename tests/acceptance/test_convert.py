@@ -77,7 +77,7 @@ def test_encodings_and_line_ends(tmp_path: Path, encoded: bytes) -> None:
     (["-"], b"#" * (2**20 + 1), "<stdin>:1: error: the file is larger than 1 MiB: is this the right one?\n"),
     (["-"], b'{"\\u001b[31m\\n": 1}',
      "<stdin>:1: error: the device '\\x1b[31m\\n' has properties and no value, but here is '1'\n"),
-])
+], ids=["newer", "no out", "bytes", "another format", "not there", "folder", "too large", "escapes"])
 def test_an_error_is_one_line(tmp_path: Path, arguments: list[str], data: bytes, said: str) -> None:
     done = convert(tmp_path, *arguments, text=data)
     assert (done.returncode, done.stdout, done.stderr) == (78, "", said)
