@@ -26,11 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Return 0 after a clean stop, 1 when a device failed for good, 78 for a bad file, 130 after a second signal."""
-    from zmqtopo.cli.topology import EXIT_BAD_FILE, load_or_report
+    from zmqtopo.cli.topology import load_to_run
 
-    topology = load_or_report(args.file, strict_variables=True)
-    if topology is None:
-        return EXIT_BAD_FILE
+    topology = load_to_run(args.file)
+    if isinstance(topology, int):
+        return topology
     if not topology.devices:
         _say(f"{topology.name}: nothing to run")
         return 0
