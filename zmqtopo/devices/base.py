@@ -37,7 +37,8 @@ class Device(zmq.devices.Device):
     overflow: Overflow = "block"
     """Whether a PUSH, PAIR or DEALER monitor that is full stops its direction ("block") or loses copies ("drop")."""
 
-    _prefixes: tuple[bytes | None, bytes | None] = (None, None)
+    _in_prefix: bytes | None = None
+    _out_prefix: bytes | None = None
     _reports_class: Callable[[], ThreadReports | ProcessReports] = ThreadReports
 
     def __init__(
@@ -214,8 +215,8 @@ class Device(zmq.devices.Device):
             *sockets,
             control=self._control.worker.fileno() if self._control is not None else -1,
             block=self._block.memory,
-            prefix_in=self._prefixes[0],
-            prefix_out=self._prefixes[1],
+            prefix_in=self._in_prefix,
+            prefix_out=self._out_prefix,
             overflow=self.overflow,
             new_monitor=True,
         )

@@ -89,8 +89,12 @@ class _Prefixed(_Monitored):
         in_prefix: bytes = b"in",
         out_prefix: bytes = b"out",
     ) -> None:
+        """Raises TypeError for a prefix that is not bytes."""
+        for prefix in (in_prefix, out_prefix):
+            if not isinstance(prefix, bytes):
+                raise TypeError(f"a prefix must be bytes, not {type(prefix).__name__}")
         super().__init__(in_type, out_type, mon_type)
-        self._prefixes = (in_prefix, out_prefix)
+        self._in_prefix, self._out_prefix = in_prefix, out_prefix
 
 
 class MonitoredQueue(_Prefixed, Proxy):
