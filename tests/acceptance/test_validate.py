@@ -138,7 +138,7 @@ def test_an_undefined_variable_is_a_warning_here(folder: Path) -> None:
     ("bomb", b"a: &a [1,1,1,1,1,1,1,1,1]\n" + b"".join(
         b"x%d: &%c [%s]\n" % (n, n + 98, b",".join([b"*%c" % (n + 97)] * 9)) for n in range(12))),
     ("huge", b"devices: " + b"x" * (40 * 1024 * 1024)),
-])
+], ids=lambda value: value if isinstance(value, str) else "bytes")
 def test_nonsense_is_a_problem_and_no_traceback(folder: Path, name: str, content: bytes) -> None:
     (folder / name).write_bytes(content)
     done = run(folder, "validate", "--format", "concise", name)
