@@ -15,7 +15,7 @@ from zmqtopo.devices.control import Control
 from zmqtopo.devices.counters import CounterBlock, Counters
 from zmqtopo.devices.ipc import IpcFile
 from zmqtopo.devices.reports import ProcessReports, Report, ThreadReports
-from zmqtopo.devices.sockets import AnySocket, bind, connect, hold_port, open_socket
+from zmqtopo.devices.sockets import AnySocket, bind, close, connect, hold_port, open_socket
 from zmqtopo.loop import Overflow, relay
 
 GRACE = 1.0
@@ -58,6 +58,7 @@ class Device(zmq.devices.Device):
         self._endpoints: dict[str, tuple[str, ...]] = {}
         self._ready = False
         self._ended = False
+        self._deadline: float | None = None     # of a stop; a process does not see it and is ended by force
         self._error: BaseException | None = None
         self._sockets: list[AnySocket] = []
         self._ipc_files: list[IpcFile] = []
@@ -102,6 +103,8 @@ class Device(zmq.devices.Device):
         """
         if self._control is None:
             return
+        if timeout is not None:
+            self._deadline = time.monotonic() + timeout
         self._control.send(b"s")
         self.join(timeout)
         if not self.done:
@@ -221,7 +224,7 @@ class Device(zmq.devices.Device):
             new_monitor=True,
         )
         if now:
-            self._close_sockets(linger=0)
+            self._close_sockets(now=True)
 
     def _roles(self) -> Iterator[tuple[str, int, list[tuple[int, Any]], list[str], list[str]]]:
         """For each socket: role, type, options, binds, connects."""
@@ -249,12 +252,12 @@ class Device(zmq.devices.Device):
         self._reports.put(Report("ready", endpoints))
         return tuple(sockets)
 
-    def _close_sockets(self, linger: int | None = None) -> None:
+    def _close_sockets(self, *, now: bool = False) -> None:
         while self._ipc_files:
             self._ipc_files.pop().remove()
         for socket in self._sockets:
             if not socket.closed:
-                socket.close(linger)
+                close(socket, self._deadline, now=now)
 
     def _end_context(self) -> None:
         # A factory that is a class has made a context for this device alone; it ends when LINGER lets it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket as system
 import sys
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -80,6 +81,19 @@ def connect(socket: AnySocket, role: str, address: str) -> None:
         socket.connect(address)
     except zmq.ZMQError as error:
         raise zmq.ZMQError(error.errno, f"{role}: cannot connect {address}: {_reason(error)}") from None
+
+
+def close(socket: AnySocket, deadline: float | None, *, now: bool = False) -> None:
+    """Close a socket; it lingers as its option says but not beyond ``deadline``, on the monotonic clock, nor ``now``.
+
+    SUB and XSUB hold but subscriptions, again after each disconnect: with a publisher that has gone first, they would
+    linger for what nobody waits for.
+    """
+    linger = 0 if now or socket.type in (zmq.SUB, zmq.XSUB) else int(socket.getsockopt(zmq.LINGER))
+    if deadline is not None:
+        left = max(int((deadline - time.monotonic()) * 1000), 0)
+        linger = left if linger < 0 else min(linger, left)
+    socket.close(linger)
 
 
 def hold_port(address: str, port: int) -> system.socket | None:

@@ -14,7 +14,7 @@ from zmqtopo.config.model import ContextSettings, Device, Role
 from zmqtopo.devices.control import Control
 from zmqtopo.devices.counters import CounterBlock
 from zmqtopo.devices.ipc import IpcFile
-from zmqtopo.devices.sockets import AnySocket, bind, connect, open_socket
+from zmqtopo.devices.sockets import AnySocket, bind, close, connect, open_socket
 from zmqtopo.loop import relay
 from zmqtopo.runtime.options import socket_options
 from zmqtopo.runtime.orders import Bind, Bound, Connect, End, Event, Failed, Order, Ready, Stop, Stopped
@@ -41,17 +41,10 @@ class _Running:
 
     def close(self, *, now: bool = False) -> None:
         """Close the sockets; LINGER ends with the time that a stop was given."""
-        left = None if self.deadline is None else max(int((self.deadline - time.monotonic()) * 1000), 0)
         for file in self.ipc_files:
             file.remove()
         for socket in self.sockets.values():
-            # SUB and XSUB hold but subscriptions, again after each disconnect: with a publisher that has gone first,
-            # they would linger for what nobody waits for.
-            idle = now or socket.type in (zmq.SUB, zmq.XSUB)
-            linger = 0 if idle else int(socket.getsockopt(zmq.LINGER))
-            if left is not None and not 0 <= linger <= left:
-                linger = left
-            socket.close(linger)
+            close(socket, self.deadline, now=now)
         self.control.worker.close()
 
 

@@ -9,6 +9,7 @@ import signal
 import socket as system
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -287,3 +288,24 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_what_nobody_takes_does_not_keep_a_stop_beyond_its_time(net: Any) -> None:
+    device = ThreadDevice(zmq.QUEUE, zmq.PULL, zmq.PUSH)
+    device.context_factory = zmq.Context
+    device.setsockopt_out(zmq.LINGER, -1)
+    device.bind_in("tcp://127.0.0.1:*")
+    # A port that is held and never listened to: libzmq keeps what it cannot deliver.
+    with system.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        device.connect_out(f"tcp://127.0.0.1:{nobody.getsockname()[1]}")
+        device.start()
+        device.wait_ready(10)
+        push = net.socket(zmq.PUSH, connect=device.endpoints["in"][0])
+        push.send(b"for nobody")
+        net.until(lambda: device.counters.in_to_out.messages == 1)
+        begin = time.monotonic()
+        device.stop(0.2)
+        assert time.monotonic() - begin < 2
+    assert device.done
+    assert device.error is None
