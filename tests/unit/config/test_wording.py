@@ -27,7 +27,8 @@ def test_guesses_end_before_the_patience_of_the_user() -> None:
 
 
 @pytest.mark.parametrize(("text", "shown"), [
-    ("a'b", "'a'b'"), ("\x1b[0m\n", r"'\x1b[0m\n'"), ("\u202e", r"'\u202e'"), ("x" * 100, "'" + "x" * (LONGEST - 1) + "…'"),
+    ("a'b", "'a'b'"), ("\x1b[0m\n", r"'\x1b[0m\n'"), ("\u202e", r"'\u202e'"),
+    ("x" * 100, "'" + "x" * (LONGEST - 1) + "…'"),
 ])
 def test_quote(text: str, shown: str) -> None:
     assert quote(text) == shown
