@@ -14,7 +14,14 @@ def quote(text: str) -> str:
     A name may hold terminal escapes or line breaks: none of them reaches a message as it is.
     """
     shown = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
-    return "'" + "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown) + "'"
+    return f"'{printable(shown)}'"
+
+
+def printable(text: str) -> str:
+    """``text`` with every unprintable character as Python would escape it."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def closest(word: str, candidates: Iterable[str]) -> str | None:

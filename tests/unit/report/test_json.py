@@ -9,7 +9,7 @@ from zmqtopo.report import json as report
 
 def test_the_document() -> None:
     problems = [
-        Problem("bind-conflict", "error", "müde \x1b", "t.yaml", Place(3, 4, 7), "hint", Place(1, 2, 3)),
+        Problem("bind-conflict", "error", "müde 日", "t.yaml", Place(3, 4, 7), "hint", Place(1, 2, 3)),
         Problem("mon-blocks", "warning", "m", "t.yaml"),
     ]
     written = io.StringIO()
@@ -17,7 +17,7 @@ def test_the_document() -> None:
     assert written.getvalue().isascii()
     assert json.loads(written.getvalue()) == {
         "problems": [
-            {"rule": "bind-conflict", "severity": "error", "message": "müde \x1b", "hint": "hint", "file": "t.yaml",
+            {"rule": "bind-conflict", "severity": "error", "message": "müde 日", "hint": "hint", "file": "t.yaml",
              "line": 3, "column": 4, "end_column": 7, "other": {"line": 1, "column": 2, "end_column": 3}},
             {"rule": "mon-blocks", "severity": "warning", "message": "m", "hint": "", "file": "t.yaml",
              "line": 1, "column": 1, "end_column": 1, "other": None},

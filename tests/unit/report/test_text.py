@@ -94,7 +94,7 @@ def test_nothing_of_a_problem_reaches_the_terminal_raw() -> None:
         assert all(c.isprintable() or c == "\n" for c in report.getvalue())
     written = io.StringIO()
     text.concise([problem], written)
-    assert written.getvalue() == "f\\x1b[2J\\x0d.yaml:1:1: info: m\\x1b]0;title\\x07\\x0ax [r]\n"
+    assert written.getvalue() == "f\\x1b[2J\\x0d.yaml:1:1: info: m\\x1b]0;title\\x07\\nx [r]\n"
 
 
 class Terminal(io.StringIO):
