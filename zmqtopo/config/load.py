@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from zmqtopo.config.model import Topology
 from zmqtopo.config.problem import Place, Problem
 from zmqtopo.config.source import STDIN, Source, parse_text, read_source, read_sources
+from zmqtopo.config.tree import UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,10 @@ def _load(source: Source, strict: bool, environ: Mapping[str, str] | None) -> Lo
             builder = Builder(source)
             topology = builder.topology(value)
             problems += builder.problems
-    elif not problems:
-        problems.append(Problem("wrong-type", "error", f"expected a mapping with devices, got {got(value)}",
+    elif not any(problem.severity == "error" for problem in problems):
+        # A variable without a value is text, whatever it may stand for.
+        shown = "text" if value is UNKNOWN else got(value)
+        problems.append(Problem("wrong-type", "error", f"expected a mapping with devices, got {shown}",
                                 source.file, source.spot.place, "begin with devices:"))
     return Loaded(topology, sorted(problems, key=lambda p: p.sort_key), source)
 
