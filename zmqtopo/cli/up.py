@@ -55,7 +55,8 @@ class _Foreground:
     def run(self) -> int:
         before = {number: signal.getsignal(number) for number in SIGNALS}
         for number in SIGNALS:
-            if before[number] is not signal.SIG_IGN:        # nohup stays nohup
+            # A shell starts what it puts in the background with SIGINT ignored; only nohup is meant.
+            if number != signal.SIGHUP or before[number] is not signal.SIG_IGN:
                 signal.signal(number, self._on_signal)
         try:
             return self._run()
