@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket as system
 import sys
 import time
@@ -89,11 +90,14 @@ def close(socket: AnySocket, deadline: float | None, *, now: bool = False) -> No
     SUB and XSUB hold but subscriptions, again after each disconnect: with a publisher that has gone first, they would
     linger for what nobody waits for.
     """
-    linger = 0 if now or socket.type in (zmq.SUB, zmq.XSUB) else int(socket.getsockopt(zmq.LINGER))
-    if deadline is not None:
-        left = max(int((deadline - time.monotonic()) * 1000), 0)
-        linger = left if linger < 0 else min(linger, left)
-    socket.close(linger)
+    # Once its context ends, a socket answers nothing but close.
+    with contextlib.suppress(zmq.ContextTerminated):
+        linger = 0 if now or socket.type in (zmq.SUB, zmq.XSUB) else int(socket.getsockopt(zmq.LINGER))
+        if deadline is not None:
+            left = max(int((deadline - time.monotonic()) * 1000), 0)
+            linger = left if linger < 0 else min(linger, left)
+        socket.setsockopt(zmq.LINGER, linger)
+    socket.close()
 
 
 def hold_port(address: str, port: int) -> system.socket | None:

@@ -9,6 +9,7 @@ import signal
 import socket as system
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -309,3 +310,24 @@ def test_what_nobody_takes_does_not_keep_a_stop_beyond_its_time(net: Any) -> Non
         assert time.monotonic() - begin < 2
     assert device.done
     assert device.error is None
+
+
+@pytest.mark.parametrize("linger", [None, 0, -1])
+def test_a_device_whose_context_ends_lets_it_end(linger: int | None) -> None:
+    context = zmq.Context()
+    device = ThreadDevice(zmq.QUEUE, zmq.PULL, zmq.PUSH)
+    device.context_factory = lambda: context
+    if linger is not None:
+        device.setsockopt_out(zmq.LINGER, linger)
+    device.bind_in("tcp://127.0.0.1:*")
+    device.bind_out("tcp://127.0.0.1:*")
+    device.start()
+    device.wait_ready(10)
+    term = threading.Thread(target=context.term, daemon=True)
+    term.start()
+    term.join(10)
+    assert not term.is_alive()
+    device.join(10)
+    assert device.done
+    assert device.error is None
+    device.stop()
