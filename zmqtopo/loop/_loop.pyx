@@ -53,14 +53,6 @@ include "sleep.pxi"
 
 # ---- many messages -----------------------------------------------------------------------------------------------
 
-cdef inline int64_t message_size(Frames *m) noexcept nogil:
-    cdef int64_t size = 0
-    cdef size_t i
-    for i in range(m.size):
-        size += zmq.msg_size(&m.items[i])
-    return size
-
-
 cdef int burst(Loop *loop, Direction *d) noexcept nogil:
     """Move messages until the source is dry, the destination full or the burst long; the number moved, -1 on error."""
     cdef int moved = 0
@@ -75,6 +67,8 @@ cdef int burst(Loop *loop, Direction *d) noexcept nogil:
             if result != DONE:
                 break
             d.step = TO_DESTINATION
+            if loop.stopping:
+                note_peer(d)
         size = message_size(&d.message)
         result = deliver(loop, d, size)
         if result != DONE:
@@ -116,11 +110,24 @@ cdef int read_subscriptions(Loop *loop) noexcept nogil:
     return 0
 
 
+cdef inline void note_peer(Direction *d) noexcept nogil:
+    """Count the peer of the message in hand if it is its first since the stop, and begin to count the time anew.
+
+    libzmq takes from its peers in turn, so those of which it holds something are soon known; of others the I/O thread
+    has yet to read what the kernel holds. (Peers that came one after the other by one descriptor count as one.)
+    """
+    cdef int fd = zmq.msg_get(&d.message.items[d.message.size - 1], PROPERTY_SRCFD)
+    if 0 <= fd < <int>(8 * sizeof(d.seen)) and not d.seen[fd // 8] & (1 << fd % 8):
+        d.seen[fd // 8] |= 1 << fd % 8
+        d.peers += 1
+        d.drain_time = 0
+
+
 cdef int drain_burst(Loop *loop, Direction *d) noexcept nogil:
     """A burst that keeps account of how much a stop has already passed on.
 
     What had been received when the stop came is at most the receive HWM of each peer. The source runs dry behind it
-    unless producers go on as fast as the loop: then the time spent moving ends it.
+    unless producers go on as fast as the loop: then the time spent moving ends it, once no new peer turns up.
     """
     cdef int64_t now, start = clock_ns(CLOCK_MONOTONIC)
     cdef int moved
@@ -137,7 +144,7 @@ cdef int drain_burst(Loop *loop, Direction *d) noexcept nogil:
         d.dry_since = now
     elif now - d.dry_since >= DRAIN_QUIET * <int64_t>1_000_000:
         d.drained = True
-    if d.drain_time > DRAIN_TIME and d.drain_count >= d.drain_least:
+    if d.drain_time > DRAIN_TIME and d.drain_count // max(d.peers, 1) >= d.drain_least:
         d.drained = True
     return moved
 
@@ -234,6 +241,7 @@ def load(str path not None):
     zmq.msg_move = <int (*)(zmq_msg_t *, zmq_msg_t *) noexcept nogil>symbol(library, b"zmq_msg_move", path)
     zmq.msg_copy = <int (*)(zmq_msg_t *, zmq_msg_t *) noexcept nogil>symbol(library, b"zmq_msg_copy", path)
     zmq.msg_more = <int (*)(const zmq_msg_t *) noexcept nogil>symbol(library, b"zmq_msg_more", path)
+    zmq.msg_get = <int (*)(const zmq_msg_t *, int) noexcept nogil>symbol(library, b"zmq_msg_get", path)
     zmq.msg_data = <void *(*)(zmq_msg_t *) noexcept nogil>symbol(library, b"zmq_msg_data", path)
     zmq.msg_size = <size_t (*)(const zmq_msg_t *) noexcept nogil>symbol(library, b"zmq_msg_size", path)
 

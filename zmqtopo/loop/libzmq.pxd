@@ -21,6 +21,8 @@ cdef enum:
     OPT_EVENTS = 15
     OPT_TYPE = 16
     OPT_RCVHWM = 24
+    # property of zmq_msg_get: the file descriptor that a message came by, -1 for inproc
+    PROPERTY_SRCFD = 2
     # bits of OPT_EVENTS
     CAN_RECEIVE = 1
     CAN_SEND = 2
@@ -43,5 +45,6 @@ ctypedef struct Libzmq:
     int (*msg_move)(zmq_msg_t *to, zmq_msg_t *msg) noexcept nogil
     int (*msg_copy)(zmq_msg_t *to, zmq_msg_t *msg) noexcept nogil
     int (*msg_more)(const zmq_msg_t *msg) noexcept nogil
+    int (*msg_get)(const zmq_msg_t *msg, int property) noexcept nogil
     void *(*msg_data)(zmq_msg_t *msg) noexcept nogil
     size_t (*msg_size)(const zmq_msg_t *msg) noexcept nogil

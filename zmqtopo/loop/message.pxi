@@ -33,6 +33,14 @@ cdef void release(Frames *frames) noexcept nogil:
     free(frames.items)
 
 
+cdef inline int64_t message_size(Frames *m) noexcept nogil:
+    cdef int64_t size = 0
+    cdef size_t i
+    for i in range(m.size):
+        size += zmq.msg_size(&m.items[i])
+    return size
+
+
 # ---- one message -------------------------------------------------------------------------------------------------
 
 cdef Result receive(Loop *loop, Direction *d) noexcept nogil:
@@ -110,10 +118,7 @@ cdef Result show(Loop *loop, Direction *d) noexcept nogil:
     """Give the monitor its copy of the message that has just gone."""
     cdef Monitor *mon = &loop.monitor
     cdef Frames *m = &d.copy
-    cdef int64_t size = 0
-    cdef size_t i
-    for i in range(m.size):
-        size += zmq.msg_size(&m.items[i])
+    cdef int64_t size = message_size(m)
     cdef Result result = send(loop, m, mon.socket, mon.type, 2)
     if result == FAIL:
         return FAIL

@@ -69,7 +69,9 @@ cdef struct Direction:
     int64_t dry_since       # when a stop first found nothing, 0 when there was something
     int64_t drain_time      # nanoseconds spent moving since the stop
     int64_t drain_count     # messages moved since the stop
-    int64_t drain_least     # and how many it moves at least: the receive HWM
+    int64_t drain_least     # and how many it moves at least: the receive HWM of each peer
+    int64_t peers           # peers seen since the stop, and which: a bit for each file descriptor
+    unsigned char seen[8192]
     Step step
     Frames message
     Frames copy

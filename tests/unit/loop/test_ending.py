@@ -200,3 +200,29 @@ def test_pause_costs_no_cpu_and_loses_nothing(net: Any) -> None:
     assert time.clock_gettime(time.pthread_getcpuclockid(device.launcher.ident)) - before < 0.05
     device.resume()
     assert net.receive_all(pull, 100) == [[b"%d" % i] for i in range(100)]
+
+
+def test_what_many_peers_have_sent_is_passed_on(net: Any) -> None:
+    """More than one peer's queue holds, and more than a stop under a steady producer would move."""
+    peers, each, message = 8, 900, [b"x" * 64] * 100
+    device = ThreadDevice(zmq.STREAMER, zmq.PULL, zmq.PUSH)
+    device.bind_in("tcp://127.0.0.1:*")
+    device.bind_out("inproc://out")
+    device.setsockopt_out(zmq.SNDHWM, 0)
+    net.start(device)
+    pull = net.socket(zmq.PULL, connect="inproc://out", rcvhwm=0)
+    device.pause()
+    producers = zmq.Context()
+    pushes = [producers.socket(zmq.PUSH) for _ in range(peers)]
+    for push in pushes:
+        push.sndhwm = 0
+        push.connect(device.endpoints["in"][0])
+    for _ in range(each):
+        for push in pushes:
+            push.send_multipart(message)
+    for push in pushes:
+        push.close()
+    producers.term()    # all has gone to the device, which can hold it
+    device.stop(30)
+    assert device.counters.in_to_out.messages == peers * each
+    assert net.receive_all(pull, peers * each) == [message] * (peers * each)
