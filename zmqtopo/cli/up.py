@@ -94,6 +94,8 @@ class _Foreground:
         if member.state == "stopping" and not self._stopping:
             self._stopping = True
             _say(f"{self._name}: stopping; a second signal skips the wait")
+        if member.state == "stopped" and what != "stopped":
+            _say(f"{member.device.name}: {what}")
         if self._ready and member.state in ("backoff", "failed", "running"):
             _say(f"{member.device.name}: {what}")
 
@@ -118,6 +120,8 @@ def _farewell(member: Member) -> str:
         parts.append(f"{counters.mon.messages:,} copies to mon")
         if counters.mon.dropped:
             parts.append(f"{counters.mon.dropped:,} copies dropped")
+    if member.forced:
+        parts.append("its time was over: what was left in it is lost")
     return f"{member.device.name}: {member.state}; {', '.join(parts)}"
 
 

@@ -27,7 +27,7 @@ def port_in_use(graph: Graph) -> Iterator[Finding]:
             yield Finding(link.place, f"{link.end.name} binds {link.text}, and the port is in use{by}",
                           f"use another port, or end what has it{'' if by else ' (ss -ltnp as root names it)'}")
         elif endpoint.transport == "ipc" and not endpoint.path.startswith("@") and _is_listened_to(endpoint.path):
-            yield Finding(link.place, f"{link.end.name} binds {link.text}, and another process listens there"
+            yield Finding(link.place, f"{link.end.name} binds {link.text}, and the path is in use"
                           f"{holder_of_path(endpoint.path)}", "use another path, or end what has it")
 
 
