@@ -38,6 +38,9 @@ class IpcFile:
             found = self.path.stat()
             if (found.st_dev, found.st_ino) == (self.device, self.inode):
                 self.path.unlink()
+                if self.path.name == "socket" and self.path.parent.name.startswith("tmp"):
+                    # What libzmq made for `ipc://*` in a process that was killed; rmdir takes but an empty folder.
+                    self.path.parent.rmdir()
 
 
 def remove_stale(addresses: Iterable[str]) -> None:

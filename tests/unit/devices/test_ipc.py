@@ -62,6 +62,13 @@ def test_a_stale_file_is_removed_and_one_in_use_is_not(tmp_path: Path) -> None:
         assert sorted(p.name for p in tmp_path.iterdir()) == ["used"]
 
 
+def test_the_folder_that_libzmq_has_made_goes_too(tmp_path: Path) -> None:
+    (tmp_path / "tmpAbC123").mkdir()
+    listener(tmp_path / "tmpAbC123" / "socket").close()
+    remove_stale([f"ipc://{tmp_path}/tmpAbC123/socket"])
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("device", [ThreadDevice, ProcessDevice])
 def test_an_ipc_address_in_use_is_refused_and_stays_with_its_owner(net: Any, tmp_path: Path, device: Any) -> None:
     address = f"ipc://{tmp_path}/jobs"
