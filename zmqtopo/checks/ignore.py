@@ -39,13 +39,12 @@ _BY_CHANCE: Final = frozenset({"undefined-variable", UNUSED.name})
 """Rules of which nobody can say that they will find nothing here tomorrow."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Word:
     """A rule in a comment."""
 
     rule: str
     place: Place
-    used: bool = False
 
 
 @dataclass(slots=True)
@@ -55,6 +54,8 @@ class Ignores:
     file: str
     lines: Sequence[str]
     _words: dict[int, list[_Word]] = field(init=False)
+    _silenced: dict[tuple[int, str], bool] = field(init=False)
+    """Each line and rule that comments name, and whether a finding was there."""
 
     def __post_init__(self) -> None:
         self._words = {n: words for n, line in enumerate(self.lines, 1)
@@ -64,16 +65,18 @@ class Ignores:
             for number, words in self._words.items():
                 # What looks like a comment and stands inside a text is text.
                 self._words[number] = [word for word in words if not _is_inside(word.place.column, texts[number])]
+        self._silenced = {(number, word.rule): False for number, words in self._words.items() for word in words}
 
     def kept(self, problems: Iterable[Problem]) -> list[Problem]:
         """The problems that no comment on their own line silences."""
         return [problem for problem in problems if not self._silences(problem)]
 
     def _silences(self, problem: Problem) -> bool:
-        found = [word for word in self._words.get(problem.place.line, ()) if word.rule == problem.rule]
-        for word in found:
-            word.used = True
-        return bool(found)
+        comment = problem.place.line, problem.rule
+        if comment in self._silenced:
+            self._silenced[comment] = True
+            return True
+        return False
 
     def unused(self, *, complete: bool) -> Iterator[Problem]:
         """What has silenced nothing so far.
@@ -92,7 +95,7 @@ class Ignores:
                     near = guesses.closest(word.rule, CATALOGUE)
                     yield self._problem(word, f"there is no rule {quote(word.rule)}",
                                         f"did you mean {near}?" if near else "zmqtopo explain lists the rules")
-                elif rule.family == "machine" or rule.name in _BY_CHANCE or word.used:
+                elif rule.family == "machine" or rule.name in _BY_CHANCE or self._silenced[number, word.rule]:
                     continue
                 elif rule.family in ("reading", "schema"):
                     yield self._problem(word, f"{rule.name} cannot be silenced", "mend what it finds")
