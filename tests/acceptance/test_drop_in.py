@@ -271,7 +271,7 @@ def test_a_start_method(tmp_path: Path, method: str, package: str) -> None:
 
 def test_every_name_is_there() -> None:
     assert set(zmq.devices.__all__) <= set(zmqtopo.devices.__all__)
-    assert zmqtopo.devices.proxy is zmq.devices.proxy
+    assert zmqtopo.devices.proxy is zmq.proxy
 
 
 def parameters(function: Any) -> list[tuple[str, Any]]:
