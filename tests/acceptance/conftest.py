@@ -113,7 +113,9 @@ class Up:
     def worker(self, name: str) -> int:
         """The process of a device or a group, which it shows in its arguments."""
         for pid in self.workers():
-            shown = subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=True)
+            # -ww: ps cuts its lines at COLUMNS, which somebody may have set.
+            command = ["ps", "-ww", "-o", "args=", "-p", str(pid)]
+            shown = subprocess.run(command, capture_output=True, text=True, check=True)
             if shown.stdout.rstrip().endswith(name):
                 return pid
         raise LookupError(name)
