@@ -66,6 +66,7 @@ class _Foreground:
 
     def _run(self) -> int:
         start = time.monotonic()
+        self._supervisor.wake_on_signals()
         try:
             self._supervisor.start()
         except StartError as error:

@@ -99,6 +99,10 @@ class Supervisor:
         """Ask for the end; from any thread, and in a signal handler."""
         self._inbox.post(StopRequest(force))
 
+    def wake_on_signals(self) -> None:
+        """Wake for every signal until the end, so that handlers run at once; for the main thread, which runs it."""
+        self._inbox.wake_on_signals()
+
     @property
     def context(self) -> zmq.Context[Any] | None:
         """The context of the thread devices, None without any."""

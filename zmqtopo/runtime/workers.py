@@ -31,6 +31,14 @@ class Inbox:
         self.receiver, self._sender = socket.socketpair()
         self._sender.setblocking(False)
         self.receiver.setblocking(False)
+        self._wakeup_before: int | None = None
+
+    def wake_on_signals(self) -> None:
+        """Let every signal wake the supervisor, so that its Python handler runs; for the main thread only.
+
+        EINTR alone would not do: a signal that comes just before the sleep does not interrupt it.
+        """
+        self._wakeup_before = signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
 
     def post(self, event: Event) -> None:
         """Add an event and wake the supervisor; also allowed in a signal handler, and when nobody takes any more."""
@@ -50,6 +58,9 @@ class Inbox:
 
     def close(self) -> None:
         """Let go of the file descriptors."""
+        if self._wakeup_before is not None:
+            signal.set_wakeup_fd(self._wakeup_before, warn_on_full_buffer=False)
+            self._wakeup_before = None
         self.receiver.close()
         self._sender.close()
 

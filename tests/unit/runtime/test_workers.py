@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import threading
@@ -214,3 +215,17 @@ def _waiting(pid: int) -> Callable[[], tuple[int, int] | None]:
         found = os.waitpid(pid, os.WNOHANG)
         return found if found[0] else None
     return ended
+
+
+def test_a_signal_wakes_the_inbox_before_its_handler_has_run() -> None:
+    inbox = Inbox()
+    handler = signal.signal(signal.SIGUSR1, lambda number, frame: None)
+    try:
+        inbox.wake_on_signals()
+        signal.raise_signal(signal.SIGUSR1)     # the byte is the C handler's; this Python handler posts nothing
+        assert select.select([inbox.receiver], [], [], 10)[0]
+        assert inbox.take() == []
+    finally:
+        inbox.close()
+        signal.signal(signal.SIGUSR1, handler)
+    assert signal.set_wakeup_fd(-1) == -1
