@@ -23,6 +23,8 @@ from zmqtopo.config.wording import Guesses, quote
 MAX_DEPTH = 100
 """Levels of nesting, aliases written out; a topology needs seven."""
 
+TOO_DEEP, TOO_DEEP_HINT = f"nested more than {MAX_DEPTH} levels deep", "a topology needs seven"
+
 MAX_NODES = 1_000_000
 """Nodes of a file, aliases written out: some 80,000 devices."""
 
@@ -156,8 +158,7 @@ class Composer:
         self._stack.append(_Open(node, event.anchor, refused))
 
     def _too_deep(self, at: Node) -> UnsafeError:
-        return UnsafeError(self._problem("yaml-unsafe", f"nested more than {MAX_DEPTH} levels deep", at,
-                                    "a topology needs seven"))
+        return UnsafeError(self._problem("yaml-unsafe", TOO_DEEP, at, TOO_DEEP_HINT))
 
     def _end(self, event: Event) -> None:
         done = self._stack.pop()

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import yaml
 
+from zmqtopo.config.compose import TOO_DEEP, TOO_DEEP_HINT
 from zmqtopo.config.problem import Place, Problem
 from zmqtopo.config.wording import quote
 
@@ -34,6 +35,9 @@ def explain(error: yaml.YAMLError, file: str, lines: Sequence[str]) -> Problem:
     line, column = (mark.line, mark.column) if mark else (0, 0)
     if error.context_mark and ("end of stream" in said or said.endswith("<stream end>'") or "alias" in doing):
         line, column = error.context_mark.line, error.context_mark.column
+    if "maximum nesting depth" in said:
+        # libyaml 0.2.6 looks ahead and stops at 1,000 levels before the composer has seen its hundredth.
+        return Problem("yaml-unsafe", "error", TOO_DEEP, file, Place(line + 1, column + 1, column + 2), TOO_DEEP_HINT)
     if "mapping values are not allowed" in said or "expected ':'" in said:
         message, hint, line, column = _colon(lines, line, column)
     else:
