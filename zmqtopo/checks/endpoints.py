@@ -138,6 +138,8 @@ def connect_wildcard(graph: Graph) -> Iterator[Finding]:
 def bind_conflict(graph: Graph) -> Iterator[Finding]:
     """Report what the address book has seen, at the later of the two places."""
     for later, earlier in graph.book.clashes:
+        if _may_be_apart(later, earlier):
+            continue
         if later.end is earlier.end:
             who = "twice" if later.text == earlier.text else f"and also {earlier.text}, which takes it"
             yield Finding(
@@ -180,7 +182,7 @@ def bind_conflict(graph: Graph) -> Iterator[Finding]:
         """,
 )
 def unknown_reference(graph: Graph) -> Iterator[Finding]:
-    """Follow every reference to its device, socket and binds; stop where something is damaged."""
+    """Follow every reference to its device, socket and binds, unless another rule says what is missing there."""
     devices = graph.topology.devices
     guesses = Guesses()
     for link in graph.connects:
@@ -195,13 +197,13 @@ def unknown_reference(graph: Graph) -> Iterator[Finding]:
             )
             continue
         socket = device.socket(reference.socket)
-        if socket is None and not device.damaged:
+        if socket is None and "mon" not in device.unread and device.type != "monitored_queue":
             yield Finding(
                 link.place,
                 f"{link.end.name} connects to {reference.text}, but {device.name} has no {reference.socket}",
                 f"{device.name} has {listing([s.role for s in device.sockets], 'and')}",
             )
-        elif socket is not None and not socket.bind and not socket.damaged and not device.damaged:
+        elif socket is not None and not socket.bind and socket.connect and "bind" not in socket.unread:
             yield Finding(
                 link.place, f"{link.end.name} connects to {reference.text}, which binds nothing",
                 f"let {reference.text} bind an address", socket.place,
@@ -230,7 +232,7 @@ def unknown_reference(graph: Graph) -> Iterator[Finding]:
 def no_endpoint(graph: Graph) -> Iterator[Finding]:
     """Look for a socket with no address at all, not even a wrong one."""
     for end in graph.ends:
-        if not end.socket.bind and not end.socket.connect and not end.damaged:
+        if not end.socket.bind and not end.socket.connect and not end.socket.unread & {"bind", "connect"}:
             yield Finding(
                 end.socket.place, f"{end.name} neither binds nor connects",
                 "give it an address, such as bind: tcp://*:5559",
@@ -260,7 +262,8 @@ def no_endpoint(graph: Graph) -> Iterator[Finding]:
 )
 def unbound_endpoint(graph: Graph) -> Iterator[Finding]:
     """Look for local connects that meet nobody, unless an unreadable bind may be the one."""
-    if any(end.damaged for end in graph.ends) or any(bind.endpoint is None for bind in graph.binds):
+    unreadable = graph.topology.unread or any("bind" in end.socket.unread for end in graph.ends)
+    if unreadable or any(bind.endpoint is None for bind in graph.binds):
         return
     for meeting in graph.meetings:
         for link in meeting.connects if not meeting.binds else ():
@@ -307,6 +310,13 @@ def privileged_port(graph: Graph) -> Iterator[Finding]:
 def _addressed(graph: Graph) -> Iterator[Link]:
     """The links whose address is written down; a reference repeats what stands elsewhere."""
     return (link for link in (*graph.binds, *graph.connects) if isinstance(link.written, Address))
+
+
+def _may_be_apart(one: Link, other: Link) -> bool:
+    """Whether two binds of one inproc name may be in two processes, since a ``run`` could not be read."""
+    if one.end.owner is other.end.owner or not one.endpoint or one.endpoint.transport != "inproc":
+        return False
+    return not (one.end.process_known and other.end.process_known)
 
 
 def _other_address(link: Link) -> str:

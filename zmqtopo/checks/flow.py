@@ -74,14 +74,13 @@ def _hops(graph: Graph) -> dict[Way, dict[Way, list[Link]]]:
     What a ROUTER sends goes to the peer that the message names, so it does not circle by itself.
     """
     hops: dict[Way, dict[Way, list[Link]]] = {}
-    for meeting in graph.meetings:
-        for bind, connect in meeting.pairs:
-            for sender, receiver in ((bind, connect), (connect, bind)):
-                after = _way_from(receiver.end)
-                if after is None or not sender.end.sends or sender.end.type == "ROUTER":
-                    continue
-                for before in _ways_to(sender.end):
-                    hops.setdefault(before, {}).setdefault(after, []).append(connect)
+    for bind, connect in graph.connections:
+        for sender, receiver in ((bind, connect), (connect, bind)):
+            after = _way_from(receiver.end)
+            if after is None or not sender.end.sends or sender.end.type == "ROUTER":
+                continue
+            for before in _ways_to(sender.end):
+                hops.setdefault(before, {}).setdefault(after, []).append(connect)
     return hops
 
 

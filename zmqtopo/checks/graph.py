@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from zmqtopo.checks.addresses import AddressBook, Key
 from zmqtopo.checks.sockets import receives, sends
 from zmqtopo.config.endpoint import Endpoint
-from zmqtopo.config.model import DEFAULT_TYPES, Address, Device, Peer, Reference, Role, Socket, Topology
+from zmqtopo.config.model import Address, Device, Peer, Reference, Role, Socket, Topology
 from zmqtopo.config.problem import Place
 from zmqtopo.config.reference import nearest
 
@@ -50,16 +50,7 @@ class End:
     @property
     def type_known(self) -> bool:
         """Whether the type is the one that is meant: where something is unreadable, a default may not be."""
-        return self.type != "" and not (self.socket.damaged and self.type == self._default_type)
-
-    @property
-    def _default_type(self) -> str | None:
-        if not isinstance(self.owner, Device):
-            return None
-        if self.role == "mon":
-            return "PUB"
-        in_, out = DEFAULT_TYPES[self.owner.type] if self.owner.type else ("", "")
-        return in_ if self.role == "in" else out
+        return self.type != "" and "type" not in self.socket.unread
 
     @property
     def sends(self) -> bool:
@@ -72,9 +63,9 @@ class End:
         return self.role != "mon" and receives(self.type)
 
     @property
-    def damaged(self) -> bool:
-        """Whether something here could not be read."""
-        return self.socket.damaged or self.owner.damaged
+    def process_known(self) -> bool:
+        """Whether what the file says about its process could be read."""
+        return "run" not in self.owner.unread
 
     @property
     def process(self) -> str:
@@ -148,6 +139,20 @@ class Graph:
             if bind.end.role is not None:
                 self._binds_of.setdefault((bind.end.owner.name, bind.end.role), []).append(bind)
         self.meetings = self._meet()
+
+    @cached_property
+    def rivals(self) -> dict[Link, set[Link]]:
+        """For each bind whose address another one claims too: who that is."""
+        rivals: dict[Link, set[Link]] = {}
+        for later, earlier in self.book.clashes:
+            rivals.setdefault(later, set()).add(earlier)
+            rivals.setdefault(earlier, set()).add(later)
+        return rivals
+
+    @property
+    def connections(self) -> Iterator[tuple[Link, Link]]:
+        """Every connection (binder, connector), but for those to an address that two claim: whose, nobody knows."""
+        return (pair for meeting in self.meetings for pair in meeting.pairs if pair[0] not in self.rivals)
 
     @cached_property
     def net(self) -> nx.MultiDiGraph[str]:

@@ -48,7 +48,7 @@ def inproc_across_processes(graph: Graph) -> Iterator[Finding]:
             names.setdefault(bind.endpoint.path, bind)
     for connect in _alone(graph):
         elsewhere = names.get(connect.endpoint.path) if connect.endpoint else None
-        if elsewhere is not None:
+        if elsewhere is not None and _are_apart(connect, elsewhere):
             yield Finding(
                 connect.place,
                 f"{connect.end.name} connects to {connect.text}, which {elsewhere.end.name} binds in another process",
@@ -88,7 +88,7 @@ def inproc_across_processes(graph: Graph) -> Iterator[Finding]:
 def inproc_unbound(graph: Graph) -> Iterator[Finding]:
     """For a connect that meets nobody, see that no one anywhere binds the name or may have meant to."""
     bound = [b.endpoint.path for b in graph.binds if b.endpoint and b.endpoint.transport == "inproc"]
-    unreadable = {end.process for end in graph.ends if end.damaged}
+    unreadable = {end.process for end in graph.ends if "bind" in end.socket.unread}
     unreadable |= {bind.process for bind in graph.binds if bind.endpoint is None}
     names = set(bound)
     guesses = Guesses()
@@ -113,8 +113,14 @@ def _references_across(graph: Graph) -> Iterator[tuple[Link, Link]]:
     for connect in graph.connects:
         if isinstance(connect.written, Reference) and connect.endpoint is None:
             targets = graph.binds_of(connect.written)
-            if targets and all(t.endpoint and t.endpoint.transport == "inproc" for t in targets):
+            only_inproc = targets and all(t.endpoint and t.endpoint.transport == "inproc" for t in targets)
+            if only_inproc and _are_apart(connect, targets[0]):
                 yield connect, targets[0]
+
+
+def _are_apart(one: Link, other: Link) -> bool:
+    """Whether it is certain that two sockets, whose processes differ, are to run in different ones."""
+    return one.end.process_known and other.end.process_known
 
 
 def _remedy(connect: Link, bind: Link) -> str:

@@ -64,9 +64,9 @@ def mon_type(graph: Graph) -> Iterator[Finding]:
         """,
 )
 def mon_not_allowed(graph: Graph) -> Iterator[Finding]:
-    """Look for a mon on any other type of device."""
+    """Look for a mon on any other type of device; what may be meant for a mon and is none has its finding."""
     for device in graph.topology.devices.values():
-        if device.mon and device.type not in ("monitored_queue", ""):
+        if device.mon and "mon" not in device.unread and device.type not in ("monitored_queue", ""):
             # A monitored_queue has the default types of a queue, so those of the others have to be written.
             types = "" if device.type == "queue" else (
                 f" with in: {{type: {device.in_.type}}} and out: {{type: {device.out.type}}}"
@@ -99,7 +99,7 @@ def mon_not_allowed(graph: Graph) -> Iterator[Finding]:
 def mon_missing(graph: Graph) -> Iterator[Finding]:
     """Look for a monitored_queue whose mon is not there, not even in a form that cannot be read."""
     for device in graph.topology.devices.values():
-        if device.type == "monitored_queue" and device.mon is None and not device.damaged:
+        if device.type == "monitored_queue" and device.mon is None and "mon" not in device.unread:
             yield Finding(
                 device.type_place, f"{device.name} is a monitored_queue without mon",
                 "add a mon, such as mon: {bind: tcp://*:5561}, or use another type of device",
@@ -131,7 +131,7 @@ def mon_blocks(graph: Graph) -> Iterator[Finding]:
     """Look for a mon that can fill and then makes the device wait."""
     for device in graph.topology.devices.values():
         mon = device.mon
-        if mon is None or mon.damaged or device.type != "monitored_queue":
+        if mon is None or device.type != "monitored_queue" or mon.unread & {"type", "overflow"}:
             continue
         if mon.type in MON_CAN_BLOCK and mon.overflow == "block":
             yield Finding(

@@ -37,16 +37,15 @@ from zmqtopo.config.wording import listing
 )
 def incompatible_peers(graph: Graph) -> Iterator[Finding]:
     """Look at every connection whose two types are known and otherwise right."""
-    for meeting in graph.meetings:
-        for bind, connect in meeting.pairs:
-            if can_talk(bind.end.type, connect.end.type) or _in_doubt(bind.end) or _in_doubt(connect.end):
-                continue
-            yield Finding(
-                connect.place,
-                f"{connect.end.name} ({connect.end.type}) connects to {bind.end.name} ({bind.end.type}), "
-                "and these two types do not talk",
-                f"{bind.end.type} talks to {listing(sorted(PARTNERS[bind.end.type]), 'and')}", bind.place,
-            )
+    for bind, connect in graph.connections:
+        if can_talk(bind.end.type, connect.end.type) or _in_doubt(bind.end) or _in_doubt(connect.end):
+            continue
+        yield Finding(
+            connect.place,
+            f"{connect.end.name} ({connect.end.type}) connects to {bind.end.name} ({bind.end.type}), "
+            "and these two types do not talk",
+            f"{bind.end.type} talks to {listing(sorted(PARTNERS[bind.end.type]), 'and')}", bind.place,
+        )
 
 
 @rule(
@@ -80,10 +79,9 @@ def pair_fan_in(graph: Graph) -> Iterator[Finding]:
     for link in graph.connects:
         if link.end.type == "PAIR":
             used.setdefault(link.end, []).append(link)
-    for meeting in graph.meetings:
-        for bind, connect in meeting.pairs:
-            if bind.end.type == "PAIR" and connect.end.type == "PAIR":
-                used.setdefault(bind.end, []).append(connect)
+    for bind, connect in graph.connections:
+        if bind.end.type == "PAIR" and connect.end.type == "PAIR":
+            used.setdefault(bind.end, []).append(connect)
     for end, links in used.items():
         for number, link in enumerate(links[1:], 2):
             yield Finding(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-from zmqtopo.config.definitions import definition, schema
+from zmqtopo.config.definitions import Schema, definition, schema
 from zmqtopo.config.endpoint import EndpointError, parse
 from zmqtopo.config.model import (
     DEFAULT_TYPES,
@@ -51,19 +51,21 @@ class Builder:
         context = _mapping(value, "context")
         inherited = self._settings(defaults, spot["defaults"], Run(), Restart(), 5.0) if defaults else (
             Run(), Restart(), 5.0)
+        doubted = _unread(value.get("defaults", {}), schema()["properties"]["defaults"])
         return Topology(
             name=_get(value, "name", to_name(stem)),
-            devices={name: self._device(name, entry, at, inherited)
+            devices={name: self._device(name, entry, at, inherited, doubted)
                      for name, entry, at in _entries(value, "devices", spot)},
             peers={name: self._peer(name, entry, at) for name, entry, at in _entries(value, "peers", spot)},
             description=_get(value, "description", ""),
             version=_get(value, "version", 1),
             context=ContextSettings(_get(context, "io_threads", 1), _get(context, "max_sockets", None)),
             file=self._source.file,
+            unread=_unread(value, schema()),
         )
 
     def _device(self, name: str, value: dict[str, Value], spot: Spot,
-                inherited: tuple[Run, Restart, float]) -> Device:
+                inherited: tuple[Run, Restart, float], doubted: frozenset[str]) -> Device:
         kind = _get(value, "type", "")
         types = DEFAULT_TYPES.get(kind, ("", ""))
         run, restart, stop_timeout = self._settings(value, spot, *inherited)
@@ -75,7 +77,8 @@ class Builder:
             self._socket("out", value["out"], spot, types[1], linger),
             cast("MonSocket | None", mon), run, restart, stop_timeout,
             _get(value, "description", ""), _graph(value),
-            damaged=UNKNOWN in value.values(), place=spot.key_place, type_place=_place(spot, value, "type"),
+            unread=_unread(value, _kind("device")) | (doubted - value.keys()),
+            place=spot.key_place, type_place=_place(spot, value, "type"),
         )
 
     def _settings(self, value: dict[str, Value], spot: Spot, run: Run, restart: Restart,
@@ -106,11 +109,10 @@ class Builder:
     def _socket(self, role: Role, value: Value, holder: Spot, usual: str, linger: int) -> Socket:
         spot = holder.get(role)
         place = spot.key_place
+        unread = _unread(value, _kind("mon" if role == "mon" else "socket"))
         if value is UNKNOWN:
-            return (MonSocket if role == "mon" else Socket)(role, "", damaged=True, place=place,
-                                                            type_place=place)
+            return (MonSocket if role == "mon" else Socket)(role, "", unread=unread, place=place, type_place=place)
         kind = _socket_type(value, usual)
-        told = len(self.problems)
         options: dict[str, OptionValue] = {}
         places: dict[str, Place] = {}
         given = _mapping(value, "options")
@@ -125,14 +127,13 @@ class Builder:
         options.setdefault("linger", linger)
         if kind == "SUB" and "subscribe" not in given:
             options["subscribe"] = ("",)
-        damaged = not all(is_known(part) for part in (value, *value.values())) or len(self.problems) > told
         bind = tuple(self._addresses(value, spot, "bind"))
         connect = tuple(_connection(a) for a in self._addresses(value, spot, "connect"))
         type_place = _place(spot, value, "type")
         if role != "mon":
-            return Socket(role, kind, bind, connect, options, damaged, place, type_place, places)
+            return Socket(role, kind, bind, connect, options, unread, place, type_place, places)
         prefix = _mapping(value, "prefix")
-        return MonSocket(role, kind, bind, connect, options, damaged, place, type_place, places,
+        return MonSocket(role, kind, bind, connect, options, unread, place, type_place, places,
                          _bytes(prefix, "in"), _bytes(prefix, "out"), _get(value, "overflow", "block"),
                          _place(spot, value, "overflow"))
 
@@ -141,8 +142,7 @@ class Builder:
             name, _socket_type(value, ""), tuple(self._addresses(value, spot, "bind")),
             tuple(_connection(a) for a in self._addresses(value, spot, "connect")),
             _get(value, "description", ""), _graph(value),
-            damaged=not all(is_known(part) for part in (value, *value.values())),
-            place=spot.key_place, type_place=_place(spot, value, "type"),
+            unread=_unread(value, _kind("peer")), place=spot.key_place, type_place=_place(spot, value, "type"),
         )
 
     def _addresses(self, value: dict[str, Value], spot: Spot, key: str) -> Iterator[Address]:
@@ -188,7 +188,22 @@ def _entries(value: dict[str, Value], section: str, spot: Spot) -> Iterator[tupl
     required = definition(schema()["properties"][section]["additionalProperties"])["required"]
     for name, entry in entries.items():
         # An entry that is no mapping is there all the same, so that a reference to it finds something.
-        yield name, dict.fromkeys(required, UNKNOWN) if entry is UNKNOWN else entry, at[name]
+        yield name, dict.fromkeys((*required, "?"), UNKNOWN) if entry is UNKNOWN else entry, at[name]
+
+
+def _kind(name: str) -> Schema:
+    found: Schema = schema()["definitions"][name]
+    return found
+
+
+def _unread(value: Value, rules: Schema) -> frozenset[str]:
+    """Return the keys of a mapping, those that are not there included, of which nobody knows what they say."""
+    known = rules["properties"].keys()
+    if value is UNKNOWN:
+        return frozenset(known)
+    unread = {key for key, said in value.items() if said is UNKNOWN or (isinstance(said, list) and UNKNOWN in said)}
+    # A key that nobody knows may stand for any that is not there.
+    return frozenset(unread if unread <= known else unread | (known - value.keys()))
 
 
 def _place(spot: Spot, value: dict[str, Value], key: str) -> Place:

@@ -43,6 +43,13 @@ def option_rules() -> dict[str, Schema]:
 
 
 @cache
+def option_defaults() -> dict[str, int | bool]:
+    """Return what libzmq takes, in its unit, for each socket option that is not given and has a default."""
+    options = schema()["definitions"]["options"]["properties"]
+    return {name: rules["default"] for name, rules in options.items() if "default" in rules}
+
+
+@cache
 def secret_options() -> frozenset[str]:
     """Return the socket options whose value nobody is shown."""
     options = schema()["definitions"]["options"]["properties"]

@@ -64,13 +64,19 @@ class Findings:
                 by_path.setdefault(path, []).append(error)
         for path, found in by_path.items():
             error = min(found, key=lambda e: _ORDER.get(str(e.validator), 9))
-            if error.validator == "additionalProperties":
-                near = self._unknown_key(path, error, error.instance)
-                if near:
-                    suggested.add((*path[:-1], near))
-            else:
+            if error.validator != "additionalProperties":
                 self._value(path, error)
-            _spoil(holder, path[start:])
+                _spoil(holder, path[start:])
+                continue
+            mapping: Value = error.instance
+            near = self._unknown_key(path, error, mapping)
+            if near:
+                # What a misspelled key says is what the right one says, whatever that is.
+                suggested.add((*path[:-1], near))
+                mapping.setdefault(near, UNKNOWN)
+                del mapping[error.message]
+            else:
+                _spoil(holder, path[start:])
         for path, error in missing:
             # A misspelled key explains why the right one is missing.
             if (*path, error.message) not in suggested:

@@ -18,7 +18,7 @@ class Loaded:
 
     ``topology`` is None only where there is nothing to build on: no text, no YAML, no mapping, or a
     newer version. ``problems`` are those of the reading and schema families, sorted by place; with an
-    error among them the topology has holes, which its members call ``damaged``. ``source.lines`` are
+    error among them the topology has holes, which its members call ``unread``. ``source.lines`` are
     the lines of the file, to quote.
     """
 

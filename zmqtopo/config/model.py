@@ -66,7 +66,7 @@ OptionValue = int | bool | str | bytes | File | tuple[str | bytes | int, ...]
 class Socket:
     """One socket of a device or peer.
 
-    ``damaged`` says that something written here could not be read, so what is absent proves nothing;
+    ``unread`` names the keys of which nobody knows what they say, so that their absence proves nothing;
     ``type`` is empty where it is the type that could not be read.
     ``option_places`` and the places of the addresses serve reports.
     """
@@ -76,7 +76,7 @@ class Socket:
     bind: tuple[Address, ...] = ()
     connect: tuple[Address | Reference, ...] = ()
     options: Mapping[str, OptionValue] = field(default_factory=dict)
-    damaged: bool = field(default=False, compare=False)
+    unread: frozenset[str] = field(default=frozenset(), compare=False)
     place: Place = field(default=Place(), compare=False)
     type_place: Place = field(default=Place(), compare=False)
     option_places: Mapping[str, Place] = field(default_factory=dict, compare=False)
@@ -119,7 +119,8 @@ class Restart:
 class Device:
     """A broker: what comes in on ``in_`` goes to ``out`` and back; ``mon`` sees copies.
 
-    ``stop_timeout`` is in seconds. In a file with errors ``type`` is empty where it could not be read.
+    ``stop_timeout`` is in seconds. In a file with errors ``unread`` names the keys of which nobody knows what they say,
+    and ``type`` is empty where it is one of them.
     """
 
     name: str
@@ -132,7 +133,7 @@ class Device:
     stop_timeout: float = 5.0
     description: str = ""
     graph: Mapping[str, str] = field(default_factory=dict)
-    damaged: bool = field(default=False, compare=False)
+    unread: frozenset[str] = field(default=frozenset(), compare=False)
     place: Place = field(default=Place(), compare=False)
     type_place: Place = field(default=Place(), compare=False)
 
@@ -160,7 +161,7 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A program that zmqtopo does not run: checked and drawn, never started."""
+    """A program that zmqtopo does not run: checked and drawn, never started. ``unread`` is as in `Device`."""
 
     name: str
     type: str
@@ -168,7 +169,7 @@ class Peer:
     connect: tuple[Address | Reference, ...] = ()
     description: str = ""
     graph: Mapping[str, str] = field(default_factory=dict)
-    damaged: bool = field(default=False, compare=False)
+    unread: frozenset[str] = field(default=frozenset(), compare=False)
     place: Place = field(default=Place(), compare=False)
     type_place: Place = field(default=Place(), compare=False)
 
@@ -183,7 +184,7 @@ class ContextSettings:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """A whole file. ``devices`` and ``peers`` keep the order of the file."""
+    """A whole file. ``devices`` and ``peers`` keep the order of the file; ``unread`` is as in `Device`."""
 
     name: str
     devices: Mapping[str, Device]
@@ -192,3 +193,4 @@ class Topology:
     version: int | float = 1
     context: ContextSettings = ContextSettings()
     file: str = field(default="", compare=False)
+    unread: frozenset[str] = field(default=frozenset(), compare=False)

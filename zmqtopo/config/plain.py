@@ -60,6 +60,20 @@ def dump(topology: Topology) -> str:
     return written
 
 
+def plain_option(name: str, value: OptionValue) -> Value:
+    """Return the value of a socket option as a file says it: times have a unit. It may be a secret."""
+    if isinstance(value, File):
+        return {"file": _text(value.path)}
+    if isinstance(value, tuple):
+        return [_text(item) if isinstance(item, str) else item for item in value]
+    if isinstance(value, str):
+        return _text(value)
+    unit = option_rules()[name].get("x-unit")
+    if unit in ("ms", "s") and isinstance(value, int) and value > 0:
+        return f"{value}{unit}" if unit == "s" else _time(value / 1000)
+    return value
+
+
 def _device(device: Device, topology: Topology) -> dict[str, Any]:
     restart = device.restart
     return _filled({
@@ -92,7 +106,7 @@ def _socket(socket: Socket, device: Device, topology: Topology) -> dict[str, Any
         "type": socket.type,
         **_ends(socket, device, topology),
         "options": {name: _secret(f"{device.name}_{socket.role}_{name}") if _is_secret(name, value)
-                    else _option(name, value) for name, value in socket.options.items()},
+                    else plain_option(name, value) for name, value in socket.options.items()},
     }
     if isinstance(socket, MonSocket):
         told["prefix"] = {"in": _octets(socket.prefix_in), "out": _octets(socket.prefix_out)}
@@ -118,19 +132,6 @@ def _is_secret(name: str, value: OptionValue) -> bool:
 def _secret(name: str) -> str:
     variable = re.sub("[^A-Z0-9]", "_", f"zmqtopo_{name}".upper())
     return f"${{{variable}:?a secret, which zmqtopo config does not show}}"
-
-
-def _option(name: str, value: OptionValue) -> Value:
-    if isinstance(value, File):
-        return {"file": _text(value.path)}
-    if isinstance(value, tuple):
-        return [_text(item) if isinstance(item, str) else item for item in value]
-    if isinstance(value, str):
-        return _text(value)
-    unit = option_rules()[name].get("x-unit")
-    if unit in ("ms", "s") and isinstance(value, int) and value > 0:
-        return f"{value}{unit}" if unit == "s" else _time(value / 1000)
-    return value
 
 
 def _time(seconds: float) -> str | float:

@@ -22,6 +22,13 @@ def nearest(reference: Reference, seen_from: Device | Peer, topology: Topology,
     None where there is no such socket, where it binds nothing that can be reached, or where the
     system chooses the address and ``bound`` does not say it.
     """
+    best = chosen(reference, seen_from, topology, bound)
+    return None if best is None or best.is_system_port else best.reachable()
+
+
+def chosen(reference: Reference, seen_from: Device | Peer, topology: Topology,
+           bound: Bound | None = None) -> Endpoint | None:
+    """As :func:`nearest`, but the endpoint as it is bound: with its wildcard host, or the system's choice."""
     device = topology.devices.get(reference.device)
     socket = device.socket(reference.socket) if device else None
     if device is None or socket is None:
@@ -30,10 +37,7 @@ def nearest(reference: Reference, seen_from: Device | Peer, topology: Topology,
     declared = [a.endpoint for a in socket.bind] if known is None else [_parsed(text) for text in known]
     together = isinstance(seen_from, Device) and seen_from.process == device.process
     ends = [e for e in declared if e is not None and (together or e.transport != "inproc")]
-    if not ends:
-        return None
-    best = min(ends, key=lambda e: _NEARNESS.get(e.transport, 3))  # the first of equals
-    return None if best.is_system_port else best.reachable()
+    return min(ends, key=lambda e: _NEARNESS.get(e.transport, 3), default=None)  # the first of equals
 
 
 def _parsed(text: str) -> Endpoint | None:

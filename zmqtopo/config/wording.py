@@ -40,7 +40,9 @@ def closest(word: str, candidates: Iterable[str]) -> str | None:
     letters = sorted(word)
     found = [s for s in spelled if len(s) == len(word) and sorted(s) == letters]
     found = found or get_close_matches(word, spelled, n=1, cutoff=0.6)
-    return spelled[found[0]] if found else None
+    if not found and len(word) >= 3:
+        found = [s for s in spelled if s.startswith(word)]  # an abbreviation, such as desc
+    return spelled[found[0]] if len(found) == 1 else None
 
 
 class Guesses:

@@ -76,8 +76,8 @@ def test_defaults() -> None:
     assert device.in_.options == {"linger": 5000}
     assert device.in_.bind == (address("tcp://*:5559"),)
     assert device.in_.bind[0].endpoint == parse("tcp://*:5559")
-    assert not device.damaged
-    assert not device.in_.damaged
+    assert not device.unread
+    assert not device.in_.unread
 
 
 def test_everything() -> None:
@@ -184,7 +184,7 @@ def test_unset_variables() -> None:
     assert [(p.rule, p.severity) for p in loaded.problems] == [("undefined-variable", "warning")] * 3
     assert loaded.topology is not None
     device = loaded.topology.devices["d"]
-    assert (device.type, device.damaged, device.in_.damaged, device.out.damaged) == ("", True, True, False)
+    assert (device.type, device.unread, device.in_.unread, device.out.unread) == ("", {"type"}, {"bind"}, set())
     assert device.in_.bind == ()
     strict = read_text(text, environ={}, strict_variables=True)
     assert {p.severity for p in strict.problems} == {"error"}
@@ -205,13 +205,42 @@ peers:
                              "bad-value", "wrong-type"]
     assert loaded.topology is not None
     a, b, c, d = loaded.topology.devices.values()
-    assert (a.type, a.damaged, a.in_.type, a.in_.damaged, a.out.damaged) == ("", True, "", True, True)
+    assert (a.type, a.unread, a.in_.type, a.in_.unread, a.out.unread) == ("", {"type"}, "", set(), {"bind"})
     assert [x.text for x in a.in_.bind] == ["tcp://*:5001"]
-    assert (b.type, b.damaged, b.in_.damaged, b.out.damaged, b.mon) == ("", True, True, True, None)
-    assert (c.damaged, c.in_.damaged, c.out.damaged) == (False, False, True)
+    assert (b.type, b.mon) == ("", None)
+    assert b.unread > {"type", "in", "out", "mon", "run"}
+    assert b.in_.unread == b.out.unread == {"type", "bind", "connect", "options"}
+    assert (c.unread, c.in_.unread, c.out.unread) == (set(), set(), {"bind"})
     assert [x.text for x in c.out.bind] == ["tcp://*:5004"]
-    assert (d.damaged, d.in_.damaged, d.out.damaged) == (True, False, True)
-    assert [(p.type, p.damaged) for p in loaded.topology.peers.values()] == [("", True), ("", True)]
+    assert (d.unread, d.in_.unread, d.out.unread) == ({"out"}, set(), b.out.unread)
+    p, q = loaded.topology.peers.values()
+    assert (p.type, p.unread, q.type) == ("", {"type"}, "")
+    assert q.unread > {"type", "bind", "connect"}
+
+
+@pytest.mark.parametrize(("device", "unread"), [
+    ("mno: {bind: tcp://*:5003}", {"mon"}),
+    ("rnu: thread", {"run"}),
+    ("colour: red", {"description", "run", "mon", "restart", "stop_timeout", "graph"}),
+    ("x-colour: red", set()),
+    ("restart: {polcy: always}", set()),
+])
+def test_an_unknown_key_may_be_a_known_one_that_is_not_there(device: str, unread: set[str]) -> None:
+    text = f"devices:\n  a:\n    type: queue\n    in: {{}}\n    out: {{}}\n    {device}\n"
+    topology = read_text(text).topology
+    assert topology is not None
+    assert topology.devices["a"].unread - {"colour"} == unread
+
+
+@pytest.mark.parametrize(("defaults", "own", "unread"), [
+    ("{run: proces}", "", True), ("{run: proces}", ", run: process", False), ("{rnu: process}", "", True),
+    ("5", "", True), ("{stop_timeout: 1s}", "", False),
+])
+def test_what_the_defaults_say_may_be_unread(defaults: str, own: str, unread: bool) -> None:
+    text = f"defaults: {defaults}\ndevices: {{a: {{type: queue, in: {{}}, out: {{}}{own}}}}}\n"
+    topology = read_text(text).topology
+    assert topology is not None
+    assert ("run" in topology.devices["a"].unread) is unread
 
 
 def test_mon_is_kept_and_missed_without_a_finding_here() -> None:
