@@ -10,7 +10,7 @@ from zmqtopo.config.wording import LONGEST, Guesses, closest, listing, quote, wi
 @pytest.mark.parametrize(("word", "candidates", "found"), [
     ("bnid", ["bind", "connect"], "bind"), ("TCP_KEEPALIVE", ["tcp_keepalive"], "tcp_keepalive"),
     ("socket_pair", ["socket-pair", "pair"], "socket-pair"), ("zzz", ["bind"], None), ("x", [], None),
-    ("desc", ["description", "type"], "description"), ("desc", ["descriptions", "described"], None),
+    ("desc", ["description", "type"], "description"), ("des", ["description", "destination"], None),
     ("a" * 61, ["a" * 61], None), ("bnid", ["b" * 10_000_000, "bind"], "bind"),
 ])
 def test_closest(word: str, candidates: list[str], found: str | None) -> None:
