@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -31,6 +31,9 @@ BLOCK_SIZE: int = _loop.BLOCK_SIZE
 Overflow = Literal["drop", "block"]
 """What happens to a copy that a PUSH, PAIR or DEALER monitor cannot take: it is lost, or its direction waits."""
 
+Attend = Callable[[], tuple[bytes | None, bytes | None, bool] | None]
+"""Called in the loop's thread; None, or the prefixes and whether a full monitor blocks, from now on."""
+
 
 def relay(
     in_socket: zmq.Socket[Any],
@@ -43,6 +46,7 @@ def relay(
     prefix_out: bytes | None = None,
     overflow: Overflow = "block",
     new_monitor: bool = False,
+    attend: Attend | None = None,
 ) -> bool:
     """Run the loop on these sockets in this thread until it is told to stop; the GIL is free meanwhile.
 
@@ -50,7 +54,9 @@ def relay(
     error, a signal handler that raises (in the main thread) or the end of the context ends it. ``block`` takes the
     counters (see `zmqtopo.devices.counters`). A prefix of None sends copies to the monitor without a first frame.
     With ``new_monitor``, for a socket that nobody has received from, a monitor of type XPUB is sent nothing while
-    nobody subscribes.
+    nobody subscribes. ``attend`` is called in this thread, between two messages, for each byte c on ``control``, which
+    is answered when it has returned; what it raises ends the loop. It may do with the sockets what only the thread
+    that uses them may: connect, disconnect, set options.
 
     Returns whether it was told to end at once. Raises zmq.ContextTerminated when the context ends, and zmq.ZMQError
     with errno and the socket's role for any other error of libzmq.
@@ -70,6 +76,7 @@ def relay(
             overflow == "block",
             new_monitor,
             wakeup,
+            attend,
         )
     if errno == zmq.ETERM:
         raise zmq.ContextTerminated

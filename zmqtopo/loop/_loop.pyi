@@ -1,5 +1,6 @@
 """Types of the compiled loop; tests compare them with the module."""
 
+from collections.abc import Callable
 from typing import Final
 
 BLOCK_SIZE: Final[int]
@@ -18,4 +19,5 @@ def run(
     mon_blocks: bool,
     mon_counts: bool,
     wakeup: int,
+    attend: Callable[[], tuple[bytes | None, bytes | None, bool] | None] | None,
 ) -> tuple[int, int, bool]: ...

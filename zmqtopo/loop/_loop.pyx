@@ -1,9 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The broker loop: whole messages between two sockets, both ways, with copies for a third.
 
-One turn moves a burst of messages in each direction and then looks at the control socket; only when nothing moved
-does the loop sleep, in one poll(2) on every socket, until something can. Sends never wait, so a direction whose
-destination is full keeps its message in hand while the other direction goes on.
+One turn moves a burst of messages in each direction that is not idle. After so much work the loop looks at the control
+socket; when both directions are idle it sleeps, in one poll(2) on every socket, until one stirs. Sends never wait: a
+direction whose destination is full keeps its messages in hand and is idle, while the other direction goes on.
 
 The parts: libzmq.pxd is the C interface, state.pxd what the loop keeps, message.pxi how one message goes, sleep.pxi
 how it waits. They are included, not imported, so that the C compiler sees the whole message path at once.
@@ -53,36 +53,36 @@ include "sleep.pxi"
 
 # ---- many messages -----------------------------------------------------------------------------------------------
 
-cdef int burst(Loop *loop, Direction *d) noexcept nogil:
-    """Move messages until the source is dry, the destination full or the burst long; the number moved, -1 on error."""
-    cdef int moved = 0
-    cdef int64_t now, size, budget = BURST_BYTES
+cdef int burst(Loop *loop, Direction *d, Direction *other) noexcept nogil:
+    """Move messages until the source is dry, the way full or the burst long; -1 on error."""
+    cdef int64_t now, cost, work = 0
     cdef int64_t copies = loop.monitor.counters[MESSAGES]
+    cdef int batch = 1      # a message that comes alone goes at once
     cdef Result result = DONE
-    while moved < BURST_MESSAGES and budget > 0:
+    while work < BURST:
         if d.step == EMPTY:
-            if d.drained:
-                break
-            result = receive(loop, d)
+            result = LATER if d.drained else fill(loop, d, batch)
             if result != DONE:
                 break
-            d.step = TO_DESTINATION
-            if loop.stopping:
-                note_peer(d)
-        size = message_size(&d.message)
-        result = deliver(loop, d, size)
+            batch = min(2 * batch, d.batch)
+        cost = d.messages[d.sent].size + MESSAGE_WORK
+        result = deliver(loop, d)
         if result != DONE:
             break
-        moved += 1
-        budget -= size
+        work += cost
     if result == FAIL:
         return -1
-    if moved:
+    d.idle = result == LATER
+    if work:
+        loop.work += work
+        # Sending on a socket takes in what its peers have signalled: its descriptor may not tell of it any more.
+        other.idle = not other.open
         now = clock_ns(CLOCK_REALTIME)
+        d.counters[LAST] = now
         if loop.monitor.counters[MESSAGES] != copies:
             loop.monitor.counters[LAST] = now
-        d.counters[LAST] = now
-    return moved
+            loop.monitor.asked = loop.monitor.counts
+    return 0
 
 
 cdef int read_subscriptions(Loop *loop) noexcept nogil:
@@ -90,6 +90,7 @@ cdef int read_subscriptions(Loop *loop) noexcept nogil:
     cdef zmq_msg_t msg
     cdef int rc, err = 0
     cdef char *data
+    loop.monitor.asked = False
     zmq.msg_init(&msg)
     while True:
         rc = zmq.msg_recv(&msg, loop.monitor.socket, DONTWAIT)
@@ -111,30 +112,33 @@ cdef int read_subscriptions(Loop *loop) noexcept nogil:
 
 
 cdef inline void note_peer(Direction *d) noexcept nogil:
-    """Count the peer of the message in hand if it is its first since the stop, and begin to count the time anew.
+    """Count the peer of the message just received if it is its first since the stop, and begin to count the time anew.
 
     libzmq takes from its peers in turn, so those of which it holds something are soon known; of others the I/O thread
     has yet to read what the kernel holds. (Peers that came one after the other by one descriptor count as one.)
     """
-    cdef int fd = zmq.msg_get(&d.message.items[d.message.size - 1], PROPERTY_SRCFD)
+    cdef int fd = zmq.msg_get(&d.hand.items[d.hand.size - 1], PROPERTY_SRCFD)
     if 0 <= fd < <int>(8 * sizeof(d.seen)) and not d.seen[fd // 8] & (1 << fd % 8):
         d.seen[fd // 8] |= 1 << fd % 8
         d.peers += 1
         d.drain_time = 0
 
 
-cdef int drain_burst(Loop *loop, Direction *d) noexcept nogil:
+cdef int drain(Loop *loop, Direction *d, Direction *other) noexcept nogil:
     """A burst that keeps account of how much a stop has already passed on.
 
     What had been received when the stop came is at most the receive HWM of each peer. The source runs dry behind it
     unless producers go on as fast as the loop: then the time spent moving ends it, once no new peer turns up.
     """
-    cdef int64_t now, start = clock_ns(CLOCK_MONOTONIC)
-    cdef int moved
+    cdef int64_t now, moved, start = clock_ns(CLOCK_MONOTONIC)
     d.drained = d.drained or not d.open
     if d.drained and d.step == EMPTY:
+        d.idle = True
         return 0
-    moved = burst(loop, d)
+    moved = d.counters[MESSAGES] + d.counters[DROPPED]
+    if burst(loop, d, other) < 0:
+        return -1
+    moved = d.counters[MESSAGES] + d.counters[DROPPED] - moved
     now = clock_ns(CLOCK_MONOTONIC)
     d.drain_count += moved
     d.drain_time += now - start
@@ -146,34 +150,35 @@ cdef int drain_burst(Loop *loop, Direction *d) noexcept nogil:
         d.drained = True
     if d.drain_time > DRAIN_TIME and d.drain_count // max(d.peers, 1) >= d.drain_least:
         d.drained = True
-    return moved
+    return 0
+
+
+cdef int turn(Loop *loop, Direction *d, Direction *other) noexcept nogil:
+    """What a direction does in its turn; -1 on error."""
+    if loop.stopping:
+        return drain(loop, d, other)
+    return 0 if d.idle else burst(loop, d, other)
 
 
 cdef int cycle(Loop *loop) except -2 nogil:
     """Turn until told to end (0) or an error ends it (-1)."""
-    cdef int forward = 0, back = 0
-    while True:
-        if loop.monitor.counts and read_subscriptions(loop) < 0:
+    cdef int rc = 0
+    while not loop.now:
+        if loop.monitor.asked and read_subscriptions(loop) < 0:
             return -1
-        if loop.paused:
-            forward = back = 0
-        elif loop.stopping:
-            forward = drain_burst(loop, &loop.forward)
-            back = drain_burst(loop, &loop.back)
+        if not loop.paused:
+            if turn(loop, &loop.forward, &loop.back) < 0 or turn(loop, &loop.back, &loop.forward) < 0:
+                return -1
             if (
-                loop.forward.drained and loop.forward.step == EMPTY
+                loop.stopping
+                and loop.forward.drained and loop.forward.step == EMPTY
                 and loop.back.drained and loop.back.step == EMPTY
             ):
                 return 0
-        else:
-            forward = burst(loop, &loop.forward)
-            back = burst(loop, &loop.back) if loop.back.open else 0
-        if forward < 0 or back < 0:
-            return -1
-        if wait(loop, forward == 0 and back == 0) < 0:
-            return -1
-        if loop.now:
-            return 0
+        rc = look(loop)
+        if rc < 0:
+            return rc
+    return 0
 
 
 # ---- from Python -------------------------------------------------------------------------------------------------
@@ -186,20 +191,31 @@ cdef int int_option(void *socket, int option) noexcept nogil:
 
 
 cdef void set_direction(Loop *loop, Direction *d, int source_role, int destination_role) noexcept nogil:
+    cdef int hwm
     d.source_role = source_role
     d.destination_role = destination_role
     d.source = loop.sockets[source_role]
     d.destination = loop.sockets[destination_role]
     d.source_type = int_option(d.source, OPT_TYPE)
     d.destination_type = int_option(d.destination, OPT_TYPE)
+    hwm = int_option(d.source, OPT_RCVHWM)
     # 0 is no limit: anything may have been received.
-    d.drain_least = int_option(d.source, OPT_RCVHWM) or INT64_MAX
+    d.drain_least = hwm or INT64_MAX
+    # Whoever wants few messages in a socket does not want many in hand.
+    d.batch = min(hwm, BATCH) if hwm else BATCH
     d.swap = d.source_type == ROUTER and d.destination_type == ROUTER and d.source != d.destination
     d.open = True
 
 
+cdef void set_monitor_blocks(Loop *loop, bint blocks) noexcept nogil:
+    # PUB and XPUB never slow the devices they watch, XPUB_NODROP or not.
+    loop.monitor.blocks = blocks and loop.monitor.type != PUB and loop.monitor.type != XPUB
+
+
 cdef int set_prefix(Direction *d, object prefix) except -1:
     cdef Py_ssize_t size
+    if d.has_prefix:
+        zmq.msg_close(&d.prefix)
     zmq.msg_init(&d.prefix)
     d.has_prefix = prefix is not None
     if d.has_prefix:
@@ -212,13 +228,13 @@ cdef int set_prefix(Direction *d, object prefix) except -1:
 
 cdef void give_up(Loop *loop, Direction *d) noexcept nogil:
     """Count what is still in hand as dropped and free it."""
-    if d.step == TO_DESTINATION:
-        d.counters[DROPPED] += 1
-        unblock(d.counters)
-    elif d.step == TO_MONITOR:
+    d.counters[DROPPED] += d.received - d.sent
+    unblock(d.counters)
+    if d.step == TO_MONITOR:
+        d.counters[DROPPED] -= 1
         loop.monitor.counters[DROPPED] += 1
         unblock(loop.monitor.counters)
-    release(&d.message)
+    release(&d.hand)
     release(&d.copy)
     zmq.msg_close(&d.prefix)
 
@@ -264,6 +280,7 @@ def run(
     bint mon_blocks,
     bint mon_counts,
     int wakeup,
+    object attend,
 ):
     """Move messages between two sockets until told to stop; the GIL is free meanwhile.
 
@@ -274,7 +291,9 @@ def run(
     of None sends the monitor copies without one. ``mon_blocks`` lets a monitor that is full stop its direction;
     ``mon_counts`` says that nobody has received from it, so that an XPUB without subscribers is sent nothing.
     ``wakeup`` is for Python's main thread: a descriptor, not blocking, that turns readable when a signal has come
-    (`signal.set_wakeup_fd`), or -1. Then Python's handlers run, and what they raise ends the loop.
+    (`signal.set_wakeup_fd`), or -1. Then Python's handlers run, and what they raise ends the loop. ``attend`` is None
+    or what the byte c(all) calls in this thread, between two messages: it may do with the sockets what only their
+    thread may, and returns None or (prefix_in, prefix_out, mon_blocks) for the copies from now on.
 
     Returns (errno, role, now): an error and the role 0 in, 1 out, 2 mon of its socket, or errno 0 when told to stop,
     and whether that was to be at once. Raises ValueError for a socket that is not open or a block that is too small.
@@ -291,17 +310,23 @@ def run(
             raise ValueError(f"block must have {BLOCK_SIZE} bytes")
         words = <int64_t *>view.buf
         loop.state = words
-        loop.control = control
-        loop.wakeup = wakeup
+        loop.attend = <void *>attend if attend is not None else NULL
         loop.sockets[0] = <void *>in_socket
         loop.sockets[1] = <void *>out_socket
         loop.sockets[2] = <void *>mon_socket
+        for role in range(POLLED):
+            loop.polled[role].fd = -1
+            loop.polled[role].events = POLLIN
         for role in range(3):
-            if loop.sockets[role] != NULL:
-                loop.fds[role] = int_option(loop.sockets[role], OPT_FD)
-        set_direction(&loop, &loop.forward, 0, 1)
+            # The same socket twice is an echo: it stirs as in.
+            if loop.sockets[role] != NULL and not (role == 1 and in_socket == out_socket):
+                loop.polled[role].fd = int_option(loop.sockets[role], OPT_FD)
+        loop.polled[CONTROL].fd = control
+        loop.polled[WAKEUP].fd = wakeup
+        set_direction(&loop, &loop.forward, 0, 1 if in_socket != out_socket else 0)
         set_direction(&loop, &loop.back, 1, 0)
         loop.back.open = in_socket != out_socket
+        loop.back.idle = not loop.back.open
         loop.forward.counters = words + LINE
         loop.back.counters = words + 2 * LINE
         loop.monitor.counters = words + 3 * LINE
@@ -310,9 +335,8 @@ def run(
         loop.monitor.socket = loop.sockets[2]
         if mon_socket:
             loop.monitor.type = int_option(loop.monitor.socket, OPT_TYPE)
-            # PUB and XPUB never slow the devices they watch, XPUB_NODROP or not.
-            loop.monitor.counts = mon_counts and loop.monitor.type == XPUB
-            loop.monitor.blocks = mon_blocks and loop.monitor.type != PUB and loop.monitor.type != XPUB
+            loop.monitor.counts = loop.monitor.asked = mon_counts and loop.monitor.type == XPUB
+            set_monitor_blocks(&loop, mon_blocks)
         set_prefix(&loop.forward, prefix_in)
         set_prefix(&loop.back, prefix_out)
         loop.state[0] = RUNNING

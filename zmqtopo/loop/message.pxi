@@ -18,12 +18,11 @@ cdef int grow(Frames *frames) noexcept nogil:
     return 0
 
 
-cdef void clear(Frames *frames) noexcept nogil:
+cdef void clear(zmq_msg_t *frames, size_t count) noexcept nogil:
     cdef size_t i
-    for i in range(frames.size):
-        zmq.msg_close(&frames.items[i])
-        zmq.msg_init(&frames.items[i])
-    frames.size = 0
+    for i in range(count):
+        zmq.msg_close(&frames[i])
+        zmq.msg_init(&frames[i])
 
 
 cdef void release(Frames *frames) noexcept nogil:
@@ -33,30 +32,24 @@ cdef void release(Frames *frames) noexcept nogil:
     free(frames.items)
 
 
-cdef inline int64_t message_size(Frames *m) noexcept nogil:
-    cdef int64_t size = 0
-    cdef size_t i
-    for i in range(m.size):
-        size += zmq.msg_size(&m.items[i])
-    return size
-
-
 # ---- one message -------------------------------------------------------------------------------------------------
 
-cdef Result receive(Loop *loop, Direction *d) noexcept nogil:
-    """Take one whole message from the source into hand.
+cdef inline Result receive(Loop *loop, Direction *d) noexcept nogil:
+    """Take one more whole message from the source into hand.
 
     libzmq delivers all frames of a message or none (zmq_msg_recv), so only the first can be missing.
     """
-    cdef Frames *m = &d.message
+    cdef Frames *hand = &d.hand
+    cdef size_t first = hand.size
+    cdef int64_t size = 0
     cdef zmq_msg_t *frame
-    cdef zmq_msg_t spare
-    cdef int err
+    cdef int rc, err
     while True:
-        if m.size == m.capacity and grow(m):
+        if hand.size == hand.capacity and grow(hand):
             return fail(loop, ENOMEM, d.source_role)
-        frame = &m.items[m.size]
-        if zmq.msg_recv(frame, d.source, DONTWAIT) < 0:
+        frame = &hand.items[hand.size]
+        rc = zmq.msg_recv(frame, d.source, DONTWAIT)
+        if rc < 0:
             err = zmq.zmq_errno()
             if err == EINTR:
                 continue
@@ -66,19 +59,58 @@ cdef Result receive(Loop *loop, Direction *d) noexcept nogil:
                 d.open = False
                 return LATER
             return fail(loop, err, d.source_role)
-        m.size += 1
+        hand.size += 1
+        size += rc
         if not zmq.msg_more(frame):
             break
-    if d.swap and m.size > 1:
-        zmq.msg_init(&spare)
-        zmq.msg_move(&spare, &m.items[0])
-        zmq.msg_move(&m.items[0], &m.items[1])
-        zmq.msg_move(&m.items[1], &spare)
-        zmq.msg_close(&spare)
+    if d.swap and hand.size - first > 1:
+        swap(&hand.items[first], &hand.items[first + 1])
+    d.messages[d.received].frames = hand.size - first
+    d.messages[d.received].size = size
+    d.received += 1
     return DONE
 
 
-cdef Result send(Loop *loop, Frames *m, void *socket, int socket_type, int role) noexcept nogil:
+cdef void swap(zmq_msg_t *one, zmq_msg_t *other) noexcept nogil:
+    cdef zmq_msg_t spare
+    zmq.msg_init(&spare)
+    zmq.msg_move(&spare, one)
+    zmq.msg_move(one, other)
+    zmq.msg_move(other, &spare)
+    zmq.msg_close(&spare)
+
+
+cdef Result fill(Loop *loop, Direction *d, int most) noexcept nogil:
+    """Take up to so many messages from the source into the empty hand; LATER when there is none."""
+    cdef int64_t bytes = 0
+    cdef Result result = DONE
+    while result == DONE and d.received < most and bytes < BATCH_BYTES:
+        result = receive(loop, d)
+        if result == DONE:
+            bytes += d.messages[d.received - 1].size
+            if loop.stopping:
+                note_peer(d)
+    if d.received and result != FAIL:
+        d.step = TO_DESTINATION
+        return DONE
+    return result
+
+
+cdef inline void advance(Direction *d) noexcept nogil:
+    """Go on to the next message in hand."""
+    d.first += d.messages[d.sent].frames
+    d.sent += 1
+    if d.sent < d.received:
+        d.step = TO_DESTINATION
+    else:
+        d.step = EMPTY
+        d.received = d.sent = 0
+        d.first = d.hand.size = 0
+
+
+cdef inline Result send(
+    Loop *loop, zmq_msg_t *frames, size_t count, void *socket, int socket_type, int role
+) noexcept nogil:
     """Give a socket the whole message or nothing of it; DONE leaves its frames empty.
 
     The high-water mark counts messages, so a socket that has taken the first frame takes the others. When one is
@@ -87,11 +119,11 @@ cdef Result send(Loop *loop, Frames *m, void *socket, int socket_type, int role)
     cdef size_t i
     cdef int rc, err, flags
     cdef bint broken = False
-    for i in range(m.size):
-        flags = DONTWAIT | SNDMORE if i + 1 < m.size else DONTWAIT
-        rc = zmq.msg_send(&m.items[i], socket, flags)
+    for i in range(count):
+        flags = DONTWAIT | SNDMORE if i + 1 < count else DONTWAIT
+        rc = zmq.msg_send(&frames[i], socket, flags)
         while rc < 0 and zmq.zmq_errno() == EINTR:
-            rc = zmq.msg_send(&m.items[i], socket, flags)
+            rc = zmq.msg_send(&frames[i], socket, flags)
         if rc >= 0:
             continue
         err = zmq.zmq_errno()
@@ -114,44 +146,10 @@ cdef Result send(Loop *loop, Frames *m, void *socket, int socket_type, int role)
     return DROP if broken else DONE
 
 
-cdef Result show(Loop *loop, Direction *d) noexcept nogil:
-    """Give the monitor its copy of the message that has just gone."""
-    cdef Monitor *mon = &loop.monitor
-    cdef Frames *m = &d.copy
-    cdef int64_t size = message_size(m)
-    cdef Result result = send(loop, m, mon.socket, mon.type, 2)
-    if result == FAIL:
-        return FAIL
-    if result == LATER and mon.blocks:
-        if not mon.counters[BLOCKED_SINCE]:
-            mon.counters[BLOCKED] += 1
-            mon.counters[BLOCKED_SINCE] = clock_ns(CLOCK_MONOTONIC)
-        return LATER
-    unblock(mon.counters)
-    if result == DONE:
-        mon.counters[MESSAGES] += 1
-        mon.counters[BYTES] += size
-        m.size = 0
-    else:
-        mon.counters[DROPPED] += 1
-        clear(m)
-    d.step = EMPTY
-    return DONE
-
-
-cdef int copy_for_monitor(Direction *d) noexcept nogil:
-    """Fill ``d.copy`` with the prefix and the frames; libzmq shares the bytes of large frames."""
-    cdef Frames *to = &d.copy
-    cdef size_t i, shift = 1 if d.has_prefix else 0
-    while to.capacity < d.message.size + shift:
-        if grow(to):
-            return ENOMEM
-    if d.has_prefix:
-        zmq.msg_copy(&to.items[0], &d.prefix)
-    for i in range(d.message.size):
-        zmq.msg_copy(&to.items[i + shift], &d.message.items[i])
-    to.size = d.message.size + shift
-    return 0
+cdef inline void block(int64_t *counters) noexcept nogil:
+    if not counters[BLOCKED_SINCE]:
+        counters[BLOCKED] += 1
+        counters[BLOCKED_SINCE] = clock_ns(CLOCK_MONOTONIC)
 
 
 cdef inline void unblock(int64_t *counters) noexcept nogil:
@@ -160,34 +158,77 @@ cdef inline void unblock(int64_t *counters) noexcept nogil:
         counters[BLOCKED_SINCE] = 0
 
 
-cdef Result deliver(Loop *loop, Direction *d, int64_t size) noexcept nogil:
-    """Pass on the message in hand; LATER when its destination or the monitor cannot take it yet."""
+cdef int copy_for_monitor(Direction *d, zmq_msg_t *frames, size_t count) noexcept nogil:
+    """Fill ``d.copy`` with the prefix and the frames; libzmq shares the bytes of large frames."""
+    cdef Frames *to = &d.copy
+    cdef size_t i, shift = 1 if d.has_prefix else 0
+    while to.capacity < count + shift:
+        if grow(to):
+            return ENOMEM
+    if d.has_prefix:
+        zmq.msg_copy(&to.items[0], &d.prefix)
+    for i in range(count):
+        zmq.msg_copy(&to.items[i + shift], &frames[i])
+    to.size = count + shift
+    return 0
+
+
+cdef void drop_copy(Direction *d) noexcept nogil:
+    clear(d.copy.items, d.copy.size)
+    d.copy.size = 0
+
+
+cdef Result show(Loop *loop, Direction *d) noexcept nogil:
+    """Give the monitor its copy of the message that has just gone."""
     cdef Monitor *mon = &loop.monitor
+    cdef Result result = send(loop, d.copy.items, d.copy.size, mon.socket, mon.type, 2)
+    if result == FAIL:
+        return FAIL
+    if result == LATER and mon.blocks:
+        block(mon.counters)
+        return LATER
+    unblock(mon.counters)
+    if result == DONE:
+        mon.counters[MESSAGES] += 1
+        mon.counters[BYTES] += d.messages[d.sent].size
+        if d.has_prefix:
+            mon.counters[BYTES] += <int64_t>zmq.msg_size(&d.prefix)
+        d.copy.size = 0
+    else:
+        mon.counters[DROPPED] += 1
+        drop_copy(d)
+    return DONE
+
+
+cdef inline Result deliver(Loop *loop, Direction *d) noexcept nogil:
+    """Pass on the first message in hand; LATER when its destination or the monitor cannot take it yet."""
+    cdef Monitor *mon = &loop.monitor
+    cdef zmq_msg_t *frames = &d.hand.items[d.first]
+    cdef Message *message = &d.messages[d.sent]
     cdef Result result
     if d.step == TO_DESTINATION:
         # Sending empties frames, so the copy comes first; a message that waits keeps the copy it has.
         if mon.socket != NULL and d.copy.size == 0 and (not mon.counts or mon.subscriptions > 0):
-            if copy_for_monitor(d):
+            if copy_for_monitor(d, frames, message.frames):
                 return fail(loop, ENOMEM, 2)
-        result = send(loop, &d.message, d.destination, d.destination_type, d.destination_role)
+        result = send(loop, frames, message.frames, d.destination, d.destination_type, d.destination_role)
         if result == FAIL:
             return FAIL
         if result == LATER:
-            if not d.counters[BLOCKED_SINCE]:
-                d.counters[BLOCKED] += 1
-                d.counters[BLOCKED_SINCE] = clock_ns(CLOCK_MONOTONIC)
+            block(d.counters)
             return LATER
         unblock(d.counters)
         if result == DONE:
             d.counters[MESSAGES] += 1
-            d.counters[BYTES] += size
-            d.message.size = 0
-            d.step = TO_MONITOR if d.copy.size else EMPTY
+            d.counters[BYTES] += message.size
         else:
             d.counters[DROPPED] += 1
-            clear(&d.message)
-            clear(&d.copy)
-            d.step = EMPTY
-    if d.step == TO_MONITOR:
-        return show(loop, d)
+            clear(frames, message.frames)
+            drop_copy(d)
+        d.step = TO_MONITOR
+    if d.copy.size:
+        result = show(loop, d)
+        if result != DONE:
+            return result
+    advance(d)
     return DONE

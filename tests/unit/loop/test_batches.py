@@ -1,0 +1,62 @@
+"""Many messages in hand at a time: none is lost, none comes twice, and a small HWM keeps its meaning."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import zmq
+
+from zmqtopo.devices import ThreadDevice, ThreadMonitoredQueue
+
+
+@pytest.mark.parametrize("hwm", [1, 2, 64, 1000])
+def test_a_full_destination_holds_what_the_sockets_may(net: Any, hwm: int) -> None:
+    """A direction never has more in hand than its source may hold, and 64 at most."""
+    push, in_address = net.end(zmq.PUSH, "inproc", sndhwm=1)
+    device = ThreadDevice(zmq.STREAMER, zmq.PULL, zmq.PUSH)
+    device.setsockopt_in(zmq.RCVHWM, hwm)
+    device.setsockopt_out(zmq.SNDHWM, hwm)
+    device.bind_out("inproc://out")
+    net.start(device, **{"in": in_address})
+    pull = net.socket(zmq.PULL, connect="inproc://out", rcvhwm=1)
+    sent = 0
+    while push.poll(200, zmq.POLLOUT):
+        push.send(b"%d" % sent)
+        sent += 1
+    # An inproc pipe holds the HWM of both its ends together; one message may wait in the device for its place.
+    assert 2 * (hwm + 1) <= sent <= 2 * (hwm + 1) + min(hwm, 64)
+    assert device.counters.in_to_out.blocked
+    assert net.receive_all(pull, sent) == [[b"%d" % i] for i in range(sent)]
+
+
+def test_frames_of_messages_that_wait_together_stay_apart(net: Any) -> None:
+    """Messages of one to five frames, empty ones among them, which stood in hand while nobody took them."""
+    messages = [[b"%d" % i, *[b""] * (i % 3), b"x" * (i % 50)][: 1 + i % 5] for i in range(5000)]
+    push, in_address = net.end(zmq.PUSH, "inproc", sndhwm=0)
+    device = ThreadMonitoredQueue(zmq.PULL, zmq.PUSH, zmq.PUSH, b"in", b"out")
+    device.setsockopt_out(zmq.SNDHWM, 50)
+    device.setsockopt_mon(zmq.SNDHWM, 20)
+    device.bind_out("inproc://out")
+    device.bind_mon("inproc://mon")
+    net.start(device, **{"in": in_address})
+    for message in messages:
+        push.send_multipart(message)
+    pull = net.socket(zmq.PULL, connect="inproc://out", rcvhwm=0)
+    mon = net.socket(zmq.PULL, connect="inproc://mon", rcvhwm=0)
+    assert net.receive_all(pull, len(messages)) == messages
+    assert net.receive_all(mon, len(messages)) == [[b"in", *message] for message in messages]
+
+
+def test_what_is_in_hand_at_a_forced_end_is_counted(net: Any) -> None:
+    push, in_address = net.end(zmq.PUSH, "inproc", sndhwm=0)
+    device = ThreadDevice(zmq.STREAMER, zmq.PULL, zmq.PUSH)
+    device.bind_out("inproc://out")         # nobody takes anything
+    net.start(device, **{"in": in_address})
+    for _ in range(1000):
+        push.send(b"")
+    while not device.counters.in_to_out.blocked:
+        push.poll(1)
+    device.stop(0)
+    assert device.counters.in_to_out.messages == 0
+    assert device.counters.in_to_out.dropped == 1       # the first message of a burst goes alone
