@@ -15,14 +15,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zmqtopo.config.model import Topology
     from zmqtopo.config.problem import Problem, TopologyError
+    from zmqtopo.runtime.commands import CommandError
     from zmqtopo.runtime.running import Running, up
     from zmqtopo.runtime.supervisor import StartError
 
     __version__: str
 
-__all__ = ["Problem", "Running", "StartError", "Topology", "TopologyError", "__version__", "check", "load", "up"]
+__all__ = [
+    "CommandError", "Problem", "Running", "StartError", "Topology", "TopologyError",
+    "__version__", "check", "load", "up",
+]
 
 _HOMES = {
+    "CommandError": "zmqtopo.runtime.commands",
     "Problem": "zmqtopo.config.problem",
     "Running": "zmqtopo.runtime.running",
     "StartError": "zmqtopo.runtime.supervisor",

@@ -208,8 +208,9 @@ def test_in_another_thread_than_the_main_one(path: Path) -> None:
 
 def test_a_killed_worker_comes_back(running: zmqtopo.Running, net: Any) -> None:
     before = running.endpoints["work"]
-    worker = running._supervisor._workers["device work"]
-    os.kill(worker.pid, signal.SIGKILL)     # type: ignore[attr-defined]
+    pid = running.status[1].pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
     net.until(lambda: running.errors)
     assert "ended by SIGKILL" in running.errors["work"]
     net.until(lambda: running.states["work"] == "running")

@@ -13,6 +13,9 @@ from typing import Any, Literal
 from zmqtopo.loop import BLOCK_SIZE
 from zmqtopo.loop._loop import LINE_WORDS, STATES
 
+DROPPED = 2
+"""The word of a line that counts what was lost."""
+
 LoopState = Literal["running", "paused", "stopping", "stopped"]
 
 
@@ -68,6 +71,12 @@ class CounterBlock:
         """A snapshot; it never disturbs the loop."""
         words = self.memory.cast("q").tolist()
         return Counters(*(_flow(words[i : i + LINE_WORDS]) for i in range(LINE_WORDS, 4 * LINE_WORDS, LINE_WORDS)))
+
+    def add_dropped(self, *, in_to_out: int, out_to_in: int) -> None:
+        """Count messages that were lost when the loop had ended; while it runs these words are its own."""
+        words = self.memory.cast("q")
+        words[LINE_WORDS + DROPPED] += in_to_out
+        words[2 * LINE_WORDS + DROPPED] += out_to_in
 
     def copy(self) -> CounterBlock:
         """A block of this process with the same numbers."""

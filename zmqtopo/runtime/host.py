@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,16 +15,37 @@ from zmqtopo.config.model import ContextSettings, Device, Role
 from zmqtopo.devices.control import Control
 from zmqtopo.devices.counters import CounterBlock
 from zmqtopo.devices.ipc import IpcFile
-from zmqtopo.devices.sockets import AnySocket, bind, close, connect, open_socket
+from zmqtopo.devices.sockets import AnySocket, close, connect, open_socket
 from zmqtopo.loop import relay
+from zmqtopo.runtime.again import bind_again, make_folder_again
+from zmqtopo.runtime.leftover import count_leftover
 from zmqtopo.runtime.options import socket_options
-from zmqtopo.runtime.orders import Bind, Bound, Connect, End, Event, Failed, Order, Ready, Stop, Stopped
+from zmqtopo.runtime.orders import (
+    Bind,
+    Bound,
+    Connect,
+    End,
+    Event,
+    Failed,
+    Order,
+    Pause,
+    Paused,
+    Ready,
+    Reconnect,
+    Resume,
+    Resumed,
+    Stop,
+    Stopped,
+)
 
 SYSTEM_SOCKETS = 64
 """Sockets that a context is allowed beyond those of its devices."""
 
 LIBZMQ_MAX_SOCKETS = 1023
 """What libzmq allows a context when nobody says otherwise."""
+
+PATIENCE = 10.0
+"""Seconds after which a loop that does not answer is a fault of this program."""
 
 
 @dataclass
@@ -36,8 +58,16 @@ class _Running:
     ipc_files: list[IpcFile] = field(default_factory=list)
     control: Control = field(default_factory=Control)
     thread: threading.Thread | None = None
+    reconnects: deque[Reconnect] = field(default_factory=deque)
     deadline: float | None = None
     """When a stop must be over, on the monotonic clock."""
+
+    def attend(self) -> None:
+        """What the loop calls in its own thread, the only one that may touch the sockets while it runs."""
+        while self.reconnects:
+            for role, addresses in self.reconnects.popleft().connects.items():
+                for address in addresses:
+                    connect(self.sockets[role], role, address)
 
     def close(self, *, now: bool = False) -> None:
         """Close the sockets; LINGER ends with the time that a stop was given."""
@@ -80,6 +110,12 @@ class Host:
                 self._guard(order.name, lambda: self._connect(order))
             case Stop():
                 self._stop(order)
+            case Pause(name):
+                self._ask(name, b"p", Paused(name))
+            case Resume(name):
+                self._ask(name, b"r", Resumed(name))
+            case Reconnect():
+                self._reconnect(order)
             case End():
                 self.end()
 
@@ -107,6 +143,7 @@ class Host:
 
     def _bind(self, order: Bind) -> None:
         device = order.device
+        before = device.name in self._blocks
         if device.name not in self._blocks:     # a restarted device goes on counting where it was
             block = order.block if isinstance(order.block, CounterBlock) else CounterBlock(fd=order.block)
             self._blocks[device.name] = block
@@ -115,9 +152,14 @@ class Host:
             running.sockets[socket.role] = open_socket(
                 self.context, socket.role, zmq.SocketType[socket.type], socket_options(socket)
             )
+            for address in set(order.binds[socket.role]) - {address.text for address in socket.bind}:
+                make_folder_again(address, closed_here=before)
         self._post(Bound(device.name, {
-            role: tuple(bind(socket, role, address, running.ipc_files) for address in order.binds[role])
-            for role, socket in running.sockets.items()
+            socket.role: tuple(
+                bind_again(running.sockets[socket.role], socket.role, address, running.ipc_files, closed_here=before)
+                for address in order.binds[socket.role]
+            )
+            for socket in device.sockets
         }))
 
     def _connect(self, order: Connect) -> None:
@@ -140,6 +182,21 @@ class Host:
             self._drop(order.name)
             self._post(Stopped(order.name))
 
+    def _ask(self, name: str, command: bytes, answer: Event) -> None:
+        """Tell a loop something and post ``answer`` when it has obeyed; one that has ended is an event of its own.
+
+        It obeys between two messages, so this does not wait for long.
+        """
+        running = self._devices.get(name)
+        if running is not None and running.thread is not None and running.control.ask(command, PATIENCE):
+            self._post(answer)
+
+    def _reconnect(self, order: Reconnect) -> None:
+        running = self._devices.get(order.name)
+        if running is not None and running.thread is not None:
+            running.reconnects.append(order)
+            running.control.send(b"c")
+
     def _drop(self, name: str) -> None:
         running = self._devices.pop(name, None)
         if running is not None:
@@ -158,7 +215,10 @@ class Host:
                 prefix_out=mon.prefix_out if mon else None,
                 overflow=mon.overflow if mon else "block",
                 new_monitor=True,
+                attend=running.attend,
             )
+            if now:
+                count_leftover(running.sockets, running.block)
             event = Stopped(name)
         except zmq.ContextTerminated:
             event = Stopped(name)

@@ -9,7 +9,7 @@ from zmqtopo.config.model import Device
 from zmqtopo.devices.counters import CounterBlock
 from zmqtopo.runtime.orders import Endpoints
 
-State = Literal["starting", "running", "backoff", "stopping", "stopped", "failed"]
+State = Literal["starting", "running", "paused", "backoff", "stopping", "stopped", "failed"]
 
 
 @dataclass
@@ -19,9 +19,12 @@ class Member:
     device: Device
     block: CounterBlock
     state: State = "starting"
+    wish: Literal["run", "pause", "stop"] = "run"
+    """What the operator wants of it, whatever it is doing now."""
     endpoints: Endpoints = field(default_factory=dict)
     error: str = ""
     restarts: int = 0
+    """How often it was started again because it had ended; what an operator has asked for does not count."""
     failures: int = 0
     """In a row, each before ``stable_after``."""
     since: float | None = None
@@ -32,8 +35,17 @@ class Member:
     """It shall stop when those that feed it have."""
     forced: bool = False
     """It has been told to end at once."""
+    connected: int = 0
+    """The turn in which it was last connected."""
+    closed: int = 0
+    """The turn in which its sockets were last closed."""
 
     @property
     def over(self) -> bool:
-        """Whether it has ended and will not run again."""
+        """Whether it has ended and will not run again by itself."""
         return self.state in ("stopped", "failed")
+
+    @property
+    def works(self) -> bool:
+        """Whether its loop is there, moving messages or paused."""
+        return self.state in ("running", "paused")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from zmqtopo.config.model import Device, Role
 from zmqtopo.devices.counters import CounterBlock
+from zmqtopo.runtime.commands import Command, Look
 
 Endpoints = Mapping[Role, tuple[str, ...]]
 """Addresses by role: in, out, mon."""
@@ -42,11 +43,36 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """Stop taking messages; answered by `Paused` unless the device ends."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Go on after a `Pause`; answered by `Resumed` unless the device ends."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnect:
+    """Connect a running device once more to inproc addresses that have been closed and bound again.
+
+    Over inproc a connection ends with the socket that had bound it; libzmq connects again only what goes over others.
+    """
+
+    name: str
+    connects: Endpoints
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """All devices have ended: end the context, which waits for their LINGER, and then the worker."""
 
 
-Order = Bind | Connect | Stop | End
+Order = Bind | Connect | Stop | Pause | Resume | Reconnect | End
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +86,20 @@ class Bound:
 @dataclass(frozen=True, slots=True)
 class Ready:
     """The device moves messages."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """The device takes no messages until it is told to resume."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The device moves messages again."""
 
     name: str
 
@@ -94,4 +134,4 @@ class StopRequest:
     force: bool = False
 
 
-Event = Bound | Ready | Failed | Stopped | WorkerEnded | StopRequest
+Event = Bound | Ready | Paused | Resumed | Failed | Stopped | WorkerEnded | StopRequest | Command | Look

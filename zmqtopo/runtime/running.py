@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -13,7 +13,9 @@ import zmq
 from zmqtopo.config.endpoint import parse
 from zmqtopo.config.model import Role, Topology
 from zmqtopo.devices.counters import Counters
+from zmqtopo.runtime.commands import Command, Look, Verb
 from zmqtopo.runtime.orders import Endpoints
+from zmqtopo.runtime.status import DeviceStatus
 from zmqtopo.runtime.supervisor import Supervisor
 
 
@@ -74,7 +76,7 @@ class Running:
 
     @property
     def states(self) -> Mapping[str, str]:
-        """The state of each device: starting, running, backoff, stopping, stopped or failed."""
+        """The state of each device: starting, running, paused, backoff, stopping, stopped or failed."""
         return {name: member.state for name, member in self._supervisor.members.items()}
 
     @property
@@ -82,9 +84,45 @@ class Running:
         """The last error of each device that had one."""
         return {name: member.error for name, member in self._supervisor.members.items() if member.error}
 
+    @property
+    def status(self) -> Sequence[DeviceStatus]:
+        """All that is known of each device at this moment, as ``zmqtopo ps`` shows it."""
+        look = Look()
+        self._supervisor.ask(look)
+        return look.reply.result()
+
     def counters(self) -> Mapping[str, Counters]:
         """What has passed through each device since it first started."""
         return {name: member.block.read() for name, member in self._supervisor.members.items()}
+
+    def pause(self, *devices: str) -> None:
+        """Let devices take no more messages; what comes waits in their in sockets, and then where it comes from.
+
+        Without a name this is for all that run, and so with the other commands. They return when it is done, and raise
+        CommandError for an unknown name, a device that has stopped, and one that fails meanwhile.
+        """
+        self._command("pause", devices)
+
+    def resume(self, *devices: str) -> None:
+        """Let devices go on where they were paused. Raises CommandError."""
+        self._command("resume", devices)
+
+    def stop_devices(self, *devices: str) -> None:
+        """Let devices pass on what they have received and end; they can be started again. Raises CommandError."""
+        self._command("stop", devices)
+
+    def start(self, *devices: str) -> None:
+        """Start devices that have stopped or failed, with the addresses that they had. Raises CommandError."""
+        self._command("start", devices)
+
+    def restart(self, *devices: str) -> None:
+        """Stop devices and start them again, in a new process where they have their own. Raises CommandError."""
+        self._command("restart", devices)
+
+    def _command(self, verb: Verb, devices: tuple[str, ...]) -> None:
+        command = Command(verb, devices)
+        self._supervisor.ask(command)
+        command.reply.result()
 
     def stop(self, timeout: float | None = None) -> None:
         """Pass on what has been received and end everything, as SIGTERM does to ``zmqtopo up``.

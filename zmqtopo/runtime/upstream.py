@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from zmqtopo.checks.graph import Graph, Link
 from zmqtopo.config.model import Topology
+from zmqtopo.runtime.member import Member
 
 
 def upstream(topology: Topology) -> dict[str, frozenset[str]]:
@@ -15,6 +18,20 @@ def upstream(topology: Topology) -> dict[str, frozenset[str]]:
                 if _feeds(giver, taker):
                     found[taker.end.owner.name].add(giver.end.owner.name)
     return {name: frozenset(givers) for name, givers in found.items()}
+
+
+def next_to_stop(members: Mapping[str, Member], feeders: Mapping[str, Collection[str]]) -> list[Member]:
+    """Of those that wait to stop, the ones that no other stopping device feeds any more.
+
+    What a device passes on while it stops, the next one can then pass on too. A device that is not to stop is not
+    waited for.
+    """
+    stopping = [m for m in members.values() if m.state == "stopping"]
+    waiting = [m for m in stopping if m.waits]
+    free = [m for m in waiting if not any(members[name].state == "stopping" for name in feeders[m.device.name])]
+    if not free and len(waiting) == len(stopping):
+        return waiting      # a ring has no beginning
+    return free
 
 
 def _feeds(giver: Link, taker: Link) -> bool:

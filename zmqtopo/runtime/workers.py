@@ -71,6 +71,10 @@ class Worker(Protocol):
     name: str
     connection: Connection[Any, Any] | None
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+
     def order(self, order: Order) -> None:
         """Have an order carried out; what becomes of it arrives as events."""
 
@@ -92,6 +96,11 @@ class LocalWorker:
         self.name = name
         self._inbox = inbox
         self.host = Host(settings, sockets, inbox.post, context)
+
+    @property
+    def pid(self) -> int:
+        """That of this process."""
+        return os.getpid()
 
     def order(self, order: Order) -> None:
         """Carry out an order in this thread, but for the end: the context may take its LINGER to end."""

@@ -1,0 +1,168 @@
+"""Histories: workers that only record, events in a given order, and a clock that only tests move."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from zmqtopo.checks import examine_text
+from zmqtopo.config.model import Topology
+from zmqtopo.runtime.fleet import Outside
+from zmqtopo.runtime.orders import (
+    Bind,
+    Bound,
+    Connect,
+    End,
+    Event,
+    Order,
+    Pause,
+    Paused,
+    Ready,
+    Reconnect,
+    Resume,
+    Resumed,
+    Stop,
+    Stopped,
+    StopRequest,
+    WorkerEnded,
+)
+from zmqtopo.runtime.supervisor import Supervisor
+from zmqtopo.runtime.workers import Inbox
+
+
+class Recorder:
+    """A worker that does as it is told at once, unless the world says otherwise."""
+
+    connection = None
+    pid = 77
+
+    def __init__(self, name: str, world: World) -> None:
+        self.name = name
+        self.world = world
+
+    def order(self, order: Order) -> None:
+        name = order.device.name if isinstance(order, Bind) else getattr(order, "name", self.name)
+        self.world.log.append((type(order).__name__, name))
+        # The counters' memory goes with the supervisor.
+        self.world.orders.append(replace(order, block=-1) if isinstance(order, Bind) else order)
+        for event in self.world.answer(self, order):
+            self.world.events.append(event)
+
+    def receive(self) -> Event:
+        raise NotImplementedError
+
+    def kill(self) -> None:
+        self.world.log.append(("kill", self.name))
+        if self.name:
+            self.world.events.append(WorkerEnded(self.name, "process 1 ended by SIGKILL"))
+
+
+class World:
+    """Time, workers and events."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.jitter = 1.0
+        self.log: list[tuple[str, str]] = []
+        self.orders: list[Order] = []
+        self.events: list[Event] = []
+        self.later: list[tuple[float, Event | Callable[[], None]]] = []
+        self.answers: dict[tuple[str, str], Iterator[list[Event]]] = {}
+        self.refused: dict[str, Exception] = {}
+        self.told: list[tuple[str, str, float]] = []
+
+    def supervisor(self, topology: Topology, *, at_once: bool = False, **options: Any) -> Supervisor:
+        """``at_once`` lets all events that there are come in one go, instead of one by one."""
+        self.at_once = at_once
+        return Supervisor(
+            topology, outside=Outside(lambda: self.now, lambda: self.jitter, self.make, self.wait),
+            tell=lambda member, what: self.told.append((member.device.name, member.state, self.now)), **options,
+        )
+
+    def make(self, name: str, *rest: object) -> Recorder:
+        if name in self.refused:
+            raise self.refused.pop(name)
+        return Recorder(name, self)
+
+    def wait(self, workers: Iterable[Any], inbox: Inbox, timeout: float | None) -> list[Event]:
+        """The next event, or the time that passes without one."""
+        assert self.now < 2000, "goes on and on"
+        self.events += inbox.take()
+        if self.events:
+            now = self.events[:] if self.at_once else self.events[:1]
+            del self.events[: len(now)]
+            return now
+        until = None if timeout is None else self.now + timeout
+        self.later.sort(key=lambda item: item[0])
+        if self.later and (until is None or self.later[0][0] <= until):
+            self.now, event = self.later.pop(0)
+            if callable(event):
+                event()
+                return []
+            return [event]
+        assert until is not None, f"waits for ever after {self.log}"
+        self.now = until
+        return []
+
+    def after(self, seconds: float, event: Event | Callable[[], None]) -> None:
+        self.later.append((self.now + seconds, event))
+
+    def answers_to(self, order: type, name: str, *answers: list[Event]) -> None:
+        """What happens instead for the next orders of that kind, once each."""
+        self.answers[order.__name__, name] = iter(answers)
+
+    def answer(self, worker: Recorder, order: Order) -> list[Event]:
+        name = order.device.name if isinstance(order, Bind) else getattr(order, "name", worker.name)
+        scripted = next(self.answers.get((type(order).__name__, name), iter(())), None)
+        if scripted is not None:
+            return scripted
+        match order:
+            case Bind(device, binds):
+                return [Bound(device.name, {
+                    role: tuple(text.replace("*", "1234") for text in texts) for role, texts in binds.items()
+                })]
+            case Connect():
+                return [Ready(name)]
+            case Stop():
+                return [Stopped(name)]
+            case Pause():
+                return [Paused(name)]
+            case Resume():
+                return [Resumed(name)]
+            case Reconnect():
+                return []
+            case End():
+                return [WorkerEnded(worker.name, "end")]
+
+    def ordered(self, kind: str) -> list[str]:
+        return [name for what, name in self.log if what == kind]
+
+    def times(self, name: str, state: str) -> list[float]:
+        """When a device came to a state."""
+        return [when for who, what, when in self.told if (who, what) == (name, state)]
+
+
+def topology(*names: str, **settings: str) -> Topology:
+    """Streamers; ``settings`` are YAML by key, of all of them."""
+    ports = itertools.count(5000)
+    more = "".join(f"    {key}: {value}\n" for key, value in settings.items())
+    text = "devices:\n" + "".join(
+        f"  {name}:\n    type: streamer\n{more}"
+        f"    in: {{bind: tcp://127.0.0.1:{next(ports)}}}\n    out: {{bind: tcp://127.0.0.1:{next(ports)}}}\n"
+        for name in names
+    )
+    checked = examine_text(text)
+    assert checked.topology is not None
+    assert not checked.has_errors, checked.problems
+    return checked.topology
+
+
+def run_until(world: World, supervisor: Supervisor, seconds: float) -> bool:
+    world.after(seconds, StopRequest())
+    return supervisor.run()
+
+
+def gaps(times: list[float]) -> list[float]:
+    return [round(b - a, 6) for a, b in itertools.pairwise(times)]

@@ -1,0 +1,407 @@
+"""What an operator's commands do to the devices, and when they are answered."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from zmqtopo.checks import examine_text
+from zmqtopo.runtime.commands import Command, CommandError, Look, UnknownDeviceError, Verb
+from zmqtopo.runtime.orders import (
+    Bind,
+    End,
+    Failed,
+    Pause,
+    Reconnect,
+    Stop,
+    Stopped,
+    StopRequest,
+    WorkerEnded,
+)
+from zmqtopo.runtime.supervisor import Supervisor
+
+from .histories import World, topology
+
+
+class Operator:
+    """Gives commands at given times; ``done`` says when each was answered."""
+
+    def __init__(self, world: World, supervisor: Supervisor) -> None:
+        self.world = world
+        self.supervisor = supervisor
+        self.answered: dict[int, float] = {}
+
+    def at(self, seconds: float, verb: Verb, *devices: str) -> Command:
+        command = Command(verb, devices)
+        number = id(command)
+        command.reply.add_done_callback(lambda _: self.answered.__setitem__(number, self.world.now - 1000))
+        self.world.after(seconds, lambda: self.supervisor.ask(command))
+        return command
+
+    def when(self, command: Command) -> float:
+        return self.answered[id(command)]
+
+    def until(self, seconds: float) -> bool:
+        self.world.after(seconds, StopRequest())
+        return self.supervisor.run()
+
+
+def started(world: World, *names: str, **settings: Any) -> Operator:
+    supervisor = world.supervisor(topology(*names, **settings))
+    supervisor.start()
+    world.log.clear()
+    return Operator(world, supervisor)
+
+
+STATES = {"stop": "stopped", "start": "running", "restart": "running", "pause": "paused", "resume": "running"}
+
+
+@pytest.mark.parametrize(("verb", "state"), STATES.items())
+@pytest.mark.parametrize("devices", [(), ("b",), ("c", "a", "c")])
+def test_each_brings_the_named_devices_or_all_to_a_state(
+    world: World, verb: Verb, state: str, devices: Sequence[str]
+) -> None:
+    operator = started(world, "a", "b", "c")
+    first = operator.at(1, verb, *devices)
+    again = operator.at(2, verb, *devices)      # and does nothing to those that have it
+    assert operator.until(3)
+    expected = dict.fromkeys("abc" if not devices else sorted(set(devices)), state)
+    assert first.reply.result() == again.reply.result() == expected
+    assert list(first.reply.result()) == sorted(expected)       # the order of the file
+    assert (operator.when(first), operator.when(again)) == (1, 2)
+
+
+def test_the_order_of_a_life(world: World) -> None:
+    operator = started(world, "a")
+    verbs: tuple[Verb, ...] = ("pause", "resume", "stop", "start", "pause", "restart", "stop")
+    commands = [operator.at(1 + number, verb) for number, verb in enumerate(verbs)]
+    assert operator.until(20)
+    assert [command.reply.result()["a"] for command in commands] == [STATES[verb] for verb in verbs]
+    assert [what for what, _ in world.log] == [
+        "Pause", "Resume", "Stop", "Bind", "Connect", "Pause", "Stop", "Bind", "Connect", "Stop", "End",
+    ]
+    assert operator.supervisor.members["a"].restarts == 0
+
+
+def test_all_may_be_stopped_and_it_goes_on(world: World) -> None:
+    operator = started(world, "a", "b")
+    operator.at(1, "stop")
+    operator.at(50, "start", "b")
+    assert operator.until(100)
+    assert world.times("b", "running") == [1000, 1050]
+    assert world.times("b", "stopped") == [1001, 1100]
+
+
+def test_a_stop_is_answered_when_the_last_has_stopped(world: World) -> None:
+    operator = started(world, "a", "b")
+    world.answers_to(Stop, "b", [])
+    command = operator.at(1, "stop")
+    world.after(3, Stopped("b"))
+    operator.until(10)
+    assert operator.when(command) == 3
+
+
+def test_a_stop_of_one_does_not_wait_for_who_feeds_it(world: World) -> None:
+    text = "devices:\n" + "".join(
+        f"  {name}: {{type: streamer, in: {{connect: {source}}}, out: {{bind: 'tcp://127.0.0.1:{port}'}}}}\n"
+        for name, source, port in (("a", "tcp://127.0.0.1:1", 5001), ("b", "a.out", 5002), ("c", "b.out", 5003))
+    )
+    chain = examine_text(text).topology
+    assert chain is not None
+    supervisor = world.supervisor(chain)
+    supervisor.start()
+    operator = Operator(world, supervisor)
+    world.answers_to(Stop, "b", [])
+    world.after(4, Stopped("b"))
+    command = operator.at(1, "stop", "b", "c")
+    operator.until(10)
+    assert [o.name for o in world.orders if isinstance(o, Stop)] == ["b", "c", "a"]
+    assert operator.when(command) == 4
+
+
+def test_a_restart_starts_none_before_all_have_stopped(world: World) -> None:
+    operator = started(world, "a", "b")
+    world.answers_to(Stop, "b", [])
+    world.after(3, Stopped("b"))
+    command = operator.at(1, "restart")
+    operator.until(10)
+    assert world.log[:6] == [
+        ("Stop", "a"), ("Stop", "b"), ("Bind", "a"), ("Bind", "b"), ("Connect", "a"), ("Connect", "b"),
+    ]
+    assert operator.when(command) == 3
+    assert command.reply.result() == {"a": "running", "b": "running"}
+
+
+def test_a_stop_out_of_time_is_made_to_end_and_answered(world: World) -> None:
+    operator = started(world, "a", run="process")
+    world.answers["Stop", "a"] = itertools.repeat([])
+    command = operator.at(1, "restart", "a")
+    world.after(8, lambda: world.answers.pop(("Stop", "a")))
+    operator.until(20)
+    assert world.ordered("kill") == ["device a"]
+    assert command.reply.result() == {"a": "running"}
+    assert operator.when(command) == 7
+
+
+# -- what waits to start again, has failed or is on its way ----------------------------------------------------------
+
+
+def test_start_does_not_wait_for_the_backoff(world: World) -> None:
+    operator = started(world, "a", restart="{backoff: [10s, 10s]}")
+    world.after(1, Failed("a", "a: broken"))
+    command = operator.at(2, "start", "a")
+    operator.until(5)
+    assert operator.when(command) == 2
+    assert operator.supervisor.members["a"].error == ""
+
+
+def test_stop_ends_the_backoff(world: World) -> None:
+    operator = started(world, "a", restart="{backoff: [10s, 10s]}")
+    world.after(1, Failed("a", "a: broken"))
+    command = operator.at(2, "stop", "a")
+    operator.until(30)
+    assert command.reply.result() == {"a": "stopped"}
+    assert world.times("a", "starting") == []
+
+
+def test_what_is_paused_while_it_waits_to_start_again_comes_back_paused(world: World) -> None:
+    operator = started(world, "a", "b", restart="{backoff: [10s, 10s]}")
+    operator.at(1, "pause", "b")
+    for name in "ab":
+        world.after(2, Failed(name, f"{name}: broken"))
+    command = operator.at(3, "pause", "a")
+    seen: list[str] = []
+    world.after(20, lambda: seen.extend(m.state for m in operator.supervisor.members.values()))
+    operator.until(30)
+    assert command.reply.result() == {"a": "backoff"}
+    assert seen == ["paused", "paused"]
+
+
+def test_start_takes_what_has_failed_for_good(world: World) -> None:
+    operator = started(world, "a", "b", restart="never")
+    world.after(1, Failed("a", "a: broken"))
+    command = operator.at(2, "start")
+    assert operator.until(5)
+    assert command.reply.result() == {"a": "running", "b": "running"}
+
+
+def test_start_leaves_paused_what_is(world: World) -> None:
+    operator = started(world, "a", "b")
+    operator.at(1, "pause", "a")
+    operator.at(2, "stop", "b")
+    command = operator.at(3, "start")
+    operator.until(5)
+    assert command.reply.result() == {"a": "paused", "b": "running"}
+
+
+def test_a_start_that_fails_is_answered_with_the_reason_and_tried_again(world: World) -> None:
+    operator = started(world, "a", "b")
+    operator.at(1, "stop")
+    world.answers_to(Bind, "a", [Failed("a", "a.in: cannot bind x: Address already in use")])
+    command = operator.at(2, "start")
+    operator.until(5)
+    error = command.reply.exception()
+    assert isinstance(error, CommandError)
+    assert error.failures == ["a.in: cannot bind x: Address already in use"]
+    assert error.states == {"a": "backoff", "b": "running"}
+    assert world.times("a", "running")[-1] == 1002.1
+
+
+def test_a_start_while_it_stops_begins_when_it_has_stopped(world: World) -> None:
+    operator = started(world, "a")
+    world.answers_to(Stop, "a", [])
+    stop = operator.at(1, "stop")
+    start = operator.at(2, "start")
+    world.after(4, Stopped("a"))
+    operator.until(10)
+    assert (operator.when(stop), operator.when(start)) == (4, 4)
+    assert world.times("a", "running") == [1000, 1004]
+
+
+def test_a_stop_while_it_starts_wins(world: World) -> None:
+    operator = started(world, "a")
+    operator.at(1, "stop")
+    world.answers_to(Bind, "a", [])
+    start = operator.at(2, "start")
+    stop = operator.at(3, "stop")
+    operator.until(10)
+    with pytest.raises(CommandError, match=r"^a was told to stop meanwhile$"):
+        start.reply.result()
+    assert stop.reply.result() == {"a": "stopped"}
+
+
+# -- processes ------------------------------------------------------------------------------------------------------
+
+
+def test_a_process_without_devices_ends_and_the_next_start_has_a_new_one(world: World) -> None:
+    operator = started(world, "a", "b", run="process/g")
+    operator.at(1, "stop", "a")
+    operator.at(2, "stop", "b")
+    operator.at(3, "start", "b")
+    operator.until(10)
+    assert [item for item in world.log if item[0] in ("Stop", "End", "Bind")] == [
+        ("Stop", "a"), ("Stop", "b"), ("End", "group g"), ("Bind", "b"), ("Stop", "b"), ("End", "group g"),
+    ]
+
+
+def test_a_restart_waits_until_the_old_process_has_gone(world: World) -> None:
+    operator = started(world, "a", run="process")
+    world.answers_to(End, "device a", [])
+    command = operator.at(1, "restart")
+    world.after(4, WorkerEnded("device a", "process 7 ended with exit code 0"))
+    operator.until(10)
+    assert operator.when(command) == 4
+    assert world.times("a", "starting") == [1001]
+    assert operator.supervisor.members["a"].error == ""
+
+
+def test_an_old_process_that_does_not_go_is_killed(world: World) -> None:
+    operator = started(world, "a", run="process")
+    world.answers_to(End, "device a", [])
+    command = operator.at(1, "restart")
+    operator.until(20)
+    assert world.ordered("kill") == ["device a"]
+    assert operator.when(command) == 7
+
+
+def test_a_stop_while_it_waits_for_the_old_process(world: World) -> None:
+    operator = started(world, "a", run="process")
+    world.answers_to(End, "device a", [])
+    operator.at(1, "restart")
+    stop = operator.at(2, "stop")
+    world.after(4, WorkerEnded("device a", "process 7 ended with exit code 0"))
+    operator.until(10)
+    assert operator.when(stop) == 2
+    assert world.ordered("Bind") == []
+
+
+# -- inproc ---------------------------------------------------------------------------------------------------------
+
+
+def test_inproc_peers_of_a_restarted_device_are_connected_again(world: World) -> None:
+    checked = examine_text("""
+devices:
+  a: {type: streamer, in: {bind: tcp://127.0.0.1:5001}, out: {bind: inproc://x}}
+  b: {type: streamer, in: {connect: a.out}, out: {bind: tcp://127.0.0.1:5002}}
+  c: {type: streamer, in: {connect: inproc://x}, out: {bind: tcp://127.0.0.1:5003}}
+  d: {type: streamer, in: {connect: tcp://127.0.0.1:5001}, out: {bind: tcp://127.0.0.1:5004}}
+""")
+    assert checked.topology is not None
+    supervisor = world.supervisor(checked.topology)
+    supervisor.start()
+    operator = Operator(world, supervisor)
+    operator.at(1, "restart", "a")
+    operator.at(2, "stop", "a", "b")
+    operator.at(3, "start", "b")    # is connected before there is anything to connect to
+    operator.at(4, "start", "a")
+    operator.at(5, "restart", "a", "b")
+    operator.until(10)
+    again = [order for order in world.orders if isinstance(order, Reconnect)]
+    assert {tuple(order.connects.items()) for order in again} == {(("in", ("inproc://x",)),)}
+    assert [order.name for order in again] == ["b", "c", "c", "c"]
+
+
+# -- refusals -------------------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_name_changes_nothing(world: World) -> None:
+    operator = started(world, "ingest", "work")
+    command = operator.at(1, "stop", "work", "igest")
+    operator.until(5)
+    with pytest.raises(UnknownDeviceError, match=r"^there is no device .igest.; did you mean ingest\?$"):
+        command.reply.result()
+    assert world.times("work", "stopped") == [1005]
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume"])
+def test_what_has_stopped_cannot_be_paused(world: World, verb: Verb) -> None:
+    operator = started(world, "a", "b")
+    operator.at(1, "stop", "a")
+    named = operator.at(2, verb, "a", "b")
+    all_ = operator.at(3, verb)
+    operator.until(5)
+    with pytest.raises(CommandError, match=r"^a is stopped; start it first$"):
+        named.reply.result()
+    assert all_.reply.result() == {"b": STATES[verb]}
+
+
+def test_a_pause_of_a_device_that_fails_meanwhile_keeps_it_paused(world: World) -> None:
+    operator = started(world, "a")
+    world.answers_to(Pause, "a", [Failed("a", "a: broken")])
+    command = operator.at(1, "pause")
+    seen: list[str] = []
+    world.after(4, lambda: seen.append(operator.supervisor.members["a"].state))
+    operator.until(5)
+    assert command.reply.result() == {"a": "backoff"}
+    assert seen == ["paused"]
+
+
+@pytest.mark.parametrize("verb", ["start", "restart", "pause", "resume"])
+def test_the_end_of_all_refuses_what_is_under_way_and_what_comes(world: World, verb: Verb) -> None:
+    operator = started(world, "a", run="process")
+    for order in ("Stop", "Pause", "Resume"):
+        world.answers[order, "a"] = itertools.repeat([])
+    # What runs is started and resumed as soon as it is asked for.
+    commands = [operator.at(seconds, verb) for seconds in (0.25, 2)][verb in ("start", "resume"):]
+    stop = operator.at(0.5, "stop")
+    operator.until(1)
+    assert stop.reply.result() == {"a": "stopped"}
+    for command in commands:
+        assert isinstance(command.reply.exception(), CommandError)
+    after = Command(verb)
+    operator.supervisor.ask(after)
+    with pytest.raises(CommandError, match=r"has ended$"):
+        after.reply.result(0)
+
+
+def test_nothing_is_taken_while_it_starts(world: World) -> None:
+    supervisor = world.supervisor(topology("a", "b"))
+    command = Command("pause")
+    supervisor.ask(command)
+    look = Look()
+    supervisor.ask(look)
+    supervisor.start()
+    with pytest.raises(CommandError, match=r"is still starting$"):
+        command.reply.result(0)
+    assert [status.state for status in look.reply.result(0)] == ["starting", "starting"]
+    supervisor.request_stop()
+    supervisor.run()
+
+
+# -- the status -----------------------------------------------------------------------------------------------------
+
+
+def test_the_status_at_each_moment(world: World) -> None:
+    operator = started(world, "a", "b", restart="{backoff: [2s, 2s]}")
+    seen: list[list[tuple[str, int | None, float | None, int, bool]]] = []
+
+    def look() -> None:
+        asked = Look()
+        asked.reply.add_done_callback(lambda done: seen.append(
+            [(s.state, s.pid, s.uptime, s.restarts, bool(s.endpoints)) for s in done.result()]
+        ))
+        operator.supervisor.ask(asked)
+
+    for seconds in (1, 3, 6):
+        world.after(seconds, look)
+    world.after(2, Failed("a", "a: broken"))
+    operator.at(5, "stop", "b")
+    operator.until(7)
+    assert seen == [
+        [("running", 77, 1, 0, True), ("running", 77, 1, 0, True)],
+        [("backoff", None, None, 0, False), ("running", 77, 3, 0, True)],
+        [("running", 77, 2, 1, True), ("stopped", None, None, 0, False)],
+    ]
+    after = Look()
+    operator.supervisor.ask(after)
+    assert [status.state for status in after.reply.result(0)] == ["stopped", "stopped"]
+    shown = after.reply.result(0)[0].as_dict()
+    assert list(shown) == [
+        "name", "type", "run", "state", "pid", "uptime", "restarts", "endpoints", "counters", "error",
+    ]
+    assert shown["error"] == "a: broken"
+    assert shown["endpoints"] == {"in": [], "out": [], "mon": []}
+    assert set(shown["counters"]) == {"in_to_out", "out_to_in", "mon"}

@@ -1,0 +1,49 @@
+"""Binding the addresses that a device had before it was restarted."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import zmq
+
+from zmqtopo.devices.ipc import PREFIX, IpcFile
+from zmqtopo.devices.sockets import AnySocket, bind
+
+PATIENCE = 0.5
+"""Seconds that libzmq's I/O thread may take to close what has been closed; it takes less than a millisecond."""
+
+
+def bind_again(socket: AnySocket, role: str, address: str, files: list[IpcFile], *, closed_here: bool) -> str:
+    """As `zmqtopo.devices.sockets.bind`, of an address that a socket of the same device has had.
+
+    With ``closed_here`` that was a socket of this process: zmq_close(3) leaves the closing to the I/O thread, so the
+    address may be in use for a moment.
+    """
+    deadline = time.monotonic() + (PATIENCE if closed_here else 0)
+    while True:
+        try:
+            return bind(socket, role, address, files)
+        except zmq.ZMQError as error:
+            if error.errno != zmq.EADDRINUSE or time.monotonic() > deadline:
+                raise
+        time.sleep(0.001)
+
+
+def make_folder_again(address: str, *, closed_here: bool) -> None:
+    """Make the folder of the path that libzmq chose for ``ipc://*``, which it removes when it closes the socket."""
+    if not address.startswith(PREFIX):
+        return
+    path = Path(address.removeprefix(PREFIX))
+    if closed_here:
+        _wait(lambda: not path.parent.exists())
+    with contextlib.suppress(OSError):      # that it cannot be bound says more
+        path.parent.mkdir(mode=0o700)
+
+
+def _wait(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.001)

@@ -1,0 +1,293 @@
+"""What is done to the devices of a topology, and what follows from what becomes of them.
+
+Everything here happens in the supervisor's thread: orders go out to workers, and their events come back in.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import zmq
+
+from zmqtopo.config.model import Role, Topology
+from zmqtopo.devices.counters import CounterBlock
+from zmqtopo.devices.ipc import remove_stale
+from zmqtopo.runtime.addresses import binds, connects, lost
+from zmqtopo.runtime.crew import KILL_AFTER, Crew
+from zmqtopo.runtime.member import Member, State
+from zmqtopo.runtime.orders import Bind, Connect, Endpoints, Event, Failed, Pause, Reconnect, Resume, Stop
+from zmqtopo.runtime.policy import GivenUpError, wait_before_restart
+from zmqtopo.runtime.status import DeviceStatus, status
+from zmqtopo.runtime.upstream import next_to_stop, upstream
+from zmqtopo.runtime.workers import Inbox, Worker, make_worker, ready
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """All that reaches outside: the time in seconds, chance (0 to 1), a new worker, and waiting for events."""
+
+    clock: Callable[[], float] = time.monotonic
+    jitter: Callable[[], float] = random.random
+    make: Callable[..., Worker] = make_worker
+    wait: Callable[[Iterable[Worker], Inbox, float | None], list[Event]] = ready
+
+
+class Fleet:
+    """The devices of a topology and the workers that hold them."""
+
+    def __init__(
+        self,
+        topology: Topology,
+        outside: Outside,
+        inbox: Inbox,
+        context: zmq.Context[Any] | None,
+        changed: Callable[[Member, str], None],
+        failed: Callable[[], None],
+    ) -> None:
+        """``changed`` is called with each change of a state, in words; ``failed`` when a device has failed for good.
+
+        Raises OSError when there are no descriptors left for the counters of process devices.
+        """
+        self.topology = topology
+        self.members = {
+            name: Member(device, CounterBlock(shared=device.run.kind == "process"))
+            for name, device in topology.devices.items()
+        }
+        self.crew = Crew(lambda name: outside.make(name, topology, self._blocks(name), inbox, context), outside.clock)
+        self.started = False
+        self.stopping = False
+        self._clock = outside.clock
+        self._jitter = outside.jitter
+        self._inbox = inbox
+        self._changed = changed
+        self._failed = failed
+        self._count = 0
+        self._upstream: dict[str, frozenset[str]] | None = None
+        self._bound: dict[tuple[str, Role], tuple[str, ...]] = {}
+
+    @property
+    def status(self) -> list[DeviceStatus]:
+        """Every device as it is now, in the order of the file."""
+        pids = self.crew.pids
+        return [status(m, pids.get(m.device.process), self._clock()) for m in self.members.values()]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing runs or will run again; what an operator has stopped may be started again."""
+        members = self.members.values()
+        return all(m.over for m in members) and (self.stopping or not any(m.wish == "stop" for m in members))
+
+    @property
+    def deadlines(self) -> list[float]:
+        """When something is to be done though no event comes."""
+        return [m.due for m in self.members.values() if m.due is not None] + self.crew.deadlines
+
+    def act_on_time(self) -> None:
+        """Do what is due."""
+        now = self._clock()
+        for member in self.members.values():
+            if member.due is None or member.due > now:
+                continue
+            if member.state == "backoff":
+                member.restarts += 1
+                self._begin(member)
+            else:
+                self._lose_patience(member)
+        self.crew.kill_overdue()
+
+    def _change(self, member: Member, state: State, what: str = "") -> None:
+        member.state = state
+        self._changed(member, what or state)
+
+    def _next(self) -> int:
+        self._count += 1
+        return self._count
+
+    # -- starting ------------------------------------------------------------------------------------------------
+
+    def begin(self, member: Member) -> None:
+        """Start a device that does not run, at once or as soon as it has stopped; one that was to pause still is."""
+        member.wish = "pause" if member.wish == "pause" else "run"
+        if member.over or member.state == "backoff":
+            member.failures = 0
+            member.error = ""
+            self._begin(member)
+
+    def _begin(self, member: Member) -> None:
+        member.due = member.since = None
+        member.forced = False
+        self._change(member, "starting")
+        # A worker that is about to end takes no more orders: the device begins when the next one can be made.
+        if not self.crew.is_ending(member.device.process):
+            self.order_bind(member)
+
+    def order_bind(self, member: Member) -> None:
+        """The first step of a start; its answer is `on_bound`, or `on_end`."""
+        try:
+            worker = self.crew.need(member.device)
+        except (OSError, zmq.ZMQError) as error:
+            # Too many processes or descriptors; it fails as it would by any other error.
+            self._inbox.post(Failed(member.device.name, f"{member.device.name}: cannot start: {error.strerror}"))
+        else:
+            worker.order(Bind(member.device, binds(member), member.block))
+
+    def on_bound(self, member: Member, endpoints: Endpoints) -> None:
+        """Its sockets are bound: connect it, unless that waits until all are, and those that were connected to it."""
+        name = member.device.name
+        member.endpoints = endpoints
+        self._bound.update({(name, role): addresses for role, addresses in endpoints.items()})
+        if not self.started or member.state != "starting":
+            return
+        self.order_connect(member)
+        addresses = {address for some in endpoints.values() for address in some}
+        for other in self.members.values():
+            # Who has connected since it was closed, has connected to what is bound now.
+            if other.works and other.device.process == member.device.process and other.connected < member.closed:
+                again = lost(other.device, self.topology, self._bound, addresses)
+                if any(again.values()):
+                    self.crew.order(other.device, Reconnect(other.device.name, again))
+
+    def order_connect(self, member: Member) -> None:
+        """The second step of a start; its answer is `on_ready`, or `on_end`."""
+        member.connected = self._next()
+        addresses = connects(member.device, self.topology, self._bound)
+        self.crew.order(member.device, Connect(member.device.name, addresses))
+
+    def on_ready(self, member: Member) -> None:
+        """It moves messages."""
+        if member.state == "starting":
+            member.since = self._clock()
+            self._change(member, "running")
+            if member.wish == "pause":
+                self.pause(member)
+
+    def _blocks(self, process: str) -> list[CounterBlock]:
+        return [m.block for m in self.members.values() if m.device.process == process]
+
+    # -- pausing -------------------------------------------------------------------------------------------------
+
+    def pause(self, member: Member) -> None:
+        """Pause a device now, or when it runs."""
+        member.wish = "pause"
+        if member.works:
+            self.crew.order(member.device, Pause(member.device.name))
+
+    def resume(self, member: Member) -> None:
+        """Let a device go on."""
+        member.wish = "run"
+        if member.works:
+            self.crew.order(member.device, Resume(member.device.name))
+
+    def on_paused(self, member: Member, state: State) -> None:
+        """It has paused, or runs again."""
+        if member.works and member.state != state:
+            self._change(member, state)
+
+    # -- ending --------------------------------------------------------------------------------------------------
+
+    def on_end(self, member: Member, error: str) -> None:
+        """A device is no more; decide whether it shall run again."""
+        stopping = member.state == "stopping"
+        member.due = None
+        member.error = error or member.error
+        member.closed = self._next()
+        if stopping or self.stopping:
+            self._change(member, "stopped", f"stopped ({error})" if error else "stopped")
+            if member.wish != "stop" and not self.stopping:
+                self._begin(member)
+            self._stop_with_the_stream()
+        elif not self.started:
+            self._change(member, "failed", f"failed: {error}")
+        else:
+            try:
+                wait = wait_before_restart(member, error, self._clock(), self._jitter())
+            except GivenUpError as given_up:
+                self._give_up(member, str(given_up))
+            else:
+                member.since = None
+                member.due = self._clock() + wait
+                self._change(member, "backoff", f"ended: {error or 'stopped'}; starts again in {wait:.1f} s")
+        self._end_idle_worker(member.device.process)
+
+    def _give_up(self, member: Member, error: str) -> None:
+        if error:
+            self._change(member, "failed", f"failed: {error}")
+            self._failed()
+        else:
+            self._change(member, "stopped")
+
+    def on_worker_ended(self, worker: str, how: str) -> None:
+        """A worker is gone; whatever of its devices had not ended has ended with it."""
+        expected = self.crew.remove(worker)
+        for member in [m for m in self.members.values() if m.device.process == worker]:
+            if expected:
+                if member.state == "starting":
+                    self.order_bind(member)
+            elif not member.over and member.state != "backoff":
+                remove_stale(address for addresses in member.endpoints.values() for address in addresses)
+                self.on_end(member, f"{member.device.name}: {how}")
+
+    def stop(self, members: Iterable[Member], *, force: bool = False) -> None:
+        """Stop devices, those that feed others first; with ``force`` at once, and the second time kill them."""
+        for member in members:
+            member.wish = "stop"
+            if member.over:
+                continue
+            process = member.device.process
+            if member.state == "backoff" or (member.state == "starting" and self.crew.is_ending(process)):
+                member.due = None
+                self._change(member, "stopped")
+                self._end_idle_worker(process)
+            elif force:
+                self._lose_patience(member)
+            elif member.state != "stopping":
+                self._change(member, "stopping")
+                member.due = self._clock() + member.device.stop_timeout
+                member.waits = True
+        self._stop_with_the_stream()
+
+    def _stop_with_the_stream(self) -> None:
+        if not any(m.waits for m in self.members.values()):
+            return
+        if self._upstream is None:
+            self._upstream = upstream(self.topology)
+        for member in next_to_stop(self.members, self._upstream):
+            member.waits = False
+            left = max((member.due or 0) - self._clock(), 0)
+            self.crew.order(member.device, Stop(member.device.name, left))
+
+    def _lose_patience(self, member: Member) -> None:
+        """End a device at once; the second time, its process."""
+        if not member.forced:
+            member.forced = True
+            member.waits = False
+            member.state = "stopping"
+            member.due = self._clock() + KILL_AFTER
+            self.crew.order(member.device, Stop(member.device.name, 0))
+        else:
+            member.due = None
+            self.crew.kill(member.device.process)
+
+    def _end_idle_worker(self, name: str) -> None:
+        """End a process whose devices have all ended: the next start is one of a fresh interpreter."""
+        if name and self.started and all(m.over for m in self.members.values() if m.device.process == name):
+            self._end_worker(name)
+
+    def end_workers(self) -> None:
+        """Tell all to end."""
+        for worker in list(self.crew):
+            self._end_worker(worker.name)
+
+    def _end_worker(self, name: str) -> None:
+        # Its context waits for the LINGER of its sockets, which is bounded by what was left of their stops.
+        mine = [m.device.stop_timeout for m in self.members.values() if m.device.process == name]
+        self.crew.end(name, max(mine, default=0))
+
+    def close(self) -> None:
+        """Keep the numbers and let go of the memory that was shared."""
+        for member in self.members.values():
+            member.block = member.block.copy()

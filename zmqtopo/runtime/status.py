@@ -1,0 +1,56 @@
+"""What can be said about a device at one moment, as values for programs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from zmqtopo.config.model import ROLES
+from zmqtopo.devices.counters import Counters
+from zmqtopo.runtime.member import Member, State
+from zmqtopo.runtime.orders import Endpoints
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceStatus:
+    """A device at one moment.
+
+    ``pid`` is the process that it runs in and ``uptime`` the seconds since it began to run, None while it does not.
+    ``endpoints`` are the addresses that it has bound now; ``error`` is its last one, empty when it had none since an
+    operator started it. ``forced`` says that its stop ran out of time.
+    """
+
+    name: str
+    type: str
+    run: str
+    state: State
+    pid: int | None
+    uptime: float | None
+    restarts: int
+    endpoints: Endpoints
+    counters: Counters
+    error: str
+    forced: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """As ``ps --format json`` shows it."""
+        return {
+            "name": self.name, "type": self.type, "run": self.run, "state": self.state, "pid": self.pid,
+            "uptime": self.uptime, "restarts": self.restarts,
+            "endpoints": {role: list(self.endpoints.get(role, ())) for role in ROLES},
+            "counters": asdict(self.counters),
+            "error": self.error or None,
+        }
+
+
+def status(member: Member, pid: int | None, now: float | None = None) -> DeviceStatus:
+    """The status of a device in the process ``pid``; ``now`` is the supervisor's clock."""
+    here = not member.over and member.state != "backoff"
+    now = time.monotonic() if now is None else now
+    return DeviceStatus(
+        member.device.name, str(member.device.type), member.device.run.text, member.state,
+        pid if here else None,
+        round(now - member.since, 3) if here and member.since is not None else None,
+        member.restarts, member.endpoints if here else {}, member.block.read(), member.error, member.forced,
+    )
