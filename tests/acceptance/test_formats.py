@@ -17,6 +17,7 @@ import jsonschema
 import pytest
 
 from zmqtopo.checks.catalogue import CATALOGUE
+from zmqtopo.cli import main
 
 INSTALLED = shutil.which("zmqtopo", path=str(Path(sys.executable).parent))
 COMMAND = [INSTALLED] if INSTALLED else [sys.executable, "-m", "zmqtopo"]
@@ -271,3 +272,40 @@ def test_nothing_of_a_file_gives_orders_to_a_terminal_or_to_a_ci_machine(folder:
         assert len(root) == len(names)
     if form in ("json", "sarif"):
         json.loads(done.stdout)
+
+
+# -- secrets ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("options", [
+    "{plain_password: hunter2, hmw: 3}",
+    "{plain_password: 'hunter2', plain_password: hunter2}",
+    "{plain_pasword: hunter2}",
+    "{plain_password:hunter2}",
+    "{plain_password: '${hunter2'}",
+    "{plain_password: '${hunter 2}'}",
+    "{curve_secretkey: hunter2hunter2hunter2}",
+    "{curve_secretkey: !!int hunter2}",
+    "{curve_secretkey: [hunter2]}",
+    "{curve_secretkey: {fiel: hunter2}}",
+    "{curve_secretkey: 'hunter2' 'hunter2'}",
+    "\n        plain_password:hunter2\n        hwm: 3",
+    "\n        plain_password: a: hunter2",
+    "\n        wss_key_pem: |\n      hunter2",
+    "\n        wss_key_pem: |\n          a\n         hunter2\n        hunter2",
+    "{plain_password: 7711}",
+    "{plain_password: 77.11}",
+])
+def test_no_format_shows_a_secret(
+    tmp_path: Path, form: str, options: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = GOOD.replace("bind: tcp://*:5563", "bind: tcp://*:5563, options: OPTIONS")
+    text = text.replace("{bind: tcp://*:5563, options: OPTIONS}",
+                        f"{{bind: tcp://*:63, options: {options}}}" if options[0] == "{" else
+                        f"\n      bind: tcp://*:63\n      options: {options}")
+    (tmp_path / "secret.yaml").write_text(text)
+    assert main(["validate", str(tmp_path / "secret.yaml"), "--format", form]) == 1
+    shown = "".join(capsys.readouterr())
+    assert "secret.yaml" in shown
+    assert not re.search(r"hunter|77\.?11", shown)

@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Collection, Sequence
+from types import NoneType
 from typing import TYPE_CHECKING
 
 from zmqtopo.config.definitions import Schema, definition, secret_options
@@ -141,9 +142,11 @@ class Findings:
         rule = "wrong-type" if error.validator == "type" else "bad-value"
         wanted = _limit(error) or expected(rules)
         shown = got(value)
-        if key in secret_options() and "options" in path and isinstance(value, (str, bytes)):
+        if key in secret_options() and "options" in path and not isinstance(value, (dict, list, NoneType)):
             # It may come from a variable, and a report may be read by everybody.
-            shown = f"a secret of {len(value)} {'characters' if isinstance(value, str) else 'bytes'}"
+            shown = "a secret"
+            if isinstance(value, (str, bytes)):
+                shown += f" of {len(value)} {'characters' if isinstance(value, str) else 'bytes'}"
         elif isinstance(value, list) and error.validator in ("minItems", "maxItems"):
             shown = str(len(value))
         self._report(rule, f"expected {wanted} for {_name((key,))}, got {shown}", self._spot(path), False,

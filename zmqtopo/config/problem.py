@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from zmqtopo.config.secrets import concealed
 from zmqtopo.config.wording import printable
 
 Severity = Literal["error", "warning", "info"]
@@ -36,7 +37,7 @@ class Problem:
 
     ``rule`` is the stable name that ``zmqtopo explain`` knows; ``message`` says what is wrong in one
     line without a full stop; ``hint`` says what to do (empty when the message says it all); ``other``
-    is the second place of a conflict. Message and hint are printable whatever names the file has.
+    is the second place of a conflict. Message and hint are printable and show no secret, whatever the file has.
     """
 
     rule: str
@@ -48,8 +49,8 @@ class Problem:
     other: Place | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "message", printable(self.message))
-        object.__setattr__(self, "hint", printable(self.hint))
+        object.__setattr__(self, "message", concealed(printable(self.message)))
+        object.__setattr__(self, "hint", concealed(printable(self.hint)))
 
     @property
     def sort_key(self) -> tuple[str, int, int, str, str]:

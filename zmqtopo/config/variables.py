@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping as AnyMapping
+from collections.abc import Sequence
 
-from zmqtopo.config.problem import Problem
+from zmqtopo.config.problem import Place, Problem
+from zmqtopo.config.secrets import is_secret
 from zmqtopo.config.source import Source
 from zmqtopo.config.tree import UNKNOWN, Alias, List, Mapping, Node, Scalar, Unknown, Value
 from zmqtopo.config.wording import Guesses, quote
@@ -35,47 +37,47 @@ class Evaluation:
         """Tell whether a variable made the value of this node."""
         return node in self._texts
 
-    def _plain(self, node: Node, use: Node | None) -> Value:
+    def _plain(self, node: Node, use: Node | None, key: str = "") -> Value:
         while isinstance(node, Alias):
             use, node = use or node, node.target
         if isinstance(node, Mapping):
-            return {key: self._plain(child, use) for key, (_, child) in node.children.items()}
+            return {key: self._plain(child, use, key) for key, (_, child) in node.children.items()}
         if isinstance(node, List):
-            return [self._plain(item, use) for item in node.items]
+            return [self._plain(item, use, key) for item in node.items]
         assert isinstance(node, Scalar)  # there is no other kind
         value = node.value
         if isinstance(value, str) and "$" in value:
             if node not in self._texts:
-                text = self._substitute(value, use or node)
+                text = self._substitute(value, _Places(self._source.lines, node, use), is_secret(key))
                 if text == value:
                     return value
                 self._texts[node] = text
             return self._texts[node]
         return value
 
-    def _substitute(self, text: str, at: Node) -> str | Unknown:
+    def _substitute(self, text: str, places: _Places, secret: bool) -> str | Unknown:
         parts: list[str] = []
         known, end = True, 0
         for token in _TOKEN.finditer(text):
             parts.append(text[end: token.start()])
             end = token.end()
+            at = places.of("${" if token.group() == "$" else token.group())
             if token.group() == "$$":
                 parts.append("$")
                 continue
-            value = self._variable(token[1], text, token.start(), at)
+            if token[1] is None:
+                rest = text[token.start():]
+                self._no_variable(rest, "is no variable" if "}" in rest else "is not closed", at, secret)
+                return UNKNOWN
+            value = self._variable(token[1], at, secret)
             known = known and value is not None
             parts.append(value or "")
-            if token[1] is None:
-                break
         return "".join(parts) + text[end:] if known else UNKNOWN
 
-    def _variable(self, inside: str | None, text: str, start: int, at: Node) -> str | None:
-        form = None if inside is None else _VARIABLE.fullmatch(inside)
+    def _variable(self, inside: str, at: Place, secret: bool) -> str | None:
+        form = _VARIABLE.fullmatch(inside)
         if form is None:
-            what = "is not closed" if inside is None and "}" not in text[start:] else "is no variable"
-            shown = quote(text[start:] if inside is None else "${" + inside + "}")
-            self._report("bad-value", f"{shown} {what}", at, "write ${NAME}, ${NAME:-default} or "
-                         "${NAME:?message}, one not inside another; $$ is a $")
+            self._no_variable("${" + inside + "}", "is no variable", at, secret)
             return None
         name, operator, argument = form.groups()
         value = self._environ.get(name)
@@ -94,6 +96,32 @@ class Evaluation:
                          strict=self._strict)
         return value
 
-    def _report(self, rule: str, message: str, at: Node, hint: str, *, strict: bool = True) -> None:
-        self.problems.append(Problem(rule, "error" if strict else "warning", message, self._source.file,
-                                     at.place(self._source.lines), hint))
+    def _no_variable(self, text: str, what: str, at: Place, secret: bool) -> None:
+        shown = "a ${ in this secret" if secret else quote(text)
+        self._report("bad-value", f"{shown} {what}", at, "write ${NAME}, ${NAME:-default} or "
+                     "${NAME:?message}, one not inside another; $$ is a $")
+
+    def _report(self, rule: str, message: str, at: Place, hint: str, *, strict: bool = True) -> None:
+        self.problems.append(Problem(rule, "error" if strict else "warning", message, self._source.file, at, hint))
+
+
+class _Places:
+    """Where the variables of one text stand; of a text that an alias brings, all where the alias is."""
+
+    def __init__(self, lines: Sequence[str], node: Node, use: Node | None) -> None:
+        self._lines, self._node, self._use = lines, node, use
+        self._line, self._column = node.line, node.column
+
+    def of(self, token: str) -> Place:
+        """The place of the next variable, asked for in their order, or of the text where an escape hides it."""
+        if self._use is not None:
+            return self._use.place(self._lines)
+        node = self._node
+        for number in range(self._line, min(node.end_line + 1, len(self._lines))):
+            line = self._lines[number]
+            start = self._column if number == self._line else 0
+            found = line.find(token, start, node.end_column if number == node.end_line else len(line))
+            if found >= 0:
+                self._line, self._column = number, found + len(token)
+                return Place(number + 1, found + 1, self._column + 1)
+        return node.place(self._lines)

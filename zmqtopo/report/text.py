@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TextIO
 
 from zmqtopo.config.problem import Place, Problem
+from zmqtopo.config.secrets import concealed_lines
 from zmqtopo.report.summary import summary
 from zmqtopo.report.visible import disarmed, visible, visible_path, width
 
@@ -36,12 +37,14 @@ def full(
 ) -> None:
     """Write each problem with the lines of its file that it is about, then a summary.
 
-    ``lines`` holds the lines of every file that was checked, by the name that problems have for it.
+    ``lines`` holds the lines of every file that was checked, by the name that problems have for it. Secrets in them
+    are not shown.
     """
+    shown = {file: concealed_lines(lines[file]) for file in {problem.file for problem in problems} & lines.keys()}
     for problem in problems:
         stream.write(_headline(problem, colour))
         stream.write("\n")
-        for row in _excerpt(problem, lines.get(problem.file, ()), colour):
+        for row in _excerpt(problem, shown.get(problem.file, ()), colour):
             stream.write(row + "\n")
         stream.write("\n")
     stream.write(summary(problems, len(lines)) + "\n")

@@ -72,3 +72,21 @@ def test_each_variable_of_an_anchor_is_told_once() -> None:
 
 def test_what_nobody_uses_is_not_looked_at() -> None:
     assert Evaluation(parse_text("x-a: ${NONE}\nb: 1", "f"), {}, strict=True).problems == []
+
+
+@pytest.mark.parametrize(("text", "shown"), [
+    ("tcp://${H}:${P}", ["${H}", "${P}"]),
+    ("'tcp://${H}:${H}'", ["${H}", "${H}"]),
+    ("'$${H} $$ ${H}'", ["${H}"]),
+    ("[a, 'b ${H}']", ["${H}"]),
+    ("|\n  one ${H}\n  two ${P} ${H}", ["${H}", "${P}", "${H}"]),
+    ("'${H}\n  ${P}'", ["${H}", "${P}"]),
+    ("${H} ${ P}", ["${H}", "${ P}"]),
+    ("'${H} ${P'", ["${H}", "${"]),
+    ('"\\x24{H}"', ['"\\x24{H}"']),     # an escape hides the variable
+])
+def test_each_variable_has_its_own_place(text: str, shown: list[str]) -> None:
+    source = parse_text(f"v: {text}", "f")
+    problems = Evaluation(source, {}, strict=True).problems
+    assert [source.lines[p.place.line - 1][p.place.column - 1 : p.place.end_column - 1] for p in problems] == shown
+    assert len({p.place for p in problems}) == len(problems)
