@@ -71,7 +71,8 @@ MACHINE: Final = (
     Explanation(
         "machine", "too-many-sockets", "error",
         finds="A process with more sockets than `context.max_sockets`, libzmq or the limit of open files allows.",
-        why="The last devices would fail to start, or fail later, when a connection needs a file descriptor.",
+        why="The last devices would fail to start. Without a file for a connection, now or later, libzmq may end the "
+        "whole process by an assertion.",
         bad="""
             context: {max_sockets: 1}
             devices:
@@ -82,6 +83,27 @@ MACHINE: Final = (
             """,
         good="""
             context: {max_sockets: 2}
+            devices:
+              jobs:
+                type: streamer
+                in: {bind: tcp://127.0.0.1:*}
+                out: {bind: tcp://127.0.0.1:*}
+            """,
+    ),
+    Explanation(
+        "machine", "too-many-threads", "error",
+        finds="A topology with more threads than a user, a container, a systemd unit or the kernel may have.",
+        why="Each device has a thread and each process some more. Without one libzmq ends its process at once, and "
+        "a limit that others share is reached at any time.",
+        bad="""
+            context: {io_threads: 1024}  # and this user may have 1000 threads: ulimit -u 1000
+            devices:
+              jobs:
+                type: streamer
+                in: {bind: tcp://127.0.0.1:*}
+                out: {bind: tcp://127.0.0.1:*}
+            """,
+        good="""
             devices:
               jobs:
                 type: streamer

@@ -19,7 +19,7 @@ from zmqtopo.config.model import Topology
 from zmqtopo.config.problem import Problem, below
 from zmqtopo.probe.files import ipc_dir_missing
 from zmqtopo.probe.hosts import host_unresolvable
-from zmqtopo.probe.limits import too_many_sockets
+from zmqtopo.probe.limits import too_many_sockets, too_many_threads
 from zmqtopo.probe.ports import port_in_use
 from zmqtopo.probe.transports import transport_unavailable
 
@@ -30,6 +30,7 @@ _FIND: Final[dict[str, Callable[[Graph], Iterator[Finding]]]] = {
     "ipc-dir-missing": ipc_dir_missing,
     "host-unresolvable": host_unresolvable,
     "too-many-sockets": too_many_sockets,
+    "too-many-threads": too_many_threads,
     "transport-unavailable": transport_unavailable,
 }
 

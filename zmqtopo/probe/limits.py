@@ -1,40 +1,171 @@
-"""Whether a process may have as many sockets as its devices need."""
+"""Whether the system lets processes have as many sockets, open files and threads as their devices need."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import resource
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import Final
+from pathlib import Path
+from typing import Final, NamedTuple
 
 from zmqtopo.checks.graph import Graph
 from zmqtopo.checks.rule import Finding
-from zmqtopo.config.model import Device
+from zmqtopo.config.model import Address, Device, Reference, Topology
 
 LIBZMQ_LIMIT: Final = 65535  # ZMQ_SOCKET_LIMIT, which zmq_ctx_get(3) tells; the same in every build
 
-_OF_A_PROCESS: Final = 32
-"""Descriptors beside those of the devices: standard streams, libzmq's own threads, libraries, the supervisor's."""
+# What was counted in /proc at topologies of 1 to 1000 devices, and some to spare: a test counts again.
+_FILES_OF_A_PROCESS: Final = 28     # standard streams, wake-up, libraries, a context with one I/O thread
+_FILES_OF_A_WORKER: Final = 4       # in the supervisor: the connection to it, and what tells that it has ended
+_FILES_OF_A_DEVICE: Final = 2       # to be told what to do
+_FILES_OF_A_BLOCK: Final = 2        # counters that two processes share, in each of them
+_FILES_OF_AN_IO_THREAD: Final = 2
+_THREADS_OF_A_PROCESS: Final = 4    # its own, the reaper of libzmq, and what helps at the end
+
+
+def raise_limits() -> None:
+    """Let this process, and those that it will start, have what the system allows them at most; for ``up``.
+
+    The soft limit of open files is 1024 in most places for the sake of select(2), which nothing here calls, and a
+    broker needs a file for each client. Where the system says no, all stays as it is.
+    """
+    for limit in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC):
+        _, hard = resource.getrlimit(limit)
+        with contextlib.suppress(OSError, ValueError):      # macOS refuses more than kern.maxfilesperproc
+            resource.setrlimit(limit, (hard, hard))
 
 
 def too_many_sockets(graph: Graph) -> Iterator[Finding]:
-    """Count by process; told at the first device of it."""
+    """Count sockets and open files by process; told at the first device of it."""
     topology = graph.topology
-    together: dict[str, list[Device]] = defaultdict(list)
-    for device in topology.devices.values():
-        together[device.process].append(device)
     allowed = min(topology.context.max_sockets or LIBZMQ_LIMIT, LIBZMQ_LIMIT)
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    for devices in together.values():
+    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    together = _together(topology)
+    for process, needed in open_files(topology).items():
+        devices = together[process]
         sockets = sum(1 for device in devices for _ in device.sockets)
-        # Each socket of ZeroMQ has a descriptor to wake it, each bind one that listens, each device two to be told.
-        needed = _OF_A_PROCESS + sockets + sum(2 + sum(len(s.bind) for s in d.sockets) for d in devices)
-        who = devices[0].name if len(devices) == 1 else f"the process of {devices[0].name} and {len(devices) - 1} more"
+        place = devices[0].place if devices else _first(topology).place
+        who = _process(devices)
         if sockets > allowed:
             by = "context.max_sockets" if topology.context.max_sockets == allowed else "libzmq"
-            yield Finding(devices[0].place, f"{who} has {sockets} sockets, and {by} allows {allowed}",
+            yield Finding(place, f"{who} has {sockets} sockets, and {by} allows {allowed}",
                           "raise context.max_sockets, or leave it out" if by != "libzmq" else
                           "spread the devices over several processes (run: process/NAME)")
         elif files != resource.RLIM_INFINITY and needed > files:
-            yield Finding(devices[0].place, f"{who} has {sockets} sockets, which need {needed} open files, and the "
-                          f"system allows a process {files}", f"raise the limit: ulimit -n {2 * needed}")
+            yield Finding(place, f"{who} needs {needed} open files, and the system allows a process {files}",
+                          f"raise the hard limit: ulimit -n {2 * needed} as root, or LimitNOFILE={2 * needed} in a "
+                          "systemd unit")
+
+
+def open_files(topology: Topology) -> dict[str, int]:
+    """How many descriptors each process (see `Device.process`) needs, with a client for each address that it binds."""
+    together = _together(topology)
+    needed = {}
+    for process, devices in together.items():
+        count = _FILES_OF_A_PROCESS + _FILES_OF_AN_IO_THREAD * (topology.context.io_threads - 1)
+        for device in devices:
+            count += _FILES_OF_A_DEVICE + (_FILES_OF_A_BLOCK if process else 0)
+            for socket in device.sockets:
+                count += 1      # each socket of ZeroMQ has a descriptor to wake it
+                count += sum(2 for address in socket.bind if not _is_inproc(address))
+                count += sum(1 for to in socket.connect if not _is_inproc(to))
+        needed[process] = count
+    if together:
+        elsewhere = [devices for process, devices in together.items() if process]
+        needed[""] += sum(_FILES_OF_A_WORKER + _FILES_OF_A_BLOCK * len(devices) for devices in elsewhere)
+    return needed
+
+
+def too_many_threads(graph: Graph) -> Iterator[Finding]:
+    """Count threads of all processes together; told at the first device, about the first limit that is too low."""
+    topology = graph.topology
+    if not topology.devices:
+        return
+    needed = threads(topology)
+    for name, allowed, taken, hint in _thread_limits():
+        if taken + needed > allowed:
+            yield Finding(_first(topology).place, f"the topology needs {needed} threads, and {name} allows {allowed}, "
+                          f"of which {taken} are taken", hint.format(taken + 2 * needed))
+            return
+
+
+def threads(topology: Topology) -> int:
+    """How many threads all processes of the topology have together."""
+    processes = len(_together(topology))
+    return len(topology.devices) + processes * (_THREADS_OF_A_PROCESS + topology.context.io_threads)
+
+
+class _Limit(NamedTuple):
+    name: str
+    allowed: int
+    taken: int
+    hint: str
+
+
+def _thread_limits(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> Iterator[_Limit]:
+    """The limits of threads that hold for this process; Linux alone tells them."""
+    if not (proc / "loadavg").exists():
+        return
+    _, allowed = resource.getrlimit(resource.RLIMIT_NPROC)
+    # It does not hold for root: whoever has CAP_SYS_RESOURCE passes it (setrlimit(2)).
+    if allowed != resource.RLIM_INFINITY and os.geteuid() != 0:
+        yield _Limit("the limit of this user (ulimit -u)", allowed, _threads_of_user(proc, os.getuid()),
+                     "raise the hard limit: ulimit -u {0} as root, or LimitNPROC={0} in a systemd unit")
+    yield from _cgroup_limits(proc, cgroups)
+    taken = int((proc / "loadavg").read_text().split()[3].partition("/")[2])
+    for name in ("threads-max", "pid_max"):
+        yield _Limit(f"the kernel (kernel.{name})", int((proc / "sys/kernel" / name).read_text()), taken,
+                     f"raise it: sysctl -w kernel.{name}={{0}}")
+
+
+def _threads_of_user(proc: Path, uid: int) -> int:
+    count = 0
+    for folder in proc.glob("[0-9]*"):
+        with contextlib.suppress(OSError):      # it has just ended, or is not for us to look into
+            if folder.stat().st_uid == uid:
+                count += len(os.listdir(folder / "task"))  # noqa: PTH208 - a thousand Paths would be made to be counted
+    return count
+
+
+def _cgroup_limits(proc: Path, cgroups: Path) -> Iterator[_Limit]:
+    """Every pids.max from the group of this process up: systemd's TasksMax, or what a container may have."""
+    for line in (proc / "self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers not in ("", "pids"):     # version 2 has one line without a name, version 1 one for each
+            continue
+        top = cgroups / controllers
+        group = top / path.lstrip("/")
+        for folder in (group, *group.parents):
+            with contextlib.suppress(OSError, ValueError):      # the topmost has no limit; "max" is none
+                allowed, taken = (int((folder / f"pids.{end}").read_text()) for end in ("max", "current"))
+                name = f"/{folder.relative_to(top)}" if folder != top else "/"
+                yield _Limit(f"the control group {name} (pids.max)", allowed, taken,
+                             "raise it: TasksMax={0} in a systemd unit, --pids-limit {0} for a container")
+            if folder == top:
+                break
+
+
+def _together(topology: Topology) -> dict[str, list[Device]]:
+    """The devices by process; the supervisor's own is there even without devices."""
+    together: dict[str, list[Device]] = defaultdict(list)
+    if topology.devices:
+        together[""] = []
+    for device in topology.devices.values():
+        together[device.process].append(device)
+    return together
+
+
+def _process(devices: list[Device]) -> str:
+    if not devices:
+        return "the process that supervises the others"
+    return devices[0].name if len(devices) == 1 else f"the process of {devices[0].name} and {len(devices) - 1} more"
+
+
+def _first(topology: Topology) -> Device:
+    return next(iter(topology.devices.values()))
+
+
+def _is_inproc(to: Address | Reference) -> bool:
+    return isinstance(to, Address) and to.endpoint is not None and to.endpoint.transport == "inproc"

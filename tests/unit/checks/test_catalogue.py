@@ -25,7 +25,8 @@ PROMISED = {
     "socket": {"socket-pair", "router-router", "mon-type", "mon-not-allowed", "mon-missing", "mon-blocks",
                "incompatible-peers", "pair-fan-in", "option-scope", "unlimited-hwm"},
     "flow": {"forwarding-loop"},
-    "machine": {"port-in-use", "ipc-dir-missing", "host-unresolvable", "too-many-sockets", "transport-unavailable"},
+    "machine": {"port-in-use", "ipc-dir-missing", "host-unresolvable", "too-many-sockets", "too-many-threads",
+                "transport-unavailable"},
 }
 WARNINGS = {"undefined-variable", "unused-ignore", "privileged-port", "mon-blocks", "unlimited-hwm"}
 INFOS = {"unbound-endpoint"}
