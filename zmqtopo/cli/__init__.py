@@ -26,6 +26,7 @@ VERBS: Final = {
     "graph": "draw a topology",
     "convert": "make a topology of an old device configuration",
     "up": "run a topology in the foreground",
+    "bench": "measure devices on this machine, beside zmq.proxy and others",
     "config": "print a topology as it is understood, with everything filled in",
     "explain": "say what a rule finds and why, with examples",
     "schema": "print the JSON Schema of topology files, for editors",

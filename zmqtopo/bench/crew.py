@@ -1,0 +1,117 @@
+"""The worker processes of a bench: started when they are first needed, and ended whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterable
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from zmqtopo.bench.host import Answer, Call, Clear, Place
+
+PATIENCE = 2.0
+"""Seconds that a worker has to put its things away before its process is killed."""
+
+
+class WorkerEndedError(RuntimeError):
+    """A worker's process has ended without being asked."""
+
+
+class Worker:
+    """A process of `zmqtopo.bench.worker`."""
+
+    def __init__(self, name: str) -> None:
+        """``name`` is shown in process lists. Raises OSError when the system has no room for it."""
+        self.name = name
+        ours, theirs = socket.socketpair()
+        try:
+            self._process = subprocess.Popen(
+                # -P: whatever lies in the working directory is not a module of the worker.
+                [sys.executable, "-P", "-m", "zmqtopo.bench.worker", str(theirs.fileno()), name],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                # Ctrl-C in a terminal goes to a process group; the bench acts on it and ends its workers.
+                process_group=0,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+            )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        self.connection: Connection[Any, Any] = Connection(ours.detach())
+
+    def send(self, order: Place | Call | Clear) -> None:
+        """Give an order; that the worker is gone shows in `receive`."""
+        with contextlib.suppress(OSError):
+            self.connection.send(order)
+
+    def receive(self) -> Answer:
+        """Take the answer that is there. Raises WorkerEndedError."""
+        try:
+            answer: Answer = self.connection.recv()
+        except (EOFError, OSError):
+            code = self._process.wait()
+            how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+            raise WorkerEndedError(f"process {self._process.pid} ({self.name}) ended {how}") from None
+        return answer
+
+    def clear(self) -> bool:
+        """Wait until a `Clear` that was sent has been carried out; whether it was in time."""
+        with contextlib.suppress(WorkerEndedError):
+            while self.connection.poll(PATIENCE):
+                if self.receive().part == "":
+                    return True
+        return False
+
+    def end(self) -> None:
+        """End the process; returns when it is gone."""
+        self.connection.close()
+        try:
+            self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+class Crew:
+    """The workers, by name; as a context manager it ends them all."""
+
+    def __init__(self) -> None:
+        self._workers: dict[str, Worker] = {}
+
+    def __getitem__(self, name: str) -> Worker:
+        """The worker of that name, started now if need be."""
+        if name not in self._workers:
+            self._workers[name] = Worker(name)
+        return self._workers[name]
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.clear(list(self._workers.values()))
+        for worker in self._workers.values():
+            worker.end()
+        self._workers.clear()
+
+    def clear(self, workers: Iterable[Worker]) -> None:
+        """Have these put away what they hold, and end those that do not manage."""
+        workers = list(workers)
+        for worker in workers:
+            worker.send(Clear())
+        for worker in workers:
+            if not worker.clear():
+                worker.end()
+                del self._workers[worker.name]
+
+
+def ready(workers: Iterable[Worker], timeout: float) -> list[Worker]:
+    """Those with an answer, as soon as there is one, none after ``timeout`` seconds."""
+    by_connection = {worker.connection: worker for worker in workers}
+    return [by_connection[found] for found in wait(list(by_connection), timeout) if isinstance(found, Connection)]

@@ -1,0 +1,222 @@
+"""The parts of a measurement, made by who directs it and carried out in a worker: sources, sinks and what they feed.
+
+A part is opened in its worker's context, told what to do by calls of its methods, one at a time, and closed. Its
+sockets end with it. What goes wrong comes out as zmq.ZMQError, or `StalledError` when nothing moves any more.
+
+Marks tie the ends together. A source sends mark 0 until every sink has seen it, so that nothing is measured before all
+ways are open; after each load, it sends the mark of that load until every sink has seen that too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from array import array
+from typing import Any
+
+import zmq
+from zmq.backend.cython import _zmq
+
+from zmqtopo.bench import _ends
+
+_ends.load(_zmq.__file__)
+
+PATIENCE = 5.0
+"""Seconds without any message after which a measurement is given up."""
+
+_IDLE = int(PATIENCE * 1000)
+
+AnySocket = zmq.Socket[Any]
+
+
+class StalledError(RuntimeError):
+    """Nothing moves any more."""
+
+    def __init__(self) -> None:
+        super().__init__(f"no message came through for {PATIENCE:g} s")
+
+
+def mark(number: int) -> bytes:
+    """The mark of a load; 0 is that of the beginning."""
+    return b"!%07d" % number
+
+
+def topic(number: int) -> bytes:
+    """What the messages of a topic begin with."""
+    return b"%06d." % number
+
+
+def _check(errno: int) -> None:
+    if errno in (zmq.EAGAIN, zmq.ETIMEDOUT):
+        raise StalledError
+    if errno:
+        raise zmq.ZMQError(errno)
+
+
+class Part:
+    """Sockets of one type that bind or connect.
+
+    ``binds`` has an address for each socket, and ``count`` says how many there are when they connect.
+    """
+
+    def __init__(self, type_: str, hwm: int, count: int = 1, binds: tuple[str, ...] = ()) -> None:
+        self.type = type_
+        self.hwm = hwm
+        self.count = len(binds) or count
+        self.binds = binds
+        self.sockets: list[AnySocket] = []
+
+    def open(self, context: zmq.Context[Any]) -> tuple[str, ...]:
+        """Make the sockets, bind those that bind, and return where."""
+        for number in range(self.count):
+            socket = context.socket(zmq.SocketType[self.type])
+            self.sockets.append(socket)
+            socket.linger = 0
+            socket.sndtimeo = _IDLE
+            socket.set_hwm(self.hwm)
+            self.prepare(socket, number)
+            if self.binds:
+                socket.bind(self.binds[number])
+        return tuple(socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0") for socket in self.sockets)
+
+    def connect(self, addresses: tuple[str, ...]) -> None:
+        """Connect each socket to one of the addresses, in turn."""
+        for number, socket in enumerate(self.sockets):
+            socket.connect(addresses[number % len(addresses)])
+
+    def close(self) -> None:
+        """Close the sockets."""
+        for socket in self.sockets:
+            socket.close(0)
+
+    def prepare(self, socket: AnySocket, number: int) -> None:
+        """What a socket needs before it binds or connects."""
+
+    @property
+    def handles(self) -> list[int]:
+        """The sockets as libzmq knows them."""
+        return [socket.underlying for socket in self.sockets]
+
+
+class Source(Part):
+    """A PUSH or PUB that sends ``size`` bytes at a time, of each of ``topics`` in turn."""
+
+    def __init__(self, type_: str, hwm: int, size: int, topics: int, binds: tuple[str, ...] = ()) -> None:
+        super().__init__(type_, hwm, binds=binds)
+        self.size = size
+        self.topics = topics
+
+    def mark(self, number: int) -> None:
+        """Send a mark if there is room."""
+        with contextlib.suppress(zmq.Again):
+            self.sockets[0].send(mark(number), zmq.DONTWAIT)
+
+    def send(self, most: int, seconds: float) -> int:
+        """Send until there were ``most`` messages or the time is over; how many there were."""
+        heads = [topic(number) for number in range(self.topics)] or [b""]
+        messages = [head.ljust(self.size, b"x") for head in heads]
+        sent, errno = _ends.send(self.handles[0], messages, most, seconds)
+        _check(errno)
+        return sent
+
+
+class Sink(Part):
+    """PULLs, or SUBs that share ``topics``; without topics a SUB takes everything."""
+
+    def __init__(self, type_: str, hwm: int, count: int, topics: int = 0) -> None:
+        super().__init__(type_, hwm, count)
+        self.topics = topics
+
+    def prepare(self, socket: AnySocket, number: int) -> None:
+        """Subscribe."""
+        if socket.type == zmq.SUB:
+            wanted = [b"!", *(topic(n) for n in range(number, self.topics, self.count))] if self.topics else [b""]
+            for prefix in wanted:
+                socket.subscribe(prefix)
+
+    def meet(self) -> None:
+        """Wait until each socket has received something."""
+        _meet(self.sockets)
+
+    def receive(self, number: int) -> tuple[int, int, int]:
+        """Count messages up to the mark of that number: how many, and the times of the first and the last in ns."""
+        messages, first, last, errno = _ends.receive(self.handles, mark(number), _IDLE)
+        _check(errno)
+        return messages, first, last
+
+
+class Clients(Part):
+    """DEALERs, or a PAIR, that ask; ``heads`` has the first frame of each one's requests."""
+
+    def __init__(self, type_: str, hwm: int, size: int, heads: list[bytes]) -> None:
+        super().__init__(type_, hwm, len(heads))
+        self.size = size
+        self.heads = heads
+        self._silent: set[int] = set(range(self.count))
+
+    def mark(self, number: int) -> bool:
+        """Ask everybody with a mark; whether every client has ever been answered."""
+        for at, (socket, head) in enumerate(zip(self.sockets, self.heads, strict=True)):
+            try:
+                socket.send_multipart([head, mark(number)], zmq.DONTWAIT)
+                while True:
+                    socket.recv_multipart(zmq.DONTWAIT)
+                    self._silent.discard(at)
+            except zmq.Again:
+                continue
+        return not self._silent
+
+    def ask(self, window: int, most: int, seconds: float) -> tuple[int, int, int, list[float]]:
+        """Ask until there were ``most`` or the time is over: replies, first, last (ns), and their p50, p99, p99.9.
+
+        These are in microseconds.
+        """
+        load = b"x" * self.size
+        raw, first, last, errno = _ends.ask(self.handles, self.heads, load, window, most, seconds, _IDLE)
+        _check(errno)
+        times = array("q", raw)
+        ordered = sorted(times)
+        return len(ordered), first, last, [_rank(ordered, share) / 1000 for share in (0.5, 0.99, 0.999)]
+
+
+def _rank(ordered: list[int], share: float) -> int:
+    """The smallest value that at least that share of the values does not exceed (the nearest rank)."""
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
+
+
+class Workers(Part):
+    """REPs, or DEALERs with the names w0, w1 and so on, or a PAIR, that send back what they get."""
+
+    def prepare(self, socket: AnySocket, number: int) -> None:
+        """Name it, for clients that ask for one by name."""
+        if socket.type == zmq.DEALER:
+            socket.routing_id = b"w%d" % number
+
+    def meet(self) -> None:
+        """Wait until each socket has received something, and answer that."""
+        _meet(self.sockets)
+        for socket in self.sockets:
+            socket.send_multipart(socket.recv_multipart())
+
+    def answer(self) -> None:
+        """Answer until the context ends."""
+        errno = _ends.answer(self.handles)
+        if errno != zmq.ETERM:
+            _check(errno)
+
+
+def _meet(sockets: list[AnySocket]) -> None:
+    """Wait until every socket can receive."""
+    deadline = time.monotonic() + PATIENCE
+    poller = zmq.Poller()
+    for socket in sockets:
+        poller.register(socket, zmq.POLLIN)
+    waiting = set(sockets)
+    while waiting:
+        ready = poller.poll(max(int((deadline - time.monotonic()) * 1000), 0))
+        if not ready:
+            raise StalledError
+        for socket, _ in ready:
+            if socket in waiting:
+                waiting.discard(socket)
+                poller.unregister(socket)

@@ -1,0 +1,90 @@
+"""All the rounds of a bench.
+
+Every contestant of every case has its turn, again and again, so that what happens on the machine meanwhile happens to
+all of them.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from zmqtopo.bench.cases import Case, Contestant
+from zmqtopo.bench.crew import Crew, WorkerEndedError
+from zmqtopo.bench.results import CaseResults, summarize
+from zmqtopo.bench.trial import Dose, Sample, TrialError, measure
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is measured now: number ``at`` of ``of``."""
+
+    at: int
+    of: int
+    case: Case
+    contestant: Contestant
+    round: int
+
+
+class Series:
+    """A bench, of which what has been measured so far can be had at any time."""
+
+    def __init__(self, cases: Sequence[Case], rounds: int, dose: Dose) -> None:
+        self.cases = cases
+        self.rounds = rounds
+        self._dose = dose
+        self._samples: dict[tuple[int, Contestant], list[Sample]] = defaultdict(list)
+        self._errors: dict[tuple[int, Contestant], str] = {}
+
+    def run(self, tell: Callable[[Step], None], complain: Callable[[Step, str], None]) -> None:
+        """Measure everything; a contestant that fails in a case is out of it, and the others go on.
+
+        ``tell`` is called before each measurement, ``complain`` with the reason for each that failed. Whatever ends
+        this, no process and no file of it is left.
+        """
+        steps = [
+            (number, at, contestant)
+            for number in range(self.rounds)
+            for at, case in enumerate(self.cases)
+            for contestant in _turned(case.contestants, number)
+        ]
+        with tempfile.TemporaryDirectory(prefix="zmqtopo-") as folder, Crew() as crew:
+            for count, (number, at, contestant) in enumerate(steps):
+                step = Step(count, len(steps), self.cases[at], contestant, number)
+                if (at, contestant) in self._errors:
+                    continue
+                tell(step)
+                try:
+                    sample = measure(crew, step.case, contestant, self._dose, Path(folder))
+                except (TrialError, WorkerEndedError, OSError) as error:
+                    self._errors[at, contestant] = str(error)
+                    complain(step, str(error))
+                else:
+                    self._samples[at, contestant].append(sample)
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything could not be measured."""
+        return bool(self._errors)
+
+    def results(self) -> list[CaseResults]:
+        """What has been measured so far, without the cases of which that is nothing."""
+        found = []
+        for at, case in enumerate(self.cases):
+            results = tuple(
+                summarize(case, contestant, self._samples[at, contestant], self._errors.get((at, contestant), ""))
+                for contestant in case.contestants
+                if self._samples[at, contestant] or (at, contestant) in self._errors
+            )
+            if results:
+                found.append(CaseResults(case, results))
+        return found
+
+
+def _turned(contestants: tuple[Contestant, ...], by: int) -> tuple[Contestant, ...]:
+    """Beginning with another one each round: whoever comes first may find a cooler machine."""
+    start = by % len(contestants)
+    return contestants[start:] + contestants[:start]

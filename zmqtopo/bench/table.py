@@ -1,0 +1,67 @@
+"""Results for people: a table for each case."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from zmqtopo.bench.machine import in_words
+from zmqtopo.bench.results import PERCENTILES, CaseResults, Result, Spread
+
+MEASURE = "zmq.proxy"
+"""The contestant that the others are compared with."""
+
+
+def table(cases: Iterable[CaseResults], machine: dict[str, str | int]) -> str:
+    """The tables of all cases, and the machine on which they were made."""
+    return "\n".join(line for found in cases for line in [*_case(found), ""]) + f"{in_words(machine)}\n"
+
+
+def _case(found: CaseResults) -> Iterator[str]:
+    yield found.case.title
+    unit = "requests/s" if found.results and any(r.latency for r in found.results) else "messages/s"
+    rows = [_row(result, found, unit) for result in found.results if result.rate is not None]
+    heads = [head for head in rows[0] if any(row[head] for row in rows)] if rows else []
+    widths = {head: max(len(head), *(len(row[head]) for row in rows)) for head in heads}
+    if rows:
+        yield "  " + "  ".join(_cell(head, head, widths) for head in heads)
+    for row in rows:
+        yield ("  " + "  ".join(_cell(row[head], head, widths) for head in heads)).rstrip()
+    for result in found.results:
+        if result.error:
+            yield f"  {result.contestant}: {result.error}"
+
+
+def _row(result: Result, found: CaseResults, unit: str) -> dict[str, str]:
+    assert result.rate is not None
+    latency = result.latency or {}
+    return {
+        "": result.contestant,
+        unit: number(result.rate.median),
+        "min to max": f"{number(result.rate.min)} to {number(result.rate.max)}" if result.rounds > 1 else "",
+        f"{MEASURE} = 1": _ratio(result, found),
+        "CPU µs": number(result.cpu.median) if result.cpu else "",
+        **{f"{name} µs": number(latency[name].median) if name in latency else "" for name in PERCENTILES},
+        "lost": f"{result.loss.median:.1%}" if result.loss and result.loss.max > 0 else "",
+        "copies read": f"{result.copies.median:.1%}" if result.copies else "",
+    }
+
+
+def _cell(text: str, head: str, widths: dict[str, int]) -> str:
+    return text.rjust(widths[head]) if head else text.ljust(widths[head])
+
+
+def _ratio(result: Result, found: CaseResults) -> str:
+    measure = next((r.rate for r in found.results if r.contestant == MEASURE), None)
+    return f"{_median(result.rate) / measure.median:.2f}" if measure is not None else ""
+
+
+def _median(spread: Spread | None) -> float:
+    return spread.median if spread is not None else 0.0
+
+
+def number(value: float) -> str:
+    """Three digits that count: ``4,830,000``, ``52.3``, ``0.214``."""
+    if value >= 1000:
+        digits = len(str(int(value)))
+        return f"{round(value, 3 - digits):,.0f}"
+    return f"{value:.3g}" if value else "0"
