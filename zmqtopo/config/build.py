@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -24,14 +23,13 @@ from zmqtopo.config.model import (
     Socket,
     Topology,
 )
-from zmqtopo.config.names import to_name
+from zmqtopo.config.names import REFERENCE, to_name
 from zmqtopo.config.options import is_known, option_value, spelled_out
 from zmqtopo.config.problem import Place, Problem
 from zmqtopo.config.source import STDIN, Source
 from zmqtopo.config.tree import UNKNOWN, Spot, Value
 from zmqtopo.config.units import quantity
 
-_REFERENCE = re.compile(r"([^./:\s]+)\.(in|out|mon)")
 _ALIASES = {"XREQ": "DEALER", "XREP": "ROUTER"}  # libzmq 2's names of the same socket types
 
 
@@ -235,5 +233,5 @@ def _address(text: str, place: Place) -> Address:
 
 
 def _connection(address: Address) -> Address | Reference:
-    named = _REFERENCE.fullmatch(address.text)
+    named = REFERENCE.fullmatch(address.text)
     return Reference(named[1], cast("Role", named[2]), address.place) if named else address

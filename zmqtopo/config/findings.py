@@ -6,20 +6,17 @@ finding, and what was found becomes UNKNOWN in the value.
 
 from __future__ import annotations
 
-import json
-import math
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from types import NoneType
 from typing import TYPE_CHECKING
 
 from zmqtopo.config.definitions import Schema, definition, secret_options
+from zmqtopo.config.hints import choices, example, expected, got, value_hint
 from zmqtopo.config.problem import Place, Problem
-from zmqtopo.config.scalars import resolve
 from zmqtopo.config.source import Source
 from zmqtopo.config.tree import UNKNOWN, Node, Spot, Step, Value
-from zmqtopo.config.units import respelled
-from zmqtopo.config.wording import Guesses, listing, quote, with_article
+from zmqtopo.config.wording import Guesses, listing, quote
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -33,8 +30,6 @@ FORMAT = 1
 _SYNONYMS = {"frontend": "in", "input": "in", "backend": "out", "output": "out", "capture": "mon",
              "monitor": "mon", "addr": "bind", "endpoint": "bind", "option": "options", "sockopts": "options"}
 _ORDER = {"type": 0, "enum": 1, "format": 2, "pattern": 3}
-_KINDS = {"string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false",
-          "object": "a mapping", "array": "a list"}
 
 
 class Findings:
@@ -102,8 +97,8 @@ class Findings:
     def _missing(self, path: Path, error: ValidationError) -> None:
         key = error.message
         rules = _rules(error)["properties"][key]
-        choices = _choices(definition(rules)) if "enum" in definition(rules) else []
-        hint = f"write {key}: {listing(choices) if 0 < len(choices) <= 4 else _example(rules)}"
+        possible = choices(definition(rules)) if "enum" in definition(rules) else []
+        hint = f"write {key}: {listing(possible) if 0 < len(possible) <= 4 else example(rules)}"
         if not path:
             empty = not error.instance
             message = f"the file has no {key}" if not empty else f"the file is empty: it has no {key}"
@@ -150,7 +145,7 @@ class Findings:
         elif isinstance(value, list) and error.validator in ("minItems", "maxItems"):
             shown = str(len(value))
         self._report(rule, f"expected {wanted} for {_name((key,))}, got {shown}", self._spot(path), False,
-                     _value_hint(value, rules, key, self._guesses.closest))
+                     value_hint(value, rules, key, self._guesses.closest))
 
 
 def _spoil(holder: Value, steps: Path) -> None:
@@ -167,89 +162,10 @@ def _rules(error: ValidationError) -> Schema:
     return rules
 
 
-def expected(rules: Schema) -> str:
-    """Return what a schema wants, as a noun: ``a duration such as 500ms or 30s``."""
-    types = _types(rules)
-    if types == ["object"]:
-        return "a mapping"
-    if "enum" in rules and "boolean" not in types and len(_choices(rules)) <= 4:
-        return listing(_choices(rules))
-    title = rules.get("title")
-    if title is None or title in ("text", "value"):
-        return listing([_KINDS[one] for one in types])
-    examples = [_plain(e) for e in rules.get("examples", ()) if not isinstance(e, (dict, list))]
-    return with_article(title) + (f" such as {listing(examples[:2])}" if examples else "")
-
-
-def got(value: Value) -> str:
-    """Show a value in a message."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, str):
-        return quote(value)
-    if isinstance(value, bytes):
-        return "binary data"
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list"
-    shown = _plain(value)
-    return shown if len(shown) <= 40 else shown[:39] + "…"
-
-
-def _types(rules: Schema) -> list[str]:
-    types: str | list[str] = rules.get("type", [])
-    return [types] if isinstance(types, str) else types
-
-
 def _limit(error: ValidationError) -> str:
     bound = error.validator_value
     return {"minimum": f"{bound} or more", "maximum": f"{bound} or less", "minItems": f"{bound} values",
             "maxItems": f"{bound} values", "required": "a mapping with the key file"}.get(str(error.validator), "")
-
-
-def _value_hint(value: Value, rules: Schema, key: str,
-                guess: Callable[[str, Collection[str]], str | None]) -> str:
-    types = _types(rules)
-    if value is None:
-        return "write devices: {} for none" if key == "devices" else "give it a value or remove the key"
-    if isinstance(value, list) and types == ["object"]:
-        return "write a mapping of names, NAME: {...}, instead of a list"
-    if rules.get("title") == "address" and isinstance(value, int) and 0 < value <= 65535 and value is not True:
-        return f"write tcp://{'HOST' if key == 'connect' else '*'}:{value}"
-    if isinstance(value, (bool, int, float)) and "contentMediaType" in rules:
-        return "put it in quotes"
-    if not isinstance(value, str):
-        return ""
-    if "boolean" in types and value.lower() in ("yes", "on", "no", "off", "y", "n"):
-        return f"write {'true' if value.lower() in ('yes', 'on', 'y') else 'false'}"
-    if "enum" in rules:
-        near = guess(value, [c for c in rules["enum"] if isinstance(c, str)])
-        choices = _choices(rules)
-        return f"did you mean {near}?" if near else f"one of {listing(choices)}" if len(choices) > 4 else ""
-    if isinstance(resolve(value), (bool, int, float)) and {"integer", "number"} & set(types):
-        return f"write {value} without quotes"
-    tight = respelled(value, rules["x-unit"]) if "x-unit" in rules else None
-    return f"write {tight}" if tight else ""
-
-
-def _choices(rules: Schema) -> list[str]:
-    """Return the values of an enum without those that differ only in case."""
-    seen: dict[str, str] = {}
-    for choice in rules["enum"]:
-        seen.setdefault(_plain(choice).lower(), _plain(choice))
-    return list(seen.values())
-
-
-def _plain(value: Value) -> str:
-    if isinstance(value, float) and not math.isfinite(value):
-        return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _example(rules: Schema) -> str:
-    shown = json.dumps(rules["examples"][0])
-    return re.sub(r'"([^"]*)"', r"\1", shown)
 
 
 def _name(path: Path) -> str:

@@ -53,7 +53,7 @@ def _load(source: Source, strict: bool, environ: Mapping[str, str] | None) -> Lo
         problems = source.problems or [_empty(source.file)]
         return Loaded(None, problems, source)
     from zmqtopo.config.build import Builder
-    from zmqtopo.config.findings import got
+    from zmqtopo.config.hints import got
     from zmqtopo.config.schema import validate
     from zmqtopo.config.variables import Evaluation
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
+REFERENCE = re.compile(r"([^./:\s]+)\.(in|out|mon)")
+"""``DEVICE.SOCKET``, as ``connect`` takes it."""
+
 _ASCII = re.compile(r"[A-Za-z0-9_-]+")
 
 
