@@ -1,0 +1,79 @@
+"""Noticing that files have changed, and reading them when they have stopped changing."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+
+INTERVAL: Final = 1.0
+"""Seconds from one look to the next."""
+
+ATTEMPTS: Final = 5
+
+Identity = tuple[int, ...] | None
+"""What tells one content of a path from another; None where there is no file."""
+
+
+class ChangingFileError(Exception):
+    """A file changed each time that it was read; the message names it."""
+
+
+class Watch:
+    """Looks at files once a second.
+
+    inotify would tell at once, but of inodes and not of names: every folder and link of a path would have to be watched
+    and, as Kubernetes swaps a link above the file and editors rename one onto it, watched anew. It knows nothing of
+    what other machines do on a network file system, and only Linux has it. A stat(2) follows all of that by itself
+    and costs a microsecond.
+    """
+
+    def __init__(self, paths: Iterable[str], clock: Callable[[], float] = time.monotonic) -> None:
+        """What the files are like now is no change."""
+        self._paths = tuple(paths)
+        self._clock = clock
+        self._known = self._before = self._identities()
+        self.due = clock() + INTERVAL
+        """When to look again, on the clock."""
+
+    def look(self) -> bool:
+        """Whether files have changed since the last change that was told, and all are there and at rest.
+
+        At rest is what is the same as at the look before: who writes a file in place may be in the middle of it.
+        """
+        self.due = self._clock() + INTERVAL
+        now = self._identities()
+        changed = now == self._before and now != self._known and None not in now
+        self._before = now
+        if changed:
+            self._known = now
+        return changed
+
+    def _identities(self) -> tuple[Identity, ...]:
+        return tuple(_identity(path) for path in self._paths)
+
+
+def read_at_rest(path: str, read: Callable[[str], T]) -> T:
+    """Return ``read(path)`` when the file was the same before and after it; otherwise read again.
+
+    Raises ChangingFileError when it never was. A file that is not there is left to ``read``.
+    """
+    before = _identity(path)
+    for _ in range(ATTEMPTS):
+        result = read(path)
+        after = _identity(path)
+        if after == before:
+            return result
+        before = after
+    raise ChangingFileError(f"{path} changes while it is read: write another file and rename it to this name")
+
+
+def _identity(path: str) -> Identity:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - it shall follow symbolic links, and a path may be too long for Path
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
