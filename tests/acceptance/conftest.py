@@ -107,8 +107,8 @@ class Up:
         return self.addresses[name][0].replace("0.0.0.0", "127.0.0.1")
 
     def workers(self) -> set[int]:
-        """Its worker processes."""
-        return children(self.process.pid)
+        """Its worker processes, which are children of the process that started them."""
+        return {worker for nursery in children(self.process.pid) for worker in children(nursery)}
 
     def worker(self, name: str) -> int:
         """The process of a device or a group, which it shows in its arguments."""

@@ -19,6 +19,7 @@ from zmqtopo.devices.ipc import remove_stale
 from zmqtopo.runtime.addresses import binds, connects, lost
 from zmqtopo.runtime.crew import KILL_AFTER, Crew
 from zmqtopo.runtime.member import Member, State
+from zmqtopo.runtime.nursery import Nursery
 from zmqtopo.runtime.orders import Bind, Connect, Endpoints, Event, Failed, Pause, Reconnect, Resume, Stop
 from zmqtopo.runtime.policy import GivenUpError, wait_before_restart
 from zmqtopo.runtime.status import DeviceStatus, status
@@ -57,7 +58,8 @@ class Fleet:
             name: Member(device, CounterBlock(shared=device.run.kind == "process"))
             for name, device in topology.devices.items()
         }
-        self.crew = Crew(lambda name: outside.make(name, topology, self._blocks(name), inbox, context), outside.clock)
+        self._nursery = Nursery(topology.name)
+        self.crew = Crew(lambda name: outside.make(name, topology, inbox, context, self._nursery), outside.clock)
         self.started = False
         self.stopping = False
         self._clock = outside.clock
@@ -164,9 +166,6 @@ class Fleet:
             self._change(member, "running")
             if member.wish == "pause":
                 self.pause(member)
-
-    def _blocks(self, process: str) -> list[CounterBlock]:
-        return [m.block for m in self.members.values() if m.device.process == process]
 
     # -- pausing -------------------------------------------------------------------------------------------------
 
@@ -288,6 +287,7 @@ class Fleet:
         self.crew.end(name, max(mine, default=0))
 
     def close(self) -> None:
-        """Keep the numbers and let go of the memory that was shared."""
+        """Keep the numbers and let go of the memory that was shared; end what started the workers."""
+        self._nursery.close()
         for member in self.members.values():
             member.block = member.block.copy()

@@ -99,7 +99,7 @@ class Host:
             self.context.max_sockets = settings.max_sockets or max(LIBZMQ_MAX_SOCKETS, sockets + SYSTEM_SOCKETS)
         self._post = post
         self._devices: dict[str, _Running] = {}
-        self._blocks: dict[str, CounterBlock] = {}
+        self._seen: set[str] = set()
 
     def execute(self, order: Order) -> None:
         """Carry out an order. Errors of devices are posted, never raised."""
@@ -143,11 +143,10 @@ class Host:
 
     def _bind(self, order: Bind) -> None:
         device = order.device
-        before = device.name in self._blocks
-        if device.name not in self._blocks:     # a restarted device goes on counting where it was
-            block = order.block if isinstance(order.block, CounterBlock) else CounterBlock(fd=order.block)
-            self._blocks[device.name] = block
-        running = self._devices[device.name] = _Running(device, self._blocks[device.name])
+        before = device.name in self._seen
+        self._seen.add(device.name)
+        assert order.block is not None
+        running = self._devices[device.name] = _Running(device, order.block)
         for socket in device.sockets:
             running.sockets[socket.role] = open_socket(
                 self.context, socket.role, zmq.SocketType[socket.type], socket_options(socket)

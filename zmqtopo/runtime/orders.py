@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 from zmqtopo.config.model import Device, Role
 from zmqtopo.devices.counters import CounterBlock
-from zmqtopo.runtime.commands import Command, Look
+
+if TYPE_CHECKING:       # no worker needs them, nor the futures that they bring
+    from zmqtopo.runtime.commands import Command, Look
 
 Endpoints = Mapping[Role, tuple[str, ...]]
 """Addresses by role: in, out, mon."""
@@ -22,8 +25,8 @@ class Bind:
 
     device: Device
     binds: Endpoints
-    block: CounterBlock | int
-    """The memory for its counters; for another process its file descriptor there."""
+    block: CounterBlock | None
+    """The memory for its counters; None on the way to another process, where its descriptor follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,4 +137,4 @@ class StopRequest:
     force: bool = False
 
 
-Event = Bound | Ready | Paused | Resumed | Failed | Stopped | WorkerEnded | StopRequest | Command | Look
+Event: TypeAlias = "Bound | Ready | Paused | Resumed | Failed | Stopped | WorkerEnded | StopRequest | Command | Look"

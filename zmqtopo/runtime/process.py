@@ -1,28 +1,64 @@
-"""What runs in a worker process: a host whose orders come through a connection from the supervisor."""
+"""What runs in the nursery and in the workers that it forks: hosts whose orders come through a connection."""
 
 from __future__ import annotations
 
 import contextlib
+import gc
+import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import recv_handle
+from pathlib import Path
 from typing import Any
 
+from zmqtopo.devices.counters import CounterBlock
 from zmqtopo.runtime.host import Host
-from zmqtopo.runtime.orders import End, Event
+from zmqtopo.runtime.orders import Bind, End, Event
 
 PATIENCE = 1.0
 """Seconds that a context may take to end when nobody is left to care for what it still has to send."""
 
 
-def main(fd: int) -> None:
-    """Serve the supervisor at the other end of ``fd`` until it says End or is gone."""
+def nurse(fd: int, topology: str) -> int | None:
+    """Serve the `zmqtopo.runtime.nursery.Nursery` at the other end of ``fd``.
+
+    Returns in each worker, with the descriptor of its connection, and in this process, with None, when the supervisor
+    is gone.
+    """
     # The supervisor decides when its workers end: what is sent to everybody, by a terminal or at the end of a service,
     # is not meant for them.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    connection = Connection(fd)
+    gc.freeze()     # a collection in a worker writes to no page that it shares with the others
+    for question in _received(connection):
+        answer: int
+        if isinstance(question, int):
+            answer = os.waitstatus_to_exitcode(os.waitpid(question, 0)[1])
+        else:
+            worker = recv_handle(connection)
+            try:
+                answer = os.fork()
+            except OSError as error:
+                answer = -(error.errno or 0)
+            if answer == 0:
+                connection.close()
+                _show(topology, question)
+                return worker
+            os.close(worker)
+            if answer > 0:
+                # Ctrl-C in a terminal goes to a process group; the supervisor alone acts on it.
+                os.setpgid(answer, answer)
+        connection.send(answer)
+    return None
+
+
+def serve(fd: int) -> None:
+    """Serve the supervisor at the other end of ``fd`` until it says End or is gone."""
     connection = Connection(fd)
     lock = threading.Lock()
 
@@ -37,6 +73,8 @@ def main(fd: int) -> None:
         return
     host = Host(settings, sockets, post)
     for order in orders:
+        if isinstance(order, Bind):
+            order = replace(order, block=CounterBlock(fd=recv_handle(connection)))
         host.execute(order)
         if isinstance(order, End):
             return
@@ -49,11 +87,28 @@ def main(fd: int) -> None:
 
 
 def _received(connection: Connection[Any, Any]) -> Iterator[Any]:
-    """The settings and number of sockets for a `Host`, then orders for it, until the supervisor is gone."""
+    """What the supervisor sends until it is gone: questions for a nursery, or settings and then orders for a `Host`."""
     with contextlib.suppress(EOFError, OSError):
         while True:
             yield connection.recv()
 
 
+def _show(*names: str) -> None:
+    """Have process lists show these names behind ``zmqtopo.runtime.process``; on Linux.
+
+    The system shows what is in the memory where the arguments were; PostgreSQL writes there too. prctl(2) has no
+    better way: PR_SET_NAME is for 15 bytes, PR_SET_MM for the superuser.
+    """
+    with contextlib.suppress(OSError):
+        # proc_pid_stat(5): fields 48 and 49 are the bounds; the second, in parentheses, may hold anything.
+        start, end = map(int, Path("/proc/self/stat").read_text().rpartition(")")[2].split()[45:47])
+        shown = "\0".join([*sys.orig_argv[:-len(sys.argv[1:])], *names]).encode()
+        with Path("/proc/self/mem").open("r+b", buffering=0) as memory:
+            memory.seek(start)
+            memory.write(shown[: end - start - 1].ljust(end - start, b"\0"))
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    worker = nurse(int(sys.argv[1]), sys.argv[2])
+    if worker is not None:
+        serve(worker)

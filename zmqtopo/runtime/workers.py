@@ -6,20 +6,20 @@ import contextlib
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
+from multiprocessing.reduction import send_handle
 from typing import Any, Protocol
 
 import zmq
 
 from zmqtopo.config.model import ContextSettings, Topology
-from zmqtopo.devices.counters import CounterBlock
 from zmqtopo.runtime.host import Host
+from zmqtopo.runtime.nursery import Nursery
 from zmqtopo.runtime.orders import Bind, End, Event, Order, WorkerEnded
 
 
@@ -122,28 +122,15 @@ class LocalWorker:
 
 
 class ProcessWorker:
-    """A process of its own.
+    """A process of its own."""
 
-    It is a fresh interpreter rather than a fork, because this process has threads; and not multiprocessing's spawn,
-    because that imports the program's main module again, which a script that calls `zmqtopo.up` is not made for.
-    """
-
-    def __init__(
-        self, name: str, topology: str, settings: ContextSettings, sockets: int, blocks: Iterable[CounterBlock]
-    ) -> None:
-        """``name`` and ``topology`` are shown in process lists; ``blocks`` are the counters of its devices."""
+    def __init__(self, name: str, settings: ContextSettings, sockets: int, nursery: Nursery) -> None:
+        """``name`` is shown in process lists."""
         self.name = name
+        self._nursery = nursery
         ours, theirs = socket.socketpair()
         try:
-            self._process = subprocess.Popen(
-                # -P: whatever lies in the working directory is not a module of the worker.
-                [sys.executable, "-P", "-m", "zmqtopo.runtime.process", str(theirs.fileno()), topology, name],
-                stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno(), *(block.fd for block in blocks)],
-                # Ctrl-C in a terminal goes to a process group; the supervisor alone acts on it.
-                process_group=0,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-            )
+            self.pid = nursery.fork(name, theirs.fileno())
         except BaseException:
             ours.close()
             raise
@@ -152,16 +139,12 @@ class ProcessWorker:
         self.connection: Connection[Any, Any] | None = Connection(ours.detach())
         self._send((settings, sockets))
 
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
-
     def order(self, order: Order) -> None:
         """Send an order; a worker that is gone gets none, and its end is on its way here."""
-        if isinstance(order, Bind) and isinstance(order.block, CounterBlock):
-            order = Bind(order.device, order.binds, order.block.fd)
-        self._send(order)
+        if isinstance(order, Bind) and order.block is not None:
+            self._send(replace(order, block=None), order.block.fd)
+        else:
+            self._send(order)
 
     def receive(self) -> Event:
         """The next event, or that it has ended and how."""
@@ -171,32 +154,41 @@ class ProcessWorker:
         except (EOFError, OSError):
             self.connection.close()
             self.connection = None
-            code = self._process.wait()
-            how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-            return WorkerEnded(self.name, f"process {self.pid} ended {how}")
+            return WorkerEnded(self.name, f"process {self.pid} ended{_how(self._nursery.wait(self.pid))}")
         return event
 
     def kill(self) -> None:
         """SIGKILL."""
-        self._process.kill()
+        # Its process id is its own until it has been waited for, which is when it has no connection any more.
+        if self.connection is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
 
-    def _send(self, what: Any) -> None:
+    def _send(self, what: Any, handle: int | None = None) -> None:
         if self.connection is not None:
             with contextlib.suppress(OSError):
                 self.connection.send(what)
+                if handle is not None:
+                    send_handle(self.connection, handle, self.pid)
+
+
+def _how(code: int | None) -> str:
+    if code is None:
+        return ""
+    return f" by {signal.Signals(-code).name}" if code < 0 else f" with exit code {code}"
 
 
 def make_worker(
-    name: str, topology: Topology, blocks: Iterable[CounterBlock], inbox: Inbox, context: zmq.Context[Any] | None
+    name: str, topology: Topology, inbox: Inbox, context: zmq.Context[Any] | None, nursery: Nursery
 ) -> Worker:
-    """The worker of that name for the devices of ``topology`` that are its own; ``blocks`` are their counters.
+    """The worker of that name for the devices of ``topology`` that are its own.
 
     Raises OSError, or zmq.ZMQError, when the system has no room for it.
     """
     devices = [device for device in topology.devices.values() if device.process == name]
     sockets = sum(len(list(device.sockets)) for device in devices)
     if name:
-        return ProcessWorker(name, topology.name, topology.context, sockets, blocks)
+        return ProcessWorker(name, topology.context, sockets, nursery)
     return LocalWorker(name, topology.context, sockets, inbox, context)
 
 

@@ -46,7 +46,7 @@ class Recorder:
         name = order.device.name if isinstance(order, Bind) else getattr(order, "name", self.name)
         self.world.log.append((type(order).__name__, name))
         # The counters' memory goes with the supervisor.
-        self.world.orders.append(replace(order, block=-1) if isinstance(order, Bind) else order)
+        self.world.orders.append(replace(order, block=None) if isinstance(order, Bind) else order)
         for event in self.world.answer(self, order):
             self.world.events.append(event)
 

@@ -44,7 +44,7 @@ def device() -> Device:
 
 
 @pytest.mark.parametrize("value", [
-    Bind(device(), {"in": ("tcp://127.0.0.1:5001",)}, 7),
+    Bind(device(), {"in": ("tcp://127.0.0.1:5001",)}, None),
     Connect("a", {"in": (), "out": ("tcp://127.0.0.1:5002",)}),
     Stop("a", 0.5),
     End(),

@@ -8,14 +8,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from zmqtopo.checks import examine_text
-from zmqtopo.config.model import Topology
+from zmqtopo.config.model import ContextSettings, Topology
 from zmqtopo.devices.counters import CounterBlock
+from zmqtopo.runtime.nursery import Nursery
 from zmqtopo.runtime.orders import Bind, Bound, Connect, End, Event, Failed, Ready, Stop, Stopped, WorkerEnded
 from zmqtopo.runtime.workers import Inbox, LocalWorker, ProcessWorker, Worker, make_worker, ready
 
@@ -97,7 +97,8 @@ class Told:
         self.device = self.topology.devices["d"]
         self.block = CounterBlock(shared=run != "thread")
         self.inbox = Inbox()
-        self.worker: Worker = make_worker(self.device.process, self.topology, [self.block], self.inbox, None)
+        self.nursery = Nursery(self.topology.name)
+        self.worker: Worker = make_worker(self.device.process, self.topology, self.inbox, None, self.nursery)
 
     def next(self) -> Event:
         deadline = time.monotonic() + DEADLINE
@@ -113,6 +114,10 @@ class Told:
         self.worker.order(Connect("d", {"in": (), "out": ()}))
         assert self.next() == Ready("d")
 
+    def close(self) -> None:
+        self.nursery.close()
+        self.inbox.close()
+
 
 @pytest.fixture
 def process() -> Any:
@@ -123,7 +128,7 @@ def process() -> Any:
         told.worker.kill()
         while not isinstance(told.next(), WorkerEnded):
             continue
-    told.inbox.close()
+    told.close()
     del told.block      # the fixture's value outlives the test
 
 
@@ -145,7 +150,7 @@ def test_a_worker_does_as_it_is_told(run: str, kind: type, name: str) -> None:
     assert isinstance(end, WorkerEnded)
     assert end.worker == name
     assert end.how == "end" or end.how.endswith("ended with exit code 0")
-    told.inbox.close()
+    told.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
@@ -185,36 +190,44 @@ def test_a_folder_with_modules_of_the_same_name_is_not_looked_into(
     assert told.next() == Stopped("d")
     told.worker.order(End())
     assert isinstance(told.next(), WorkerEnded)
-    told.inbox.close()
+    told.close()
 
 
 def test_a_process_that_cannot_be_started_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     inbox = Inbox()
     with pytest.raises(FileNotFoundError):
-        make_worker("device d", topology("process"), [], inbox, None)
+        make_worker("device d", topology("process"), inbox, None, Nursery("it"))
     inbox.close()
 
 
-def test_a_worker_without_its_supervisor_ends(net: Any) -> None:
-    told = Told("process")
-    told.start()
-    assert isinstance(told.worker, ProcessWorker)
-    pid = told.worker.pid
-    assert told.worker.connection is not None
-    told.worker.connection.close()
-    told.worker.connection = None
-    wait = _waiting(pid)
-    assert net.until(wait) == (pid, 0)
-    told.worker._process.returncode = 0     # it has been waited for here
-    told.inbox.close()
+def test_a_worker_without_its_supervisor_ends(process: Told) -> None:
+    process.start()
+    assert isinstance(process.worker, ProcessWorker)
+    assert process.worker.connection is not None
+    process.worker.connection.close()
+    process.worker.connection = None
+    assert process.nursery.wait(process.worker.pid) == 0
 
 
-def _waiting(pid: int) -> Callable[[], tuple[int, int] | None]:
-    def ended() -> tuple[int, int] | None:
-        found = os.waitpid(pid, os.WNOHANG)
-        return found if found[0] else None
-    return ended
+def test_workers_have_nothing_of_each_other(process: Told) -> None:
+    process.start()
+    other = ProcessWorker("other", ContextSettings(), 0, process.nursery)
+    # Only when nobody else holds the other end of its connection, its own death ends that.
+    other.kill()
+    assert ready([other], process.inbox, DEADLINE) == [WorkerEnded("other", f"process {other.pid} ended by SIGKILL")]
+    assert ready([process.worker], process.inbox, 0) == []
+
+
+def test_workers_live_on_without_the_nursery(process: Told) -> None:
+    process.start()
+    assert process.nursery._process is not None
+    os.kill(process.nursery._process.pid, signal.SIGKILL)
+    process.worker.order(Stop("d", 5))
+    assert process.next() == Stopped("d")
+    process.worker.order(End())
+    # It was the nursery's child, and nobody else could have waited for it.
+    assert process.next() == WorkerEnded("device d", f"process {process.worker.pid} ended")
 
 
 def test_a_signal_wakes_the_inbox_before_its_handler_has_run() -> None:
