@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from zmqtopo.config.wording import printable
 
-Needs = Literal["nothing", "loop", "options", "sockets"]
-"""What has to be told of a change: nobody, the loop (prefix, overflow), the sockets as they are, or new sockets."""
+Needs = Literal["nothing", "loop", "options", "connections", "sockets"]
+"""What a change takes: nothing, another way for the loop (prefix, overflow), options set on the sockets that are there,
+inproc addresses connected again after others have bound them again, or new sockets."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ undo of a step is a step of the same kind, so a reload that fails goes back the 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -83,7 +83,7 @@ class Step:
 
     ``stop`` passes on what the devices have received and closes their sockets, and ends ``processes``, which nothing
     that stays is in; ``change`` goes to the new values on the sockets that are there; ``start`` binds and connects,
-    in new processes where there are none.
+    in new processes where there are none, and connects again whose changes need connections.
     """
 
     do: Literal["stop", "change", "start"]
@@ -107,20 +107,16 @@ class Plan:
         """Whether there is anything to do."""
         return bool(self.changes) or any(device.action != "unchanged" for device in self.devices.values())
 
-    def those(self, *actions: Action) -> tuple[str, ...]:
-        """The devices with one of these actions."""
-        return tuple(name for name, device in self.devices.items() if device.action in actions)
-
     @property
     def steps(self) -> tuple[Step, ...]:
         """What to do, in order. Who takes a port of a device that goes finds it free."""
-        stay = {self.new.devices[name].process for name in self.those("changed", "unchanged")}
-        gone = self.those("removed", "replaced")
+        stay = {self.new.devices[name].process for name in those(self.devices, "changed", "unchanged")}
+        gone = those(self.devices, "removed", "replaced")
         ended = dict.fromkeys(self.old.devices[name].process for name in gone)
         steps = (
             Step("stop", gone, tuple(process for process in ended if process not in stay)),
-            Step("change", self.those("changed")),
-            Step("start", self.those("added", "replaced")),
+            Step("change", those(self.devices, "changed")),
+            Step("start", those(self.devices, "added", "replaced")),
         )
         return tuple(step for step in steps if step.devices)
 
@@ -166,6 +162,11 @@ class Plan:
         }
 
 
+def those(devices: Mapping[str, DevicePlan], *actions: Action) -> tuple[str, ...]:
+    """The devices with one of these actions."""
+    return tuple(name for name, device in devices.items() if device.action in actions)
+
+
 def plan(old: Topology, new: Topology) -> Plan:
     """Compare two topologies without errors. Another order of devices, or a default in writing, is no change."""
     told_old, told_new = plain(old), plain(new)
@@ -181,7 +182,11 @@ def plan(old: Topology, new: Topology) -> Plan:
             if context:
                 changes.append(Change("run", because="the context of its process is made anew"))
         devices[name] = DevicePlan(before, after, tuple(changes))
-    _spread(old, new, devices)
+    for name in those(devices, "changed", "unchanged"):
+        _add(devices, name, _moved(old, new, name))
+    binders = _inproc(old)
+    for name in those(devices, "changed", "unchanged"):
+        _add(devices, name, _cut_off(new, devices, binders, name))
     return Plan(old, new, (*own, *context), devices)
 
 
@@ -270,35 +275,39 @@ def _subscriptions(socket: Socket) -> Counter[Any]:
 # -- what follows for others -----------------------------------------------------------------------------------------
 
 
-def _spread(old: Topology, new: Topology, devices: dict[str, DevicePlan]) -> None:
-    """Let those be replaced too who are connected to something that will be elsewhere, or is gone for a moment."""
-    binders = {
-        (device.process, address.endpoint): name
-        for name, device in old.devices.items() for socket in device.sockets for address in socket.bind
-    }
-    found = True
-    while found:
-        found = False
-        for name, device in devices.items():
-            if device.action in ("changed", "unchanged"):
-                changes = tuple(_consequences(old, new, devices, binders, name))
-                devices[name] = DevicePlan(device.old, device.new, device.changes + changes)
-                found = found or bool(changes)
+def _add(devices: dict[str, DevicePlan], name: str, changes: Iterable[Change]) -> None:
+    device = devices[name]
+    devices[name] = DevicePlan(device.old, device.new, (*device.changes, *changes))
 
 
-def _consequences(old: Topology, new: Topology, devices: Mapping[str, DevicePlan],
-                  binders: Mapping[tuple[str, Endpoint | None], str], name: str) -> Iterator[Change]:
+def _moved(old: Topology, new: Topology, name: str) -> Iterator[Change]:
+    """Those connections whose other end will be elsewhere, where the addresses in the file do not show it."""
+    for socket in new.devices[name].sockets:
+        for connect in socket.connect:
+            if _met(connect, old, name) != _met(connect, new, name):
+                yield Change(f"{socket.role}.connect", because=f"{connect.text} is bound elsewhere")
+
+
+def _cut_off(new: Topology, devices: Mapping[str, DevicePlan],
+             binders: Mapping[tuple[str, Endpoint | None], str], name: str) -> Iterator[Change]:
+    """Those connections over inproc whose other end is closed and bound again, which libzmq does not connect again."""
     device = new.devices[name]
     for socket in device.sockets:
         for connect in socket.connect:
-            path = f"{socket.role}.connect"
-            before, after = _met(connect, old, name), _met(connect, new, name)
-            binder = binders.get((device.process, after))
-            if before != after:
-                yield Change(path, because=f"{connect.text} is bound elsewhere")
-            elif after and after.transport == "inproc" and binder and devices[binder].action in ("removed", "replaced"):
-                # A connection over inproc ends with the socket that was bound, and libzmq makes no new one.
-                yield Change(path, because=f"{binder}, which binds {after}, is {devices[binder].action}")
+            met = _met(connect, new, name)
+            binder = binders.get((device.process, met))
+            if binder is not None and devices[binder].action in ("removed", "replaced"):
+                yield Change(f"{socket.role}.connect", needs="connections",
+                             because=f"{binder}, which binds {met}, is {devices[binder].action}")
+
+
+def _inproc(topology: Topology) -> dict[tuple[str, Endpoint | None], str]:
+    """Who binds each inproc name of each process."""
+    return {
+        (device.process, address.endpoint): device.name
+        for device in topology.devices.values() for socket in device.sockets for address in socket.bind
+        if address.endpoint is not None and address.endpoint.transport == "inproc"
+    }
 
 
 def _met(connect: Address | Reference, topology: Topology, name: str) -> Endpoint | None:
