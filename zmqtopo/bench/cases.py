@@ -54,7 +54,8 @@ class Stream:
     """Messages one way, from one source to ``sinks``, as fast as they go.
 
     With ``topics`` (PUB and SUB) message number n is of topic n modulo ``topics``, of which each has one sink, in
-    turn; what a queue has no room for is lost. ``readers`` read the copies on mon.
+    turn; the source waits for room, and what the device's queues have no room for is lost. ``readers`` read the copies
+    on mon.
     """
 
     sinks: int = 1

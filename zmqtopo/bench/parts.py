@@ -15,10 +15,17 @@ from array import array
 from typing import Any
 
 import zmq
+
+try:
+    import zmqtopo.bench._ends as _ends  # "from zmqtopo.bench" would call what is missing a circular import
+except ModuleNotFoundError as error:
+    raise ImportError(
+        "zmqtopo's bench is not compiled in this source tree; build it with: pip install -e .", name=error.name
+    ) from error
+
 from zmq.backend.cython import _zmq
 
-from zmqtopo.bench import _ends
-
+# As in `zmqtopo.loop`: the ends call the libzmq that pyzmq has loaded.
 _ends.load(_zmq.__file__)
 
 PATIENCE = 5.0
@@ -99,12 +106,21 @@ class Part:
 
 
 class Source(Part):
-    """A PUSH or PUB that sends ``size`` bytes at a time, of each of ``topics`` in turn."""
+    """A PUSH or PUB that sends ``size`` bytes at a time, of each of ``topics`` in turn.
+
+    A PUB waits for room like a PUSH. One that throws away what the device has no time for would take the machine's
+    time from it, and what is lost would say more about the source than about the device.
+    """
 
     def __init__(self, type_: str, hwm: int, size: int, topics: int, binds: tuple[str, ...] = ()) -> None:
         super().__init__(type_, hwm, binds=binds)
         self.size = size
         self.topics = topics
+
+    def prepare(self, socket: AnySocket, number: int) -> None:
+        """Have a PUB wait."""
+        if socket.type == zmq.PUB:
+            socket.xpub_nodrop = True
 
     def mark(self, number: int) -> None:
         """Send a mark if there is room."""

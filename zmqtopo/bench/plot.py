@@ -29,9 +29,14 @@ _FIGURES: Final = 250
 """Width of the numbers behind the bars."""
 _ROW: Final = 24
 _BAR: Final = 15
-_HEAD: Final = 88
+_HEAD: Final = 62
+"""Where the lines about the machine begin."""
+_LINE: Final = 17
 _GROUP: Final = 46
 """Height of a case's title with the room before it."""
+
+_LEGEND: Final = ("Bars are medians of the rounds, whiskers go from the least to the greatest; "
+                  "CPU is what the device needs for each message.")
 
 _FONT: Final = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
 
@@ -42,7 +47,9 @@ def plot(cases: Sequence[CaseResults], machine: dict[str, str | int]) -> str:
     For one request at a time they are the p50 of the latency in microseconds.
     """
     shown = [(found, rows) for found in cases if (rows := [r for r in found.results if r.rate is not None])]
-    height = _HEAD + sum(_GROUP + _ROW * len(rows) for _, rows in shown) + _MARGIN
+    about = [*_wrapped(in_words(machine), 130), _LEGEND]
+    head = _HEAD + _LINE * len(about)
+    height = head + sum(_GROUP + _ROW * len(rows) for _, rows in shown) + _MARGIN
     svg = ElementTree.Element("svg", {
         "xmlns": "http://www.w3.org/2000/svg", "viewBox": f"0 0 {_WIDTH} {height}", "width": str(_WIDTH),
         "height": str(height), "font-family": _FONT, "font-size": "13", "role": "img",
@@ -50,12 +57,11 @@ def plot(cases: Sequence[CaseResults], machine: dict[str, str | int]) -> str:
     ElementTree.SubElement(svg, "title").text = "zmqtopo bench"
     _rect(svg, 0, 0, _WIDTH, height, _PAPER)
     _text(svg, _MARGIN, 38, "zmqtopo bench", size=20, weight="600")
-    for line, words in enumerate(_wrapped(in_words(machine), 130)):
-        _text(svg, _MARGIN, 60 + 16 * line, words, colour=_FAINT, size=12)
-    top: float = _HEAD
+    for line, words in enumerate(about):
+        _text(svg, _MARGIN, _HEAD + _LINE * line, words, colour=_FAINT, size=12)
+    top: float = head - _LINE
     for found, rows in shown:
         top = _group(svg, top, found, rows)
-    ElementTree.indent(svg)
     return ElementTree.tostring(svg, encoding="unicode") + "\n"
 
 
@@ -75,8 +81,8 @@ def _group(svg: ElementTree.Element, top: float, found: CaseResults, rows: Seque
         if row.rounds > 1:
             whisker = f"M{left + value.min * scale:.1f} {middle - 4:.1f}v8m0 -4H{left + value.max * scale:.1f}m0 -4v8"
             ElementTree.SubElement(svg, "path", {"d": whisker, "stroke": _INK, "fill": "none", "class": "spread"})
-        cpu = f", {number(row.cpu.median)} µs of CPU" if row.cpu else ""
-        _text(svg, left + value.max * scale + 10, middle + 4, number(value.median) + cpu)
+        label = _text(svg, left + value.max * scale + 10, middle + 4, number(value.median))
+        ElementTree.SubElement(label, "tspan", {"fill": _FAINT, "dx": "10", "font-size": "12"}).text = _more(found, row)
         middle += _ROW
     return middle - _ROW / 2
 
@@ -86,6 +92,15 @@ def _quantity(found: CaseResults, row: Result) -> Spread:
         return row.latency["p50"]
     assert row.rate is not None
     return row.rate
+
+
+def _more(found: CaseResults, row: Result) -> str:
+    parts = [f"p99 {number(row.latency['p99'].median)}"] if _is_latency(found) and row.latency else []
+    if row.loss and row.loss.median >= 0.0005:
+        parts.append(f"{row.loss.median:.1%} lost")
+    if row.cpu:
+        parts.append(f"{number(row.cpu.median)} µs CPU")
+    return ", ".join(parts)
 
 
 def _is_latency(found: CaseResults) -> bool:
@@ -119,8 +134,10 @@ def _rect(svg: ElementTree.Element, x: float, y: float, width: float, height: fl
 def _text(
     svg: ElementTree.Element, x: float, y: float, words: str, *, colour: str = _INK, size: int = 13,
     weight: str = "400", anchor: str = "start",
-) -> None:
-    ElementTree.SubElement(svg, "text", {
+) -> ElementTree.Element:
+    text = ElementTree.SubElement(svg, "text", {
         "x": f"{x:.1f}", "y": f"{y:.1f}", "fill": colour, "font-size": str(size), "font-weight": weight,
         "text-anchor": anchor,
-    }).text = words
+    })
+    text.text = words
+    return text

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -70,7 +72,7 @@ class Subject:
         if self._contestant != "zmqtopo.process":
             return time.process_time()
         try:
-            return sum(_cpu_of(pid) for pid in _children())
+            return sum(_cpu_of(pid) for pid in _descendants(os.getpid()))
         except OSError:
             return None
 
@@ -110,12 +112,12 @@ class Subject:
             socket.close(0)
 
 
-def _children() -> list[int]:
-    """The processes of this one. Raises OSError where the system does not tell, and when there are none."""
-    found = [int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
-    if not found:
-        raise ProcessLookupError
-    return found
+def _descendants(pid: int) -> Iterator[int]:
+    """The processes that this one has started, and theirs. Raises OSError where the system does not tell."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            yield int(child)
+            yield from _descendants(int(child))
 
 
 def _cpu_of(pid: int) -> float:

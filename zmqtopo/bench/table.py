@@ -41,7 +41,7 @@ def _row(result: Result, found: CaseResults, unit: str) -> dict[str, str]:
         f"{MEASURE} = 1": _ratio(result, found),
         "CPU µs": number(result.cpu.median) if result.cpu else "",
         **{f"{name} µs": number(latency[name].median) if name in latency else "" for name in PERCENTILES},
-        "lost": f"{result.loss.median:.1%}" if result.loss and result.loss.max > 0 else "",
+        "lost": f"{result.loss.median:.1%}" if result.loss and result.loss.max >= 0.0005 else "",
         "copies read": f"{result.copies.median:.1%}" if result.copies else "",
     }
 

@@ -83,7 +83,8 @@ def run(args: argparse.Namespace) -> int:
         finally:
             progress.close()
     if interrupted:
-        print("zmqtopo: interrupted; what had been measured:", file=sys.stderr)
+        what = "what had been measured:" if series.results() else "nothing had been measured"
+        print(f"zmqtopo: interrupted; {what}", file=sys.stderr)
     _report(series, args, complete=not interrupted and not series.failed)
     if interrupted:
         return EXIT_INTERRUPTED

@@ -1,0 +1,86 @@
+# Messages one way: those who send them and those who count them. Part of _ends.pyx.
+
+def send(uintptr_t socket, list messages not None, int64_t most, double seconds):
+    """Send these messages in turn until there were ``most`` or the time is over (0: no limit of time).
+
+    Large ones are not copied: libzmq counts who uses them. Blocks as SNDTIMEO says. Returns (sent, errno).
+    """
+    cdef int i, at = 0, err = 0, size = len(messages)
+    cdef int64_t sent = 0, turns, deadline = deadline_of(seconds)
+    cdef size_t length = 0
+    cdef bytes text
+    cdef zmq_msg_t msg
+    cdef zmq_msg_t *texts = <zmq_msg_t *>calloc(size, sizeof(zmq_msg_t))
+    if texts == NULL:
+        raise MemoryError
+    for i in range(size):
+        text = messages[i]
+        length = len(text)
+        if zmq.msg_init_size(&texts[i], length) < 0:
+            err = ENOMEM
+            size = i
+            break
+        memcpy(zmq.msg_data(&texts[i]), PyBytes_AsString(text), length)
+    zmq.msg_init(&msg)
+    turns = 1 if length >= LARGE else SMALL_TURNS
+    with nogil:
+        while err == 0 and sent < most and (sent % turns or now_ns() < deadline):
+            zmq.msg_copy(&msg, &texts[at])
+            err = give(&msg, <void *>socket, 0)
+            if err == 0:
+                sent += 1
+                at = at + 1 if at + 1 < size else 0
+        zmq.msg_close(&msg)
+        for i in range(size):
+            zmq.msg_close(&texts[i])
+    free(texts)
+    return sent, err
+
+
+def receive(list sockets not None, bytes mark not None, int idle):
+    """Count messages until this mark has come to every socket; other marks are passed over.
+
+    Returns (messages, first, last, errno), times in nanoseconds of the monotonic clock.
+    """
+    cdef Ends ends
+    cdef zmq_msg_t msg
+    cdef char *end = PyBytes_AsString(mark)
+    cdef int64_t count = 0, before, first = 0, last = 0
+    cdef int i, turn, err, left
+    cdef bint moved
+    if len(mark) != MARK_BYTES:
+        raise ValueError(f"a mark has {MARK_BYTES} bytes")
+    try:
+        hold(&ends, sockets)
+        with nogil:
+            zmq.msg_init(&msg)
+            left = ends.size
+            while left and not ends.error:
+                moved = False
+                for i in range(ends.size):
+                    before = count
+                    turn = 0
+                    while turn < BURST and not ends.items[i].over:
+                        err = take_last(&msg, ends.items[i].socket)
+                        if err != 0:
+                            if err != EAGAIN:
+                                ends.error = err
+                            break
+                        turn += 1
+                        if zmq.msg_size(&msg) != MARK_BYTES:
+                            if count == 0:
+                                first = now_ns()
+                            count += 1
+                        elif memcmp(zmq.msg_data(&msg), end, MARK_BYTES) == 0:
+                            ends.items[i].over = True
+                            left -= 1
+                    if turn:
+                        moved = True
+                    if count != before:
+                        last = now_ns()
+                if left and not moved and not ends.error:
+                    sleep(&ends, idle)
+            zmq.msg_close(&msg)
+        return count, first, last, ends.error
+    finally:
+        drop(&ends)
