@@ -165,7 +165,21 @@ def test_what_init_writes_is_not_underlined(editor: Editor, kind: str, capsys: p
     assert editor.open(capsys.readouterr().out, f"init-{kind}.yaml") == []
 
 
+@pytest.mark.parametrize("value", ["'${NAME:-1000}'", "'1${NAME}'"])
+@pytest.mark.parametrize(("name", "text"), [
+    ("options", device("{bind: VALUE, options: {hwm: VALUE, tcp_keepalive: VALUE, ipv6: VALUE, linger: VALUE, "
+                       "sndbuf: VALUE, affinity: VALUE, curve_secretkey: VALUE, subscribe: VALUE}}")),
+    ("device", device("{type: VALUE, bind: [VALUE]}", "    stop_timeout: VALUE\n    run: VALUE\n    restart: VALUE\n")
+               .replace("streamer", "VALUE")),
+    ("restart", device("{bind: VALUE}", "    restart: {policy: VALUE, backoff: [VALUE, 30s], max_retries: VALUE}\n")),
+    ("top", "version: VALUE\nname: VALUE\ncontext: {io_threads: VALUE}\ndevices: {}\n"),
+])
+def test_a_variable_is_not_underlined(editor: Editor, name: str, text: str, value: str) -> None:
+    assert editor.open(text.replace("VALUE", value), f"variable-{name}-{value[1]}.yaml") == []
+
+
 @pytest.mark.parametrize(("name", "text", "line", "word"), [
+    ("name", "devices:\n  '${NAME}':\n    type: queue\n    in: {}\n    out: {}\n", 2, "'${NAME}'"),
     ("key", device("{bnid: tcp://*:5559}"), 4, "bnid"),
     ("option", device("{bind: tcp://*:5559, options: {rcvhmw: 5}}"), 4, "rcvhmw"),
     ("type", device("{bind: tcp://*:5559}").replace("streamer", "steamer"), 3, "steamer"),

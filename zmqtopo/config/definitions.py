@@ -23,9 +23,17 @@ def schema_text() -> str:
 
 @cache
 def schema() -> Schema:
-    """Return the JSON Schema of a topology; not to be changed."""
-    loaded: Schema = json.loads(schema_text())
+    """Return the JSON Schema of a topology as it holds once variables are filled in; not to be changed."""
+    loaded: Schema = json.loads(schema_text(), object_hook=_filled_in)
     return loaded
+
+
+def _filled_in(rules: Schema) -> Schema:
+    """Return what holds for a value: an editor sees the file before, where a variable stands for any value."""
+    if "anyOf" not in rules:
+        return rules
+    (wanted, _variable) = rules.pop("anyOf")
+    return {**rules, **wanted}
 
 
 def definition(of: Schema) -> Schema:
