@@ -25,6 +25,14 @@ DEADLINE = 10.0
 """Seconds after which a test that waits has failed; far more than anything here takes."""
 
 
+@pytest.fixture(autouse=True)
+def state_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the topologies of a test have their state folders; nobody else's are there."""
+    folder = tmp_path_factory.mktemp("run")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    return folder
+
+
 # -- nothing stays behind -------------------------------------------------------------------------------------------
 
 

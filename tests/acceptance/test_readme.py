@@ -179,7 +179,7 @@ def test_the_commands_give_what_it_shows(terminals: Terminals, elsewhere: Callab
         for command, shown in block.commands if block.language == "console" else []:
             shown = elsewhere(shown)
             seen.add(command.split()[0])
-            if command.startswith("zmqtopo up"):
+            if command.startswith("zmqtopo up") and " -d " not in command:
                 process = terminals.start(command, shown)
                 assert process.stdout is not None
                 assert_shows(shown, "".join(process.stdout.readline() for _ in shown.splitlines()))
@@ -223,7 +223,8 @@ def test_their_exit_codes(terminals: Terminals, verb: str, good: int, bad: int) 
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
-    [("up broken.yaml", 78), ("init new.yaml", 0), ("explain socket-pair", 0), ("schema", 0), ("up", 2), ("down", 2)],
+    [("up broken.yaml", 78), ("init new.yaml", 0), ("explain socket-pair", 0), ("schema", 0), ("up", 2), ("down", 2),
+     ("ps", 69), *((f"{verb} first", 69) for verb in ("ps", "logs", "stop", "start", "pause", "resume", "down"))],
 )
 def test_more_exit_codes(terminals: Terminals, arguments: str, code: int) -> None:
     terminals.start(f"zmqtopo {arguments}", "...")

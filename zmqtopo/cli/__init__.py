@@ -25,7 +25,15 @@ VERBS: Final = {
     "validate": "find every problem of topology files",
     "graph": "draw a topology",
     "convert": "make a topology of an old device configuration",
-    "up": "run a topology in the foreground",
+    "up": "run a topology, in the foreground or with -d in the background",
+    "ps": "show what runs, and how",
+    "logs": "print what a running topology has said",
+    "stop": "stop devices of a running topology, having passed on what they received",
+    "start": "start devices of a running topology that were stopped or have failed",
+    "restart": "stop and start devices of a running topology",
+    "pause": "let devices of a running topology take no more messages",
+    "resume": "let paused devices of a running topology go on",
+    "down": "end a running topology, as Ctrl-C does",
     "bench": "measure devices on this machine, beside zmq.proxy and others",
     "config": "print a topology as it is understood, with everything filled in",
     "explain": "say what a rule finds and why, with examples",
@@ -33,16 +41,23 @@ VERBS: Final = {
 }
 """Each verb with its help. Its module ``zmqtopo.cli.VERB`` has ``add_arguments(parser)`` and ``run(args) -> int``."""
 
+_MODULES: Final = dict.fromkeys(("stop", "start", "restart", "pause", "resume"), "change")
+"""The verbs that share one."""
+
 
 class Parser(argparse.ArgumentParser):
     """A parser that takes no abbreviations, which break when an option is added, and suggests what was meant."""
 
     def __init__(self, prog: str, description: str, usage: str | None = None, epilog: str | None = None) -> None:
         super().__init__(prog, usage, description, epilog, allow_abbrev=False)
+        self.alone: dict[str, str] = {}
+        """Options whose value has to come with ``=``, since it may be left out, and what it is then."""
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """Parse; a mistake writes a message and raises SystemExit(2)."""
-        args, unknown = self.parse_known_args(arguments)
+        args, unknown = self.parse_known_args(
+            [f"{argument}={self.alone[argument]}" if argument in self.alone else argument for argument in arguments]
+        )
         for argument in unknown:
             if argument.startswith("-"):
                 self.fail("option", argument.partition("=")[0], list(self._option_string_actions))
@@ -75,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _abandon_stdout()  # who read it has seen enough
         return EXIT_BROKEN_PIPE
     except ImportError as error:
-        if error.name != "zmqtopo.loop._loop":
+        if error.name not in ("zmqtopo.loop._loop", "zmqtopo.bench._ends"):
             raise
         print(f"zmqtopo: error: {error}", file=sys.stderr)
         return 1
@@ -97,7 +112,7 @@ def _dispatch(arguments: list[str]) -> int:
     verb = arguments[0]
     if verb not in VERBS:
         _parser().fail("verb", verb, list(VERBS))
-    module = import_module(f"zmqtopo.cli.{verb}")
+    module = import_module(f"zmqtopo.cli.{_MODULES.get(verb, verb)}")
     parser = Parser(f"zmqtopo {verb}", f"{VERBS[verb][0].upper()}{VERBS[verb][1:]}.")
     module.add_arguments(parser)
     code: int = module.run(parser.parse(arguments[1:]))

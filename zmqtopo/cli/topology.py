@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Final
 
 from zmqtopo.checks import Checked, examine
@@ -22,16 +23,20 @@ def load_or_report(path: str, *, strict_variables: bool = False) -> Topology | N
     return None if checked.has_errors else checked.topology
 
 
-def load_to_run(path: str) -> Topology | int:
+def load_to_run(path: str, claim: Callable[[Topology], None] = lambda topology: None) -> Topology | int:
     """Return the topology in ``path`` if it can run here and now, else, after a report on stderr, the exit code.
 
     That is 78 for a file with errors, an undefined variable among them, and 1 where only the machine says no.
+    ``claim`` is called with a good topology before the machine is asked, which would otherwise name the ports of one
+    that runs already.
     """
     from zmqtopo.probe import with_machine
 
     checked = examine(path, strict_variables=True)
     refusal = EXIT_BAD_FILE
-    if not checked.has_errors:
+    if not checked.has_errors and checked.topology is not None:
+        if checked.topology.devices:
+            claim(checked.topology)
         checked, refusal = with_machine(checked), EXIT_FAILURE
     report(checked)
     return refusal if checked.topology is None or checked.has_errors else checked.topology

@@ -105,6 +105,11 @@ class Supervisor:
         return self._fleet.status
 
     @property
+    def is_stopping(self) -> bool:
+        """Whether everything is about to end."""
+        return self._fleet.stopping
+
+    @property
     def context(self) -> zmq.Context[Any] | None:
         """The context of the thread devices, None without any."""
         local = self._fleet.crew.local

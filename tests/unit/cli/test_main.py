@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import subprocess
 import sys
@@ -106,7 +107,7 @@ def test_a_result_that_cannot_be_written(tmp_path: Path) -> None:
         emit("x", str(tmp_path / "nowhere" / "file"))
 
 
-def test_a_tree_without_the_compiled_loop_says_what_builds_it(tmp_path: Path, good: str) -> None:
+def test_a_tree_without_the_compiled_loop_says_what_builds_it(tmp_path: Path) -> None:
     import zmqtopo
 
     source = Path(zmqtopo.__file__).parent
@@ -114,8 +115,10 @@ def test_a_tree_without_the_compiled_loop_says_what_builds_it(tmp_path: Path, go
     schemas = tmp_path / "tree" / "zmqtopo" / "schemas"
     if not schemas.exists():    # a source tree keeps them beside the package
         shutil.copytree(source.parent / "schemas", schemas)
+    path = tmp_path / "it.yaml"
+    path.write_text("devices: {a: {type: streamer, in: {bind: 'tcp://127.0.0.1:*'}, out: {bind: 'ipc://*'}}}\n")
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "zmqtopo", "up", good], env={"PYTHONPATH": str(tmp_path / "tree")},
+        [sys.executable, "-P", "-m", "zmqtopo", "up", path], env=os.environ | {"PYTHONPATH": str(tmp_path / "tree")},
         capture_output=True, text=True, timeout=60, check=False,
     )
     assert done.returncode == 1

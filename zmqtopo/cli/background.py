@@ -1,0 +1,71 @@
+"""Both sides of ``zmqtopo up -d``: who starts a topology in the background, and the process in which it runs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import select
+import subprocess
+import sys
+import time
+
+from zmqtopo.cli.remote import EXIT_FAILURE, complain
+from zmqtopo.cli.voice import READY
+
+
+def launch(args: argparse.Namespace) -> int:
+    """Start it in a session of its own and pass on what it says until it is ready; 0 when it is, else its exit code.
+
+    Returns 1 when ``args.wait`` seconds did not suffice; it goes on starting then.
+    """
+    deadline = None if args.wait in (None, float("inf")) else time.monotonic() + args.wait
+    readable, writable = os.pipe()
+    with os.fdopen(readable, "rb", buffering=0) as said:
+        try:
+            process = subprocess.Popen(
+                # -P: whatever lies in the working directory is not a module of its.
+                [sys.executable, "-P", "-m", "zmqtopo.cli.background", args.file,
+                 *(["--abort-on-failure"] if args.abort_on_failure else [])],
+                stdin=None if args.file == "-" else subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=writable,
+                start_new_session=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+            )
+        finally:
+            os.close(writable)
+        try:
+            while True:
+                left = None if deadline is None else max(deadline - time.monotonic(), 0)
+                if not select.select([said], [], [], left)[0]:
+                    complain(f"not ready within {args.wait:g} s; process {process.pid} goes on starting it")
+                    process.returncode = 0      # it is not waited for
+                    return EXIT_FAILURE
+                words = said.read(1 << 16)
+                sys.stderr.write(words.removesuffix(READY).decode(errors="backslashreplace"))
+                sys.stderr.flush()
+                if words.endswith(READY):
+                    process.returncode = 0
+                    return 0
+                if not words:
+                    break
+        except KeyboardInterrupt:
+            process.terminate()
+            raise
+    code = process.wait()
+    if code < 0:
+        complain(f"process {process.pid} was ended by signal {-code} while it started")
+        return EXIT_FAILURE
+    return code
+
+
+def main() -> int:
+    """What runs in the background: as in the foreground, but for where it says what happens."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("file")
+    parser.add_argument("--abort-on-failure", action="store_true")
+    from zmqtopo.cli.up import run_here
+
+    # The first descriptor that is not one of the standard ones, closed in workers: they would keep the starter waiting.
+    return run_here(parser.parse_args(), starter=os.dup(2))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

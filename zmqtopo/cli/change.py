@@ -1,0 +1,32 @@
+"""``zmqtopo stop``, ``start``, ``restart``, ``pause`` and ``resume``: change what devices of a running topology do."""
+
+from __future__ import annotations
+
+import argparse
+
+from zmqtopo.cli.output import emit
+from zmqtopo.cli.remote import add_format, add_topology, emit_json, refused, talk
+from zmqtopo.control.client import Client
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    add_topology(parser)
+    parser.add_argument("devices", metavar="DEVICE", nargs="*", help="the devices that are meant (default: all)")
+    add_format(parser)
+    parser.set_defaults(verb=parser.prog.split()[-1])
+
+
+def run(args: argparse.Namespace) -> int:
+    """Return 0 when the devices are there, 1 when some are not, 2 for an unknown device, 69 for no such topology."""
+    return talk(args.topology, lambda client: _change(client, args))
+
+
+def _change(client: Client, args: argparse.Namespace) -> int:
+    answer = client.ask(args.verb, *args.devices)
+    devices = answer.get("devices", [])
+    if args.format == "json":
+        emit_json(devices)
+    else:
+        emit("".join(f"{device['name']}: {device['state']}\n" for device in devices))
+    return refused(answer)

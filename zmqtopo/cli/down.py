@@ -1,0 +1,33 @@
+"""``zmqtopo down``: end a running topology."""
+
+from __future__ import annotations
+
+import argparse
+
+from zmqtopo.cli.output import emit
+from zmqtopo.cli.remote import add_format, add_topology, emit_json, refused, talk
+from zmqtopo.cli.words import farewell
+from zmqtopo.control.client import Client
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    add_topology(parser)
+    parser.add_argument("--force", action="store_true", help="do not wait until what was received is passed on")
+    add_format(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Return 0 when it has ended and no device had failed for good, else 1; 69 when it does not run."""
+    return talk(args.topology, lambda client: _end(client, args))
+
+
+def _end(client: Client, args: argparse.Namespace) -> int:
+    answer = client.ask("down", force=args.force)
+    devices = answer.get("devices", [])
+    client.wait_for_the_end()   # afterwards its name is free
+    if args.format == "json":
+        emit_json(devices)
+    else:
+        emit("".join(f"{device['name']}: {farewell(device)}\n" for device in devices))
+    return refused(answer) or int(any(device["state"] == "failed" for device in devices))

@@ -1,0 +1,123 @@
+"""A topology that runs in this process until it is told to end."""
+
+from __future__ import annotations
+
+import signal
+import time
+from types import FrameType
+from typing import Any
+
+import zmqtopo
+from zmqtopo.cli.voice import Voice
+from zmqtopo.cli.words import farewell
+from zmqtopo.config.model import Topology
+from zmqtopo.control.errors import ControlError
+from zmqtopo.control.folder import Folder
+from zmqtopo.control.logfile import LOGS
+from zmqtopo.control.protocol import VERSION
+from zmqtopo.control.questions import Questions, last_words
+from zmqtopo.control.server import Server
+from zmqtopo.runtime.member import Member
+from zmqtopo.runtime.supervisor import StartError, Supervisor
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Foreground:
+    """A supervisor in the main thread, told by signals and by the control socket what to do, that says what happens."""
+
+    def __init__(
+        self, topology: Topology, folder: Folder, starter: int | None, *, abort_on_failure: bool
+    ) -> None:
+        """``folder`` has been claimed; ``starter`` hears of the start if that was not given in this terminal."""
+        self._topology = topology
+        self._folder = folder
+        self._voice = Voice(topology.name, folder, starter)
+        self._abort_on_failure = abort_on_failure
+        self._signals = 0
+        self._ready = False
+        self._stopping = False
+
+    def run(self) -> int:
+        """Run to the end; 0 after a clean one, 1 when a device could not start or failed, 130 after a second signal."""
+        try:
+            return self._supervise()
+        except StartError as error:
+            for failure in error.failures:
+                self._voice.say(failure, event="error")
+            self._voice.say("not started; what had been started is undone")
+            return 1
+        finally:
+            self._voice.close()
+
+    def _supervise(self) -> int:
+        self._supervisor = Supervisor(self._topology, tell=self._tell, abort_on_failure=self._abort_on_failure)
+        questions = Questions(self._supervisor)
+        greeting: dict[str, Any] = {
+            "zmqtopo": VERSION, "name": self._topology.name, "pid": self._folder.pid, "release": zmqtopo.__version__,
+        }
+        try:
+            server = Server(self._folder.socket_path(), greeting, questions.handle)
+        except OSError as error:
+            raise ControlError(f"cannot listen in {self._folder.path}: {error.strerror}") from None
+        before = {number: signal.getsignal(number) for number in SIGNALS}
+        for number in SIGNALS:
+            # A shell starts what it puts in the background with SIGINT ignored; only nohup is meant.
+            if number != signal.SIGHUP or before[number] is not signal.SIG_IGN:
+                signal.signal(number, self._on_signal)
+        code = 1
+        try:
+            code = self._run(questions)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            # What a topology in the background said before it failed is nowhere else. Who waits for the end may take
+            # the name as soon as he hears of it.
+            self._folder.remove(keep=LOGS if self._voice.is_all_there_is and code == 1 else ())
+            server.close()
+        return code
+
+    def _run(self, questions: Questions) -> int:
+        start = time.monotonic()
+        self._supervisor.wake_on_signals()
+        self._supervisor.start()
+        members = self._supervisor.members.values()
+        if not self._signals:
+            self._ready = True
+            for member in members:
+                self._voice.say(_introduction(member), device=member.device.name)
+            took = time.monotonic() - start
+            devices = "1 device" if len(members) == 1 else f"{len(members)} devices"
+            self._voice.say(f"ready, {devices} in {took:.2f} s", event="ready")
+            self._voice.started()
+        well = self._supervisor.run()
+        for device in last_words(self._supervisor):
+            self._voice.say(farewell(device), device=device["name"], state=device["state"])
+        questions.ended()
+        if self._signals > 1:
+            return 130
+        return 0 if well else 1
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._signals += 1
+        # Nothing is said here: the signal may have interrupted who is saying something.
+        self._supervisor.request_stop(force=self._signals > 1)
+
+    def _tell(self, member: Member, what: str) -> None:
+        if member.state == "stopping" and self._supervisor.is_stopping and not self._stopping:
+            self._stopping = True
+            self._voice.say("stopping; a second signal skips the wait", event="stopping")
+        # A start ends with an introduction, and a stop of all with a farewell, which say it better.
+        alone = self._ready and not self._stopping and member.state not in ("starting", "stopping")
+        if alone or (member.state == "stopped" and what != "stopped"):
+            self._voice.say(what, device=member.device.name, state=member.state)
+
+
+def _introduction(member: Member) -> str:
+    device = member.device
+    parts = [f"{device.type}, {device.run.text}"]
+    for socket in device.sockets:
+        addresses = list(member.endpoints.get(socket.role, ()))
+        addresses += [f"to {address.text}" for address in socket.connect]
+        parts.append(f"{socket.role} {socket.type} {', '.join(addresses)}")
+    return "; ".join(parts)

@@ -1,0 +1,66 @@
+"""``zmqtopo logs``: what a topology has said since it was started."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Final
+
+from zmqtopo.cli.output import emit
+from zmqtopo.cli.remote import EXIT_NOT_RUNNING, EXIT_USAGE, add_topology, complain, guarded
+from zmqtopo.cli.words import one_line
+from zmqtopo.config.wording import closest, quote
+from zmqtopo.control.client import PATIENCE, Client, find
+from zmqtopo.control.errors import NotRunningError
+from zmqtopo.control.folder import Folder
+from zmqtopo.control.logfile import entry, lines
+
+LOOK: Final = 0.1
+"""Seconds between two looks of who follows a log."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    add_topology(parser)
+    parser.add_argument("device", metavar="DEVICE", nargs="?", help="only what concerns this device")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on with what it says, until it ends")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="json: an object a line")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Return 0; 2 for an unknown device; 69 when it does not run, though what it said in the end may still be there."""
+    return guarded(lambda: _print(args))
+
+
+def _print(args: argparse.Namespace) -> int:
+    with find(args.topology) as folder:
+        try:
+            client: Client | None = Client(folder)
+        except NotRunningError:
+            client = None
+        if client is None:
+            _show(folder, args, None)
+            complain(f"{folder.path.name} is not running")
+            return EXIT_NOT_RUNNING
+        with client:
+            names = [device["name"] for device in client.ask("ps", timeout=PATIENCE).get("devices", [])]
+            if args.device is not None and args.device not in names:
+                near = closest(args.device, names)
+                complain(f"there is no device {quote(args.device)}" + (f"; did you mean {near}?" if near else ""))
+                return EXIT_USAGE
+            _show(folder, args, client if args.follow else None)
+    return 0
+
+
+def _show(folder: Folder, args: argparse.Namespace, follow: Client | None) -> None:
+    for line in lines(folder, lambda: follow is None or follow.has_ended(LOOK)):
+        told = entry(line)
+        if args.device is not None and (told is None or told.get("device") != args.device):
+            continue
+        if args.format == "json" and told is not None:
+            emit(line)
+        elif args.format == "text":
+            emit(f"{_text(told)}\n" if told is not None else f"{one_line(line.rstrip())}\n")
+
+
+def _text(told: dict[str, str]) -> str:
+    return one_line(f"{told.get('time', '')} {told.get('device') or told.get('topology', '')}: {told['message']}")

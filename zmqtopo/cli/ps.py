@@ -1,0 +1,95 @@
+"""``zmqtopo ps``: what runs, and how."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any, Final
+
+from zmqtopo.cli.remote import (
+    EXIT_FAILURE,
+    EXIT_NOT_RUNNING,
+    add_format,
+    add_topology,
+    complain,
+    emit_json,
+    emit_table,
+    guarded,
+    refused,
+    talk,
+)
+from zmqtopo.cli.words import duration, number, one_line, state
+from zmqtopo.control.client import PATIENCE, Client, connect, running
+
+SAMPLE: Final = 0.5
+"""Seconds over which rates are measured."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    add_topology(parser, optional=True)
+    add_format(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Return 0 when every device runs, 1 when one does not (also when it is paused), 69 when there is no topology."""
+    if args.topology is None:
+        return guarded(lambda: _all(args.format))
+    return talk(args.topology, lambda client: _one(client, args.format))
+
+
+def _one(client: Client, form: str) -> int:
+    answer = client.ask("ps", timeout=PATIENCE)
+    devices = answer.get("devices", [])
+    if code := refused(answer):
+        return code
+    if form == "json":
+        emit_json(devices)
+    else:
+        began = time.monotonic()
+        time.sleep(SAMPLE)
+        later = client.ask("ps", timeout=PATIENCE).get("devices", [])
+        _show(devices, later, time.monotonic() - began)
+        devices = later
+    return 0 if all(device["state"] == "running" for device in devices) else EXIT_FAILURE
+
+
+def _show(before: list[dict[str, Any]], now: list[dict[str, Any]], seconds: float) -> None:
+    then = {device["name"]: device["counters"] for device in before}
+    rows = [["DEVICE", "TYPE", "RUN", "STATE", "PID", "UPTIME", "RESTARTS", "IN TO OUT", "OUT TO IN", "DROPPED",
+             "ENDPOINTS", "LAST ERROR"]]
+    for device in now:
+        flows = device["counters"]
+        cells = [
+            f"{number(flow['messages'])} ({number((flow['messages'] - old['messages']) / seconds)}/s)"
+            for name in ("in_to_out", "out_to_in")
+            for flow, old in [(flows[name], then.get(device["name"], flows)[name])]
+        ]
+        endpoints = [f"{role} {', '.join(bound)}" for role, bound in device["endpoints"].items() if bound]
+        rows.append([
+            device["name"], device["type"], device["run"], state(device), str(device["pid"] or ""),
+            duration(device["uptime"]), str(device["restarts"]), *cells,
+            number(sum(flow["dropped"] for flow in flows.values())), "; ".join(endpoints), one_line(device["error"]),
+        ])
+    emit_table(rows)
+
+
+def _all(form: str) -> int:
+    found = []
+    for name in running():
+        with connect(name) as client:
+            devices = client.ask("ps", timeout=PATIENCE).get("devices", [])
+            states = {device["name"]: device["state"] for device in devices}
+            found.append((name, client.pid, client.source, states))
+    if form == "json":
+        emit_json([dict(zip(("name", "pid", "file", "devices"), topology, strict=True)) for topology in found])
+    elif found:
+        rows = [
+            [name, str(pid), f"{list(states.values()).count('running')} of {len(states)}", source]
+            for name, pid, source, states in found
+        ]
+        emit_table([["TOPOLOGY", "PID", "RUNNING", "FILE"], *rows])
+    if not found:
+        complain("no topology is running")
+        return EXIT_NOT_RUNNING
+    return 0 if all(set(states.values()) <= {"running"} for *_, states in found) else EXIT_FAILURE

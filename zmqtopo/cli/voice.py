@@ -1,0 +1,59 @@
+"""Where a running topology says what happens: to who has started it, and to its own log."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from zmqtopo.control.errors import ControlError
+from zmqtopo.control.folder import Folder
+from zmqtopo.control.logfile import LogFile
+from zmqtopo.runtime.log import Log
+
+READY = b"\0"
+"""What follows the last word to a starter when the start has succeeded."""
+
+
+class Voice:
+    """Says the same on standard error, as text, and in the log of the state folder, as JSON.
+
+    In the background standard error is that log, and a starter hears what there is to say until all is ready.
+    """
+
+    def __init__(self, topology: str, folder: Folder, starter: int | None) -> None:
+        """Begin the log. Raises ControlError."""
+        try:
+            self._file = LogFile(folder)
+        except OSError as error:
+            raise ControlError(f"cannot write to {folder.path}/log: {error.strerror}") from None
+        self.is_all_there_is = starter is not None
+        """Whether the log in the state folder is the only one."""
+        self._starter = starter
+        self._logs = [Log(topology, fd=2 if starter is None else starter), Log(topology, fd=self._file.fd, form="json")]
+        if starter is not None:
+            null = os.open(os.devnull, os.O_RDONLY)
+            os.dup2(null, 0)
+            os.close(null)
+            for fd in (1, 2):       # what a worker or a library prints
+                os.dup2(self._file.fd, fd)
+
+    def say(self, text: str, **about: Any) -> None:
+        """Say that something happened; ``about`` is as in `Log.say`."""
+        for log in self._logs:
+            log.say(text, **about)
+        self._file.turn_over()
+
+    def started(self) -> None:
+        """All is ready: part with the starter."""
+        if self._starter is not None:
+            self._logs[0].close()
+            del self._logs[0]
+            os.write(self._starter, READY)
+            os.close(self._starter)
+            self._starter = None
+
+    def close(self) -> None:
+        """Say what has been left out."""
+        for log in self._logs:
+            log.close()
+        self._file.close()

@@ -1,0 +1,63 @@
+"""How a device is described to people, from what ``ps --format json`` says of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zmqtopo.config.wording import printable
+
+_UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+
+
+def farewell(device: dict[str, Any]) -> str:
+    """What has become of a device, and of the messages that it was given."""
+    forth, back, mon = (device["counters"][flow] for flow in ("in_to_out", "out_to_in", "mon"))
+    parts = [f"{forth['messages']:,} messages in to out", f"{back['messages']:,} out to in"]
+    dropped = forth["dropped"] + back["dropped"]
+    if dropped:
+        parts.append(f"{dropped:,} dropped")
+    if device["type"] == "monitored_queue":
+        parts.append(f"{mon['messages']:,} copies to mon")
+        if mon["dropped"]:
+            parts.append(f"{mon['dropped']:,} copies dropped")
+    if device.get("forced"):
+        parts.append(
+            "its time was over: what it had received and not passed on is counted as dropped, "
+            "what libzmq had yet to send cannot be counted and is lost"
+        )
+    return f"{device['state']}; {', '.join(parts)}"
+
+
+def duration(seconds: float | None) -> str:
+    """``3d 4h``, ``12s``: the two largest units."""
+    if seconds is None:
+        return ""
+    left = int(seconds)
+    parts: list[str] = []
+    for size, unit in _UNITS:
+        if left >= size or (unit == "s" and not parts):
+            parts.append(f"{left // size}{unit}")
+            left %= size
+    return " ".join(parts[:2])
+
+
+def number(value: float) -> str:
+    """``12``, ``3.4k``, ``56M``: at most four characters."""
+    for unit in ("", "k", "M", "G"):
+        if value < 999.5:
+            return f"{value:.0f}{unit}" if value >= 10 or not unit else f"{value:.1f}{unit}"
+        value /= 1000
+    return f"{value:.0f}T"
+
+
+def state(device: dict[str, Any]) -> str:
+    """The state, and whether messages wait for somebody to take them."""
+    flows = device["counters"]
+    full = [word for flow, word in (("in_to_out", "out"), ("out_to_in", "in"), ("mon", "mon"))
+            if flows[flow]["waiting"] and device["state"] == "running"]
+    return f"{device['state']}, {' and '.join(full)} full" if full else str(device["state"])
+
+
+def one_line(text: str | None) -> str:
+    """A text of somebody else's, safe for a terminal."""
+    return printable(text or "")

@@ -1,0 +1,165 @@
+"""A client's end of the control socket."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from zmqtopo.config.names import is_name
+from zmqtopo.config.wording import closest, quote
+from zmqtopo.control.errors import ControlError, NotRunningError
+from zmqtopo.control.folder import Folder, home, names, open_all
+from zmqtopo.control.protocol import VERSION, ProtocolError, decode, encode
+
+PATIENCE: Final = 10.0
+"""Seconds after which a topology that does not answer what needs no time is said to be stuck."""
+
+
+class Client:
+    """A connection to a running topology."""
+
+    def __init__(self, folder: Folder) -> None:
+        """Connect and be greeted. Raises NotRunningError and ControlError."""
+        self.path = folder.path
+        self.name = folder.path.name
+        self.pid = folder.pid
+        self.source = folder.read("source")
+        """The path of its file, ``-`` for standard input."""
+        self._rest = bytearray()
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(PATIENCE)
+        try:
+            try:
+                self._socket.connect(folder.socket_path())
+            except (FileNotFoundError, ConnectionRefusedError):
+                raise NotRunningError(f"{self.name} is not running") from None
+            except OSError:     # its queue is full: nobody takes anybody out
+                raise self._stuck() from None
+            greeting = self._receive(PATIENCE)
+            if greeting.get("zmqtopo") != VERSION:
+                raise ControlError(
+                    f"{self.name} runs zmqtopo {greeting.get('release')}, whose control protocol has version "
+                    f"{greeting.get('zmqtopo')}; this one speaks version {VERSION}: use the command of the same release"
+                )
+        except BaseException:
+            self.close()
+            raise
+
+    def ask(self, verb: str, *devices: str, timeout: float | None = None, force: bool = False) -> dict[str, Any]:
+        """Ask and wait for the answer, ``timeout`` seconds at most. Raises ControlError when there is none."""
+        try:
+            self._socket.sendall(encode(
+                {"zmqtopo": VERSION, "verb": verb, "devices": list(devices), "force": force}
+            ))
+        except OSError:
+            raise self._gone() from None
+        return self._receive(timeout)
+
+    def wait_for_the_end(self) -> None:
+        """Wait until the topology has parted with everybody, which is the last that it does."""
+        self._socket.settimeout(None)
+        try:
+            while self._socket.recv(4096):
+                continue
+        except OSError:
+            return
+
+    def has_ended(self, within: float) -> bool:
+        """Whether the topology parts with this client in so many seconds, as it does at its end."""
+        self._socket.settimeout(within)
+        try:
+            return not self._socket.recv(4096)
+        except TimeoutError:
+            return False
+        except OSError:
+            return True
+
+    def _receive(self, timeout: float | None) -> dict[str, Any]:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while b"\n" not in self._rest:
+            if deadline is not None and time.monotonic() >= deadline:
+                raise self._stuck()
+            self._socket.settimeout(None if deadline is None else max(deadline - time.monotonic(), 0.001))
+            try:
+                data = self._socket.recv(1 << 16)
+            except TimeoutError:
+                raise self._stuck() from None
+            except OSError:
+                raise self._gone() from None
+            if not data:
+                raise self._gone()
+            self._rest += data
+        line, _, self._rest = self._rest.partition(b"\n")
+        try:
+            return decode(bytes(line))
+        except ProtocolError:
+            raise ControlError(f"what listens at {self.path}/control does not speak as zmqtopo does") from None
+
+    def _stuck(self) -> ControlError:
+        return ControlError(f"{self.name}{f', process {self.pid},' if self.pid else ''} does not answer")
+
+    def _gone(self) -> NotRunningError:
+        return NotRunningError(f"{self.name} has ended")
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def find(target: str) -> Folder:
+    """The state folder of a topology by its name or its file, running or not.
+
+    Raises NotRunningError, which names what is near, and ControlError.
+    """
+    try:
+        if is_name(target):
+            return Folder(home() / target)
+    except FileNotFoundError:
+        pass        # it may be a file without an ending
+    except OSError as error:
+        raise ControlError(f"cannot look into {home() / target}: {error.strerror}") from None
+    for folder in open_all():
+        if _is_same(folder.read("source"), target):
+            return Folder(folder.path)
+    near = closest(target, names())
+    raise NotRunningError(f"{quote(target)} is not running" + (f"; did you mean {near}?" if near else ""))
+
+
+def connect(target: str) -> Client:
+    """Connect to a running topology by its name or file. Raises NotRunningError and ControlError."""
+    with find(target) as folder:
+        return Client(folder)
+
+
+def running() -> list[str]:
+    """The names of the topologies that run."""
+    found = []
+    for folder in open_all():
+        try:
+            Client(folder).close()
+        except NotRunningError:
+            continue
+        except ControlError:
+            pass        # it is there, whatever ails it
+        found.append(folder.path.name)
+    return found
+
+
+def _is_same(source: str, wanted: str) -> bool:
+    # The path as it was given comes first: behind a symbolic link there may be another file by now.
+    try:
+        return source == os.path.abspath(wanted) or Path(source).samefile(wanted)  # noqa: PTH100 - follows no links
+    except OSError:
+        return False

@@ -1,0 +1,198 @@
+"""The state folder of a running topology: who runs it, where it listens, what it has said.
+
+``$XDG_RUNTIME_DIR/zmqtopo/NAME``, or ``zmqtopo-UID/NAME`` below the system's folder for temporary files. It is its
+owner's alone (mode 0700) and holds ``pid``, which the process keeps locked as long as it lives, ``control``, the
+socket, ``log``, and ``source``, the path of the topology file. A lock goes with its process, however that ends, so a
+folder whose lock is free was left behind and may be taken over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Final, Self
+
+from zmqtopo.control.errors import AlreadyRunningError, ControlError
+
+_LONGEST_SOCKET_PATH: Final = 103
+"""Bytes that every system takes for the path of a socket: sun_path has 104 on macOS and 108 on Linux, with the zero."""
+
+_FLAGS: Final = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def home() -> Path:
+    """Where the state folders of this user are; it need not be there."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    if runtime.startswith("/"):     # the specification: a path that is not absolute is to be ignored
+        return Path(runtime, "zmqtopo")
+    return Path(tempfile.gettempdir(), f"zmqtopo-{os.geteuid()}")
+
+
+def names() -> list[str]:
+    """The topologies that have a state folder, running or not, in order."""
+    try:
+        return sorted(path.name for path in home().iterdir() if path.is_dir())
+    except OSError:
+        return []
+
+
+class Folder:
+    """A state folder that is open, so that it stays the same whatever becomes of its path."""
+
+    def __init__(self, path: Path) -> None:
+        """Open what is there. Raises OSError, and ControlError when it is another user's."""
+        self.path = path
+        self.fd = os.open(path, _FLAGS)
+        self._lock: int | None = None
+        try:
+            _check_owner(path, os.fstat(self.fd))
+        except ControlError:
+            self.close()
+            raise
+
+    @classmethod
+    def claim(cls, name: str, source: str) -> Self:
+        """Make the folder of a topology, or take over one that was left behind, and keep it locked.
+
+        ``source`` is the path of its file. Raises AlreadyRunningError and ControlError.
+        """
+        path = home() / name
+        try:
+            while True:
+                _make(path.parent)
+                _make(path)
+                folder = cls(path)
+                try:
+                    if folder._take(name):
+                        folder.write("source", source)
+                        return folder
+                except BaseException:
+                    folder.close()
+                    raise
+                folder.close()      # its last owner has removed it in this moment
+        except OSError as error:
+            raise ControlError(
+                f"cannot use the state folder {path}: {error.strerror}; set XDG_RUNTIME_DIR to a folder of your own"
+            ) from None
+
+    def _take(self, name: str) -> bool:
+        """Lock it and empty it; whether it is still there."""
+        try:
+            self._lock = os.open("pid", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self.fd)
+        except FileNotFoundError:       # the folder has been removed
+            return False
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunningError(name, self.pid) from None
+        if not os.fstat(self._lock).st_nlink:
+            return False
+        os.fchmod(self.fd, 0o700)
+        self._remove_files()
+        os.ftruncate(self._lock, 0)
+        os.write(self._lock, f"{os.getpid()}\n".encode())
+        return True
+
+    @property
+    def pid(self) -> int | None:
+        """The process that has it, or had it."""
+        text = self.read("pid").strip()
+        return int(text) if text.isdecimal() else None
+
+    def read(self, name: str) -> str:
+        """The content of a file in it, empty when there is none."""
+        try:
+            with os.fdopen(self.open(name), encoding="utf-8", errors="replace") as file:
+                return file.read()
+        except OSError:
+            return ""
+
+    def write(self, name: str, text: str) -> None:
+        """Make a file in it. Raises OSError."""
+        with os.fdopen(self.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def open(self, name: str, flags: int = os.O_RDONLY) -> int:
+        """A descriptor of a file in it. Raises OSError."""
+        return os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self.fd)
+
+    def socket_path(self) -> str:
+        """A path of ``control`` that is short enough to bind and connect. Raises ControlError when there is none."""
+        if sys.platform == "linux" and Path("/proc/self/fd").exists():
+            return f"/proc/self/fd/{self.fd}/control"
+        path = str(self.path / "control")
+        if len(os.fsencode(path)) > _LONGEST_SOCKET_PATH:
+            raise ControlError(f"the path {path} is too long for a socket; set XDG_RUNTIME_DIR to a shorter one")
+        return path
+
+    def remove(self, keep: Collection[str] = ()) -> None:
+        """At the end: remove it, but for the files to keep, and let the next one have the name."""
+        if self._lock is None:
+            return
+        self._remove_files(keep)
+        with contextlib.suppress(OSError):
+            os.unlink("pid", dir_fd=self.fd)
+        with contextlib.suppress(OSError):      # something is kept, or the next one is here already
+            self.path.rmdir()
+        self.close()
+
+    def close(self) -> None:
+        """Let go of it, and of the lock."""
+        for fd in (self.fd, self._lock):
+            if fd is not None and fd >= 0:
+                os.close(fd)
+        self.fd, self._lock = -1, None
+
+    def _remove_files(self, keep: Collection[str] = ()) -> None:
+        for name in os.listdir(self.fd):    # noqa: PTH208 - what is open, wherever its path leads by now
+            if name not in ("pid", *keep):
+                with contextlib.suppress(OSError):      # a folder is nothing of ours
+                    os.unlink(name, dir_fd=self.fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_all() -> Iterator[Folder]:
+    """Every state folder of this user that can be opened; each is closed when the next is asked for."""
+    for name in names():
+        try:
+            folder = Folder(home() / name)
+        except (OSError, ControlError):
+            continue
+        with folder:
+            yield folder
+
+
+def _make(path: Path) -> None:
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+    _check_owner(path, path.lstat())
+
+
+def _check_owner(path: Path, found: os.stat_result) -> None:
+    """Whoever owns the folder could put a socket of his own there, and get what is meant for the devices."""
+    if found.st_uid != os.geteuid():
+        raise ControlError(
+            f"{path} belongs to another user ({_user(found.st_uid)}); set XDG_RUNTIME_DIR to a folder of your own"
+        )
+    if not stat.S_ISDIR(found.st_mode):
+        raise ControlError(f"{path} is no folder; remove it")
+
+
+def _user(uid: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"

@@ -1,0 +1,90 @@
+"""The log in the state folder: what a topology says, as JSON, and what libraries and crashes print in between."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from zmqtopo.control.folder import Folder
+
+LOGS: Final = ("log", "log.1")
+"""The log and what was before it."""
+
+LARGEST: Final = 4 << 20
+"""Bytes after which a new log is begun; one more is kept."""
+
+
+class LogFile:
+    """The log being written, behind a descriptor that stays the same when a new file is begun."""
+
+    def __init__(self, folder: Folder) -> None:
+        """Begin it. Raises OSError."""
+        self._folder = folder
+        self.fd = self._open()
+
+    def turn_over(self) -> None:
+        """Begin a new file if this one is large. That this cannot be done is no reason to lose a message."""
+        with contextlib.suppress(OSError):
+            if os.fstat(self.fd).st_size >= LARGEST:
+                os.rename("log", "log.1", src_dir_fd=self._folder.fd, dst_dir_fd=self._folder.fd)
+                fd = self._open()
+                os.dup2(fd, self.fd, inheritable=False)
+                os.close(fd)
+
+    def close(self) -> None:
+        """Let go of it; it stays where it is."""
+        os.close(self.fd)
+
+    def _open(self) -> int:
+        return self._folder.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+
+def lines(folder: Folder, ended: Callable[[], bool]) -> Iterator[str]:
+    """The lines of a log from its beginning, until ``ended`` says that there are no more to come.
+
+    It is asked whenever all is read, and may wait a moment before it answers.
+    """
+    with contextlib.suppress(OSError), os.fdopen(folder.open("log.1"), errors="replace") as old:
+        yield from old
+    last = False
+    while not last:
+        try:
+            file = os.fdopen(folder.open("log"), errors="replace")
+        except OSError:
+            return
+        with file:
+            begun = ""
+            replaced = False
+            while True:
+                for line in file:
+                    begun += line
+                    if begun.endswith("\n"):
+                        yield begun
+                        begun = ""
+                if last or replaced:
+                    break
+                # What is written until then is read once more.
+                replaced = _is_replaced(folder, file.fileno())
+                last = not replaced and ended()
+            if begun:
+                yield begun + "\n"
+
+
+def entry(line: str) -> dict[str, Any] | None:
+    """What a line says; None for one that is not the topology's own."""
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) and "message" in found else None
+
+
+def _is_replaced(folder: Folder, fd: int) -> bool:
+    try:
+        now, mine = os.stat("log", dir_fd=folder.fd), os.fstat(fd)
+    except OSError:
+        return False
+    return (now.st_dev, now.st_ino) != (mine.st_dev, mine.st_ino)

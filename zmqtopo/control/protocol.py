@@ -1,0 +1,85 @@
+"""The language of the control socket.
+
+A stream of JSON objects in UTF-8, one a line, no line longer than `LONGEST_LINE` bytes towards the topology. It begins:
+
+    {"zmqtopo": 1, "name": "pipeline", "pid": 4711, "release": "0.1.0"}
+
+``zmqtopo`` is the version of this language, and a client that speaks another one goes no further. A client asks, one
+thing after the other, and each question has one answer:
+
+    {"zmqtopo": 1, "verb": "ps"}
+    {"ok": true, "devices": [{"name": "collect", "type": "streamer", "state": "running", ...}]}
+
+    {"zmqtopo": 1, "verb": "pause", "devices": ["collect"]}
+    {"ok": true, "devices": [{"name": "collect", "state": "paused"}]}
+
+    {"zmqtopo": 1, "verb": "stop", "devices": ["colect"]}
+    {"ok": false, "reason": "unknown-device", "errors": ["there is no device 'colect'; did you mean collect?"]}
+
+The verbs: ``ps`` (all of ``zmqtopo ps --format json``); ``start``, ``stop``, ``restart``, ``pause`` and ``resume``,
+with ``devices`` or for all, answered when the devices are there; ``down``, with ``"force": true`` at once, answered
+with what ``ps`` would say in the end and ``forced`` for a stop out of time, just before all is gone. The reasons:
+``bad-request``, ``version``, ``unknown-device``, ``refused``. Keys that are not named here are to be ignored, by both
+sides.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final, TypedDict
+
+VERSION: Final = 1
+
+LONGEST_LINE: Final = 1 << 16
+"""Bytes of a question with its line break."""
+
+
+class ProtocolError(Exception):
+    """A line that is no message; says why."""
+
+    def __init__(self, message: str, reason: str = "bad-request") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Question(TypedDict):
+    """What a client asks, with everything filled in."""
+
+    verb: str
+    devices: tuple[str, ...]
+    force: bool
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """A message as a line."""
+    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+
+
+def decode(line: bytes) -> dict[str, Any]:
+    """A line as a message. Raises ProtocolError."""
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        raise ProtocolError("expected a line with an object in JSON") from None
+    if not isinstance(message, dict):
+        raise ProtocolError("expected a line with an object in JSON")
+    return message
+
+
+def question(line: bytes) -> Question:
+    """A line from a client as a question. Raises ProtocolError."""
+    message = decode(line)
+    version, verb, devices = message.get("zmqtopo"), message.get("verb"), message.get("devices", [])
+    if version != VERSION or isinstance(version, bool):
+        raise ProtocolError(f"this topology speaks version {VERSION} of the control protocol, not {version!r:.20}",
+                            "version")
+    if not isinstance(verb, str):
+        raise ProtocolError("a question has a verb")
+    if not isinstance(devices, list) or not all(isinstance(name, str) for name in devices):
+        raise ProtocolError("devices is a list of names")
+    return Question(verb=verb, devices=tuple(devices), force=message.get("force") is True)
+
+
+def refusal(reason: str, *errors: str) -> dict[str, Any]:
+    """The answer that something was not done."""
+    return {"ok": False, "reason": reason, "errors": list(errors)}

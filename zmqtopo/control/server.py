@@ -1,0 +1,239 @@
+"""The topology's end of the control socket: a thread that reads questions, hands them on and writes answers.
+
+It decides nothing and never waits for a client, and nothing that a client does or leaves out reaches the devices.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from zmqtopo.control.protocol import LONGEST_LINE, ProtocolError, Question, encode, question, refusal
+
+MOST_CLIENTS: Final = 200
+"""One more takes the place of the one that has been silent for the longest time."""
+
+FAREWELL: Final = 1.0
+"""Seconds that clients have at the end to take their last answers."""
+
+REST: Final = 1.0
+"""Seconds until the next try when the system has no descriptor for a client."""
+
+Answer = Callable[[dict[str, Any]], None]
+"""Takes the one answer to a question, in any thread."""
+
+
+class Server:
+    """Serves a control socket in a thread of its own until it is closed."""
+
+    def __init__(
+        self, path: str, greeting: dict[str, Any], handle: Callable[[Question, Answer], None]
+    ) -> None:
+        """``handle`` is called in that thread with each question and must not wait. Raises OSError."""
+        self._greeting = encode(greeting)
+        self._handle = handle
+        self._answers: deque[tuple[_Client, bytes]] = deque()
+        self._clients: set[_Client] = set()
+        self._count = 0
+        self._rests_until: float | None = None
+        self._closing = False
+        self._listener = socket.socket(socket.AF_UNIX)
+        try:
+            self._listener.bind(path)
+            self._listener.listen(socket.SOMAXCONN)
+            self._listener.setblocking(False)
+            self._woken, self._waker = socket.socketpair()
+        except OSError:
+            self._listener.close()
+            raise
+        for end in (self._woken, self._waker):
+            end.setblocking(False)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._selector.register(self._woken, selectors.EVENT_READ)
+        self._thread = threading.Thread(target=self._serve, name="zmqtopo control", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Deliver the answers that were given, part with everybody and end."""
+        self._closing = True
+        self._wake()
+        self._thread.join()
+        for client in list(self._clients):
+            self._part(client)
+        self._selector.close()
+        for end in (self._listener, self._woken, self._waker):
+            end.close()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(OSError):      # enough wakings wait already
+            self._waker.send(b"!")
+
+    # -- in its thread -------------------------------------------------------------------------------------------
+
+    def _serve(self) -> None:
+        deadline = None
+        while True:
+            self._deliver()
+            if self._closing:
+                deadline = deadline or time.monotonic() + FAREWELL
+                if time.monotonic() > deadline or not any(client.output for client in self._clients):
+                    return
+            waits = [at for at in (self._rests_until, deadline) if at is not None]
+            timeout = max(min(waits) - time.monotonic(), 0) if waits else None
+            for key, events in self._selector.select(timeout):
+                if key.fileobj is self._listener:
+                    self._accept()
+                elif key.fileobj is self._woken:
+                    with contextlib.suppress(OSError):
+                        self._woken.recv(4096)
+                elif events & selectors.EVENT_READ:
+                    self._read(key.data)
+                else:
+                    self._write(key.data)
+                    self._next(key.data)
+            if self._rests_until is not None and time.monotonic() >= self._rests_until:
+                self._rests_until = None
+                self._selector.register(self._listener, selectors.EVENT_READ)
+
+    def _accept(self) -> None:
+        if len(self._clients) >= MOST_CLIENTS:
+            self._part_with_the_silent()
+        try:
+            connection, _ = self._listener.accept()
+        except (BlockingIOError, ConnectionError):
+            return      # it has changed its mind
+        except OSError:
+            # No descriptors left: it would be told of the same client again and again.
+            self._part_with_the_silent()
+            self._selector.unregister(self._listener)
+            self._rests_until = time.monotonic() + REST
+            return
+        connection.setblocking(False)
+        client = _Client(connection)
+        if len(self._clients) >= MOST_CLIENTS:
+            connection.close()
+            return
+        self._clients.add(client)
+        client.output += self._greeting
+        self._selector.register(connection, selectors.EVENT_READ, client)
+        self._touch(client)
+        self._write(client)
+
+    def _read(self, client: _Client) -> None:
+        try:
+            data = client.connection.recv(LONGEST_LINE)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._part(client)
+            return
+        client.input += data
+        client.has_ended = not data
+        self._touch(client)
+        self._next(client)
+
+    def _next(self, client: _Client) -> None:
+        """Take the next question, unless the last one has no answer yet or that is not taken."""
+        while client in self._clients and not client.waits and not client.output:
+            line, found, rest = client.input.partition(b"\n")
+            if len(line) >= LONGEST_LINE:
+                client.input.clear()
+                client.has_ended = True
+                client.output += encode(refusal("bad-request", f"a line has at most {LONGEST_LINE} bytes"))
+            elif found:
+                client.input = rest
+                self._ask(client, bytes(line))
+            else:
+                break
+            self._write(client)
+        self._watch(client)
+
+    def _ask(self, client: _Client, line: bytes) -> None:
+        client.waits = True
+
+        def answer(message: dict[str, Any]) -> None:
+            self._answers.append((client, encode(message)))
+            if threading.current_thread() is not self._thread:
+                self._wake()
+
+        try:
+            asked = question(line)
+        except ProtocolError as error:
+            answer(refusal(error.reason, str(error)))
+        else:
+            self._handle(asked, answer)
+
+    def _deliver(self) -> None:
+        while self._answers:
+            client, line = self._answers.popleft()
+            client.waits = False
+            if client in self._clients:
+                client.output += line
+                self._write(client)
+                self._next(client)
+
+    def _write(self, client: _Client) -> None:
+        try:
+            while client.output:
+                del client.output[: client.connection.send(client.output)]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._part(client)
+            return
+        self._watch(client)
+
+    def _watch(self, client: _Client) -> None:
+        """Listen for what can go on; part with who has ended and has all its answers."""
+        if client not in self._clients:
+            return
+        if client.has_ended and not client.output and not client.waits:
+            self._part(client)
+            return
+        # Who sends more than one question ahead waits.
+        reads = not client.has_ended and len(client.input) < LONGEST_LINE
+        events = (selectors.EVENT_READ if reads else 0) | (selectors.EVENT_WRITE if client.output else 0)
+        registered = client.connection in self._selector.get_map()
+        if events and registered:
+            self._selector.modify(client.connection, events, client)
+        elif events:
+            self._selector.register(client.connection, events, client)
+        elif registered:
+            self._selector.unregister(client.connection)
+
+    def _touch(self, client: _Client) -> None:
+        self._count += 1
+        client.heard = self._count
+
+    def _part_with_the_silent(self) -> None:
+        silent = [client for client in self._clients if not client.waits]
+        if silent:
+            self._part(min(silent, key=lambda client: client.heard))
+
+    def _part(self, client: _Client) -> None:
+        if client.connection in self._selector.get_map():
+            self._selector.unregister(client.connection)
+        client.connection.close()
+        self._clients.discard(client)
+
+
+class _Client:
+    """Somebody who has connected."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.input = bytearray()
+        self.output = bytearray()
+        self.waits = False
+        """It has asked and has no answer yet."""
+        self.has_ended = False
+        """It sends no more."""
+        self.heard = 0
+        """When it last sent something, in order."""
