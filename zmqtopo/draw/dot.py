@@ -11,7 +11,6 @@ from zmqtopo.draw.arrows import Arrow
 from zmqtopo.draw.picture import Picture, colour, frames, kind, printable
 
 _INK = "#37474f"
-_RED = "#c62828"
 _SOFT = "#eceff1"
 _HEAD = (
     'graph [rankdir="LR", fontname="Helvetica", fontsize="11", nodesep="0.4", ranksep="0.9"]',
@@ -25,7 +24,7 @@ Clusters = dict[tuple[str, ...], list[str]]
 
 
 def dot(picture: Picture) -> str:
-    """The picture as a ``digraph``; what has a problem is red."""
+    """The picture as a ``digraph``; what has an error is red, what has a warning amber."""
     lines = [*_HEAD, *_nodes(picture), *_addresses(picture), *(_edge(arrow, picture) for arrow in picture.arrows)]
     return "\n".join([f"digraph {_quoted(picture.name)} {{", *(f"  {line}" for line in lines), "}", ""])
 
@@ -54,7 +53,7 @@ def _cluster(titles: tuple[str, ...], clusters: Clusters) -> Iterator[str]:
 
 def _device(device: Device, picture: Picture) -> str:
     """A box with a port for each socket: in on the left, the ways out on the right."""
-    ink = _RED if picture.faults(device) else colour(device) or _INK
+    ink = picture.ink(device) or colour(device) or _INK
     tall = ' rowspan="2"' if device.mon is not None else ""
     name = (f'<td{tall}><b>{escape(printable(device.name))}</b><br/>'
             f'<font point-size="10">{escape(kind(device))}</font></td>')
@@ -68,12 +67,12 @@ def _device(device: Device, picture: Picture) -> str:
 
 def _port(socket: Socket, picture: Picture, tall: str = "") -> str:
     text = f'{socket.role}<br/><font point-size="9">{escape(socket.type)}</font>'
-    text = f'<font color="{_RED}">{text}</font>' if picture.faults(socket) else text
+    text = f'<font color="{ink}">{text}</font>' if (ink := picture.ink(socket)) else text
     return f'<td{tall} port="{socket.role}" bgcolor="{_SOFT}">{text}</td>'
 
 
 def _peer(peer: Peer, picture: Picture) -> str:
-    ink = _RED if picture.faults(peer) else colour(peer) or _INK
+    ink = picture.ink(peer) or colour(peer) or _INK
     label = f"{printable(peer.name)}\n{peer.type}"
     return (f'{_quoted("peer:" + peer.name)} [shape="box", style="rounded", color={_quoted(ink)}, '
             f"label={_quoted(label)}{_tooltip(peer)}]")
@@ -93,8 +92,8 @@ def _edge(arrow: Arrow, picture: Picture) -> str:
         attributes.append(f'dir="{arrow.heads}"')
     if arrow.is_monitor:
         attributes.append('style="dashed"')
-    if picture.faults(arrow):
-        attributes.append(f'color="{_RED}", fontcolor="{_RED}"')
+    if ink := picture.ink(arrow):
+        attributes.append(f'color="{ink}", fontcolor="{ink}"')
     left = _attachment(arrow.left, arrow, "e")
     right = _attachment(arrow.right, arrow, "w")
     return f"{left} -> {right} [{', '.join(attributes)}]"

@@ -10,13 +10,12 @@ from collections.abc import Iterator
 
 from zmqtopo.config.model import Device, Peer, Socket
 from zmqtopo.draw.arrows import Arrow
-from zmqtopo.draw.picture import Picture, colour, frames, kind, printable
+from zmqtopo.draw.picture import INKS, Picture, colour, frames, kind, printable
 
-_RED = "#c62828"
-_HEAD = (
-    f"classDef wrong stroke:{_RED},color:{_RED}",
-    "classDef address stroke-dasharray:4 3",
-)
+_CLASSES = {INKS["error"]: "wrong", INKS["warning"]: "doubtful"}
+_STYLES = {
+    **{name: f"stroke:{ink},color:{ink}" for ink, name in _CLASSES.items()}, "address": "stroke-dasharray:4 3",
+}
 # What stays as it is in a text; all else, from quotes to Markdown's asterisk, is written as an entity.
 _PLAIN = re.compile(r"[^\w./:,-]")
 # Mermaid looks for these anywhere in a line, in quotes and in identifiers too, and takes what follows apart.
@@ -26,14 +25,16 @@ Nodes = dict[tuple[str, ...], list[str]]
 
 
 def mermaid(picture: Picture) -> str:
-    """The picture as a ``flowchart LR``; what has a problem is red."""
-    lines = [*_HEAD, *_nodes(picture), *_addresses(picture)]
+    """The picture as a ``flowchart LR``; what has an error is red, what has a warning amber."""
+    lines = [*_nodes(picture), *_addresses(picture)]
+    classes = [f"classDef {name} {style}" for name, style in _STYLES.items()
+               if any(line.endswith(f":::{name}") for line in lines)]
     styles = []
     for number, arrow in enumerate(picture.arrows):
         lines.append(_edge(arrow))
-        if picture.faults(arrow):
-            styles.append(f"linkStyle {number} stroke:{_RED},color:{_RED}")
-    return "\n".join(["flowchart LR", *(f"  {line}" for line in [*lines, *styles]), ""])
+        if ink := picture.ink(arrow):
+            styles.append(f"linkStyle {number} stroke:{ink},color:{ink}")
+    return "\n".join(["flowchart LR", *(f"  {line}" for line in [*classes, *lines, *styles]), ""])
 
 
 def _nodes(picture: Picture) -> Iterator[str]:
@@ -74,8 +75,8 @@ def _peer(peer: Peer, picture: Picture) -> Iterator[str]:
 
 def _node(name: str, shape: str, owner: Device | Peer, picture: Picture) -> Iterator[str]:
     sockets = owner.sockets if isinstance(owner, Device) else ()
-    wrong = picture.faults(owner) or any(picture.faults(socket) for socket in sockets)
-    yield f"{name}{shape}" + (":::wrong" if wrong else "")
+    wrong = picture.ink(owner, *sockets)
+    yield f"{name}{shape}" + (f":::{_CLASSES[wrong]}" if wrong else "")
     if not wrong and (ink := colour(owner)):
         yield f"style {name} stroke:{ink}"
 

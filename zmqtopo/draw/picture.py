@@ -8,18 +8,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from zmqtopo.checks.graph import Graph, Meeting
 from zmqtopo.config.model import Device, Peer, Socket
-from zmqtopo.config.problem import Place, Problem
+from zmqtopo.config.problem import Place, Problem, Severity
 from zmqtopo.draw.arrows import Arrow, arrows
+
+INKS: Final[dict[Severity, str]] = {"error": "#c62828", "warning": "#b26a00"}
+"""Red and amber, the worst first; both can be read as text on white."""
+
+Drawn = Device | Socket | Peer | Arrow
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
     """Devices and peers by name, the addresses that only one side uses, and the arrows between all of them.
 
-    ``rules`` holds the names of the rules that found an error or a warning, by the places they point to.
+    ``found`` holds the errors and warnings by the places they point to.
     """
 
     name: str
@@ -27,14 +33,22 @@ class Picture:
     peers: tuple[Peer, ...]
     addresses: tuple[Meeting, ...]
     arrows: tuple[Arrow, ...]
-    rules: dict[Place, list[str]] = field(default_factory=dict)
+    found: dict[Place, list[Problem]] = field(default_factory=dict)
 
-    def faults(self, of: Device | Socket | Peer | Arrow) -> list[str]:
-        """The rules that found something wrong with just this, sorted; it is drawn red when there are any."""
+    def faults(self, of: Drawn) -> list[str]:
+        """The rules that found something wrong with just this, sorted."""
+        return sorted({problem.rule for problem in self._found_at(of)})
+
+    def ink(self, *of: Drawn) -> str:
+        """The colour of what is wrong with one of these, red for an error; empty where nothing is."""
+        severities = {problem.severity for one in of for problem in self._found_at(one)}
+        return next((INKS[severity] for severity in INKS if severity in severities), "")
+
+    def _found_at(self, of: Drawn) -> list[Problem]:
         places = [link.place for link in of.links] if isinstance(of, Arrow) else [of.place, of.type_place]
         if isinstance(of, Socket):
             places += of.option_places.values()
-        return sorted({rule for place in places for rule in self.rules.get(place, ())})
+        return [problem for place in places for problem in self.found.get(place, ())]
 
 
 def picture(graph: Graph, problems: Iterable[Problem] = (), focus: str | None = None) -> Picture:
@@ -52,15 +66,15 @@ def picture(graph: Graph, problems: Iterable[Problem] = (), focus: str | None = 
         devices = [device for device in devices if f"device:{device.name}" in near]
         peers = [peer for peer in peers if f"peer:{peer.name}" in near]
     alone = {arrow.meeting.node: arrow.meeting for arrow in drawn if arrow.is_alone}
-    rules: dict[Place, list[str]] = {}
+    found: dict[Place, list[Problem]] = {}
     for problem in problems:
-        if problem.severity != "info":
+        if problem.severity in INKS:
             for place in (problem.place, problem.other):
                 if place is not None:
-                    rules.setdefault(place, []).append(problem.rule)
+                    found.setdefault(place, []).append(problem)
     return Picture(
         topology.name, tuple(sorted(devices, key=_name)), tuple(sorted(peers, key=_name)),
-        tuple(alone[node] for node in sorted(alone)), tuple(drawn), rules,
+        tuple(alone[node] for node in sorted(alone)), tuple(drawn), found,
     )
 
 
