@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -84,8 +85,22 @@ def test_a_file_that_is_no_topology_is_not_drawn(folder: Path) -> None:
         assert done.stderr.startswith(f"{name}:1:1: error: ")
 
 
+@pytest.mark.parametrize("form", ["dot", "mermaid", "json"])
+def test_a_warning_is_drawn_amber(folder: Path, form: str) -> None:
+    (folder / "feed.yaml").write_text(TOPOLOGY.replace("5564", "564"))
+    done = graph(folder, "feed.yaml", "--format", form)
+    assert done.returncode == 0
+    assert "[privileged-port]" in done.stderr
+    if form == "json":
+        assert [edge["problems"] for edge in json.loads(done.stdout)["edges"] if "problems" in edge] == [
+            ["privileged-port"]]
+    else:
+        assert "#b26a00" in done.stdout
+        assert "#c62828" not in done.stdout
+
+
 @pytest.mark.parametrize(("name", "start"), [
-    ("feed.dot", 'digraph "feed" {\n'), ("feed.gv", 'digraph "feed" {\n'), ("feed.txt", 'digraph "feed" {\n'),
+    ("feed.dot", 'digraph "feed" {\n'), ("feed.gv", 'digraph "feed" {\n'), ("feed", 'digraph "feed" {\n'),
     ("feed.mmd", "flowchart LR\n"), ("feed.JSON", '{\n  "directed": true,\n'),
 ])
 def test_the_name_of_the_file_says_the_format(folder: Path, name: str, start: str) -> None:
@@ -132,6 +147,11 @@ def test_nothing_is_compared_with_a_bad_file(folder: Path) -> None:
 @pytest.mark.parametrize(("arguments", "words"), [
     (["--check", "feed.svg"], "a committed svg cannot be checked, since it depends on the version of Graphviz"),
     (["--check", "feed.dot", "-o", "feed.dot"], "not allowed with argument"),
+    (["-o", "feed.foo"], "feed.foo: what is to be drawn? The endings .dot, .gv, .json, .mermaid, .mmd, .png and .svg "
+     "say it; for any other use --format"),
+    (["--check", "feed.jpg"], "feed.jpg: what is to be drawn?"),
+    (["-o", "feed.yaml", "--format", "dot"], "feed.yaml is the topology itself"),
+    (["-o", "./feed.yaml", "--format", "dot"], "./feed.yaml is the topology itself"),
     (["--focus", "ingset"], "feed.yaml has no device 'ingset'; did you mean 'ingest'?"),
     (["--focus", "viewer"], "feed.yaml has no device 'viewer'\n"),
 ])
@@ -139,6 +159,7 @@ def test_a_usage_error(folder: Path, arguments: list[str], words: str) -> None:
     done = graph(folder, "feed.yaml", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert words in done.stderr
+    assert (folder / "feed.yaml").read_text() == TOPOLOGY
 
 
 def test_focus_is_a_neighbourhood(folder: Path) -> None:
@@ -189,5 +210,5 @@ TOPOLOGIES = sorted((Path(__file__).parents[2] / "topologies").glob("*.yaml"))
 def test_the_examples_are_drawn_without_a_word_and_without_red(folder: Path, path: Path, form: str) -> None:
     done = graph(folder, str(path), "--format", form)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "#c62828" not in done.stdout.replace("classDef wrong stroke:#c62828,color:#c62828", "")
+    assert not re.search("#c62828|#b26a00", done.stdout)
     assert done.stdout == graph(folder, str(path), "--format", form).stdout

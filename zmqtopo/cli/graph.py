@@ -11,6 +11,7 @@ from typing import Final
 from zmqtopo.checks import examine
 from zmqtopo.cli.output import emit
 from zmqtopo.cli.topology import EXIT_BAD_FILE, report
+from zmqtopo.config.wording import closest, listing, quote
 from zmqtopo.draw.picture import Picture
 
 EXIT_UNAVAILABLE: Final = 69  # EX_UNAVAILABLE of sysexits.h: a program that is needed is not there
@@ -41,15 +42,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Return 0; 1 for a drawing out of date; 69 when Graphviz is needed and not there; 78 for a file with errors.
 
-    A topology with errors is drawn as far as it is understood, its problems in red, but only to standard
+    A topology with errors is drawn as far as it is understood, its errors in red and its warnings in amber, but only to standard
     output: a good drawing in a file is not replaced by a bad one.
     """
     from zmqtopo.checks.graph import Graph
-    from zmqtopo.config.wording import closest, quote
     from zmqtopo.draw.graphviz import NoGraphvizError
     from zmqtopo.draw.picture import picture
 
-    form = args.format or _SUFFIXES.get(Path(args.check or args.output).suffix.lower(), "dot")
+    form = args.format or _form(args)
+    if args.output != "-" and _is_same_file(args.output, args.file):
+        args.usage_error(f"{args.output} is the topology itself, and would be lost")
     if args.check and form in ("svg", "png"):
         args.usage_error(f"a committed {form} cannot be checked, since it depends on the version of Graphviz and on "
                          "fonts; commit dot, mermaid or json")
@@ -71,6 +73,23 @@ def run(args: argparse.Namespace) -> int:
         return _compare(drawing, args)
     emit(drawing, args.output)
     return EXIT_BAD_FILE if checked.has_errors else 0
+
+
+def _form(args: argparse.Namespace) -> str:
+    """What the name of the file says; dot for a name without ending, such as that of standard output."""
+    path = args.check or args.output
+    ending = Path(path).suffix.lower()
+    if ending and ending not in _SUFFIXES:
+        args.usage_error(f"{path}: what is to be drawn? The endings {listing(sorted(_SUFFIXES), 'and')} say it; for "
+                         "any other use --format")
+    return _SUFFIXES.get(ending, "dot")
+
+
+def _is_same_file(one: str, other: str) -> bool:
+    try:
+        return Path(one).samefile(other)
+    except (OSError, ValueError):  # one of them is not there
+        return False
 
 
 def _draw(drawn: Picture, form: str) -> str | bytes:
