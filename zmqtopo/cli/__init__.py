@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from types import ModuleType
 from typing import Final, NoReturn
 
 from zmqtopo.cli.output import OutputError, emit
@@ -38,6 +39,7 @@ VERBS: Final = {
     "config": "print a topology as it is understood, with everything filled in",
     "explain": "say what a rule finds and why, with examples",
     "schema": "print the JSON Schema of topology files, for editors",
+    "completion": "print what a shell needs to complete verbs, options, topologies and devices",
 }
 """Each verb with its help. Its module ``zmqtopo.cli.VERB`` has ``add_arguments(parser)`` and ``run(args) -> int``."""
 
@@ -112,11 +114,17 @@ def _dispatch(arguments: list[str]) -> int:
     verb = arguments[0]
     if verb not in VERBS:
         _parser().fail("verb", verb, list(VERBS))
+    module, parser = load(verb)
+    code: int = module.run(parser.parse(arguments[1:]))
+    return code
+
+
+def load(verb: str) -> tuple[ModuleType, Parser]:
+    """Import the module of a verb; its parser knows what it takes."""
     module = import_module(f"zmqtopo.cli.{_MODULES.get(verb, verb)}")
     parser = Parser(f"zmqtopo {verb}", f"{VERBS[verb][0].upper()}{VERBS[verb][1:]}.")
     module.add_arguments(parser)
-    code: int = module.run(parser.parse(arguments[1:]))
-    return code
+    return module, parser
 
 
 def _parser() -> Parser:

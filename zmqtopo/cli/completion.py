@@ -1,0 +1,165 @@
+"""``zmqtopo completion``: let a shell complete verbs, options, topologies and devices."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from zmqtopo.cli import VERBS, Parser, load
+from zmqtopo.cli.output import emit
+from zmqtopo.cli.shells import FILES, SCRIPTS
+
+PATIENCE: Final = 1.0
+"""Seconds that a topology has to tell its devices; whoever has pressed a key does not wait longer."""
+
+Candidate = tuple[str, str]
+"""A word and what it is, for shells that show that."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument("shell", choices=tuple(SCRIPTS), help="print what this shell has to be told")
+    # What the script asks with: the words of the line behind the command, up to the one that is to be completed.
+    parser.add_argument("words", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Return 0."""
+    if args.words:
+        words = _joined(args.words) if args.shell == "bash" else args.words
+        emit("".join(f"{word}\t{what}\n" if what else f"{word}\n" for word, what in candidates(words)))
+    else:
+        emit(SCRIPTS[args.shell])
+    return 0
+
+
+def candidates(words: Sequence[str]) -> list[Candidate]:
+    """What the last of ``words``, which may be empty, can become; `FILES` stands for the files of that beginning."""
+    *before, current = words
+    if not before:
+        flags = [("--help", "explain the command"), ("--version", "print the versions")]
+        return _beginning(current, flags if current.startswith("-") else VERBS.items())
+    if before[0] not in VERBS:
+        return []
+    return _beginning(current, _Line(load(before[0])[1], before[1:]).next(current))
+
+
+def _beginning(current: str, found: Iterable[Candidate]) -> list[Candidate]:
+    return [(word, what) for word, what in found if word == FILES or word.startswith(current)]
+
+
+class _Line:
+    """What stands on the line already, as the parser of its verb understands it."""
+
+    def __init__(self, parser: Parser, words: Iterable[str]) -> None:
+        self._options = {name: action for action in parser._actions for name in action.option_strings}
+        self._alone = parser.alone
+        self._positionals = [action for action in parser._actions if not action.option_strings]
+        self._given: list[str] = []
+        self._used: set[argparse.Action] = set()
+        self._open: argparse.Action | None = None
+        """The option whose value comes next."""
+        self._only_positionals = False
+        for word in words:
+            self._take(word)
+
+    def _take(self, word: str) -> None:
+        if self._open is not None:
+            self._open = None
+        elif word == "--":
+            self._only_positionals = True
+        elif word.startswith("-") and word != "-" and not self._only_positionals:
+            name, equals, _ = word.partition("=")
+            action = self._options.get(name)
+            if action is not None:
+                self._used.add(action)
+                if action.nargs != 0 and not equals and name not in self._alone:
+                    self._open = action
+        else:
+            self._given.append(word)
+
+    def next(self, current: str) -> Iterator[Candidate]:
+        """What may come next, whatever it begins with."""
+        if self._open is not None:
+            yield from self._values(self._open)
+        elif current.startswith("--") and "=" in current and not self._only_positionals:
+            name = current.partition("=")[0]
+            if name in self._options:
+                yield from ((f"{name}={word}", what) for word, what in self._values(self._options[name])
+                            if word != FILES)
+        elif current.startswith("-") and not self._only_positionals:
+            for name, action in self._options.items():
+                if action not in self._used and action.help != argparse.SUPPRESS:
+                    yield name, _first_words(action.help)
+        elif self._positionals:
+            at = min(len(self._given), len(self._positionals) - 1)
+            action = self._positionals[at]
+            if len(self._given) <= at or action.nargs in ("*", "+"):
+                yield from self._values(action)
+
+    def _values(self, action: argparse.Action) -> Iterator[Candidate]:
+        if action.choices is not None:
+            yield from ((str(choice), "") for choice in action.choices)
+            return
+        match str(action.metavar).partition(".")[0]:
+            case "TOPOLOGY":
+                yield from _topologies()
+                yield FILES, ""
+            case "DEVICE":
+                yield from ((name, what) for name, what in _devices(self._given[0]) if name not in self._given[1:])
+            case "RULE":
+                yield from ((name, what) for name, what in _rules() if name not in self._given)
+            case "FILE" | "DRAWING":
+                yield FILES, ""
+
+
+def _topologies() -> Iterator[Candidate]:
+    from zmqtopo.control.client import running
+
+    for name in running():
+        yield name, "topology"
+
+
+def _devices(topology: str) -> Iterator[Candidate]:
+    from zmqtopo.control.client import connect
+    from zmqtopo.control.errors import ControlError
+
+    try:
+        with connect(topology) as client:
+            devices = client.ask("ps", timeout=PATIENCE).get("devices", [])
+    except ControlError:
+        return      # that it does not run is said when the command is entered
+    yield from ((device["name"], f"{device['type']}, {device['state']}") for device in devices)
+
+
+def _rules() -> Iterator[Candidate]:
+    from zmqtopo.checks.catalogue import CATALOGUE
+
+    for name, rule in CATALOGUE.items():
+        yield name, rule.severity
+
+
+def _first_words(help_: str | None) -> str:
+    return (help_ or "").partition(" (")[0].partition(";")[0]
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """Put options and values together again, which bash takes apart at ``=``; the last word stays what it is for bash.
+
+    Behind an ``=`` it completes the value alone, so that the option counts as a word of its own.
+    """
+    joined: list[str] = []
+    *before, current = words
+    for word in before:
+        if word == "=" and joined and joined[-1].startswith("--"):
+            joined[-1] += "="
+        elif joined and joined[-1].startswith("--") and joined[-1].endswith("="):
+            joined[-1] += word
+        else:
+            joined.append(word)
+    if current == "=":
+        return [*joined, ""]
+    if joined and joined[-1].startswith("--") and joined[-1].endswith("="):
+        joined[-1] = joined[-1][:-1]
+    return [*joined, current]
