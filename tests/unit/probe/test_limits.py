@@ -56,29 +56,30 @@ def child(script: str, data: str, *arguments: int | str) -> Any:
     (40, STREAMER, "process/g", ""),
 ])
 def test_what_is_needed_is_what_runs_and_a_client_for_each_bind(count: int, device: str, run: str, head: str) -> None:
-    counted = child("""
-        import json, os, socket, sys
+    made = topology(text(count, device, run, head))
+    ours, workers, tasks = child("""
+        import json, os, sys
         from pathlib import Path
         import zmqtopo
         from zmqtopo.checks import examine_text
 
-        def children():
-            tasks = Path("/proc/self/task").iterdir()
-            return [pid for task in tasks for pid in (task / "children").read_text().split()]
+        def family(pid):
+            tasks = list(Path(f"/proc/{pid}/task").iterdir())
+            children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+            return [len(tasks), *(number for child in children for number in family(child))]
 
-        topology = examine_text(sys.stdin.read(), "t.yaml").topology
-        with zmqtopo.up(topology) as running:
-            pids = [os.getpid(), *map(int, children())]
-            print(json.dumps([[len(os.listdir(f"/proc/{pid}/{what}")) for pid in pids] for what in ("fd", "task")]))
+        def files(pid):
+            return len(os.listdir(f"/proc/{pid}/fd"))
+
+        with zmqtopo.up(examine_text(sys.stdin.read(), "t.yaml").topology) as running:
+            workers = dict.fromkeys(device.pid for device in running.status if device.pid != os.getpid())
+            print(json.dumps([files(os.getpid()), [files(pid) for pid in workers], family(os.getpid())]))
     """, text(count, device, run, head))
-    made = topology(text(count, device, run, head))
     needed = open_files(made)
     binds = sum(len(socket.bind) for each in made.devices.values() for socket in each.sockets)
-    (ours, *workers), tasks = counted
-    assert ours <= needed[""] <= ours + binds + 30
-    others = [number for process, number in needed.items() if process]
-    assert len(workers) == len(others)
-    for real, number in zip(workers, others, strict=True):
+    assert ours <= needed.pop("") <= ours + binds + 30
+    assert len(workers) == len(needed)
+    for real, number in zip(workers, needed.values(), strict=True):
         assert real <= number <= real + binds + 30
     assert sum(tasks) <= threads(made) <= sum(tasks) + 6 * len(tasks)
 
