@@ -17,7 +17,7 @@ from zmqtopo.config.model import Address, Device, Reference, Topology
 LIBZMQ_LIMIT: Final = 65535  # ZMQ_SOCKET_LIMIT, which zmq_ctx_get(3) tells; the same in every build
 
 # What was counted in /proc at topologies of 1 to 1000 devices, and some to spare: a test counts again.
-_FILES_OF_A_PROCESS: Final = 28     # standard streams, wake-up, libraries, a context with one I/O thread
+_FILES_OF_A_PROCESS: Final = 36     # streams, wake-up, a context, the state folder and some of its clients
 _FILES_OF_A_WORKER: Final = 4       # in the supervisor: the connection to it, and what tells that it has ended
 _FILES_OF_A_DEVICE: Final = 2       # to be told what to do
 _FILES_OF_A_BLOCK: Final = 2        # counters that two processes share, in each of them

@@ -121,9 +121,9 @@ def test_more_open_files_than_the_system_allows(limit: int, hard: int, found: in
     assert [rule for rule, *_ in told] == found * ["too-many-sockets"]
     if found:
         assert sorted(message for _, _, message, _ in told) == [
-            "the process of d0 and 99 more needs 1028 open files, and the system allows a process 256",
-            "the process of d1 and 99 more needs 1028 open files, and the system allows a process 256",
-            "the process that supervises the others needs 436 open files, and the system allows a process 256",
+            "the process of d0 and 99 more needs 1036 open files, and the system allows a process 256",
+            "the process of d1 and 99 more needs 1036 open files, and the system allows a process 256",
+            "the process that supervises the others needs 444 open files, and the system allows a process 256",
         ]
         assert all("LimitNOFILE=" in hint for *_, hint in told)
 
