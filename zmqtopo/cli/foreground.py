@@ -17,6 +17,7 @@ from zmqtopo.control.logfile import LOGS
 from zmqtopo.control.protocol import VERSION
 from zmqtopo.control.questions import Questions, last_words
 from zmqtopo.control.server import Server
+from zmqtopo.devices.sockets import seed_routing_ids
 from zmqtopo.runtime.member import Member
 from zmqtopo.runtime.supervisor import StartError, Supervisor
 
@@ -51,6 +52,7 @@ class Foreground:
             self._voice.close()
 
     def _supervise(self) -> int:
+        seed_routing_ids()
         self._supervisor = Supervisor(self._topology, tell=self._tell, abort_on_failure=self._abort_on_failure)
         questions = Questions(self._supervisor)
         greeting: dict[str, Any] = {

@@ -15,6 +15,7 @@ import zmq
 from zmqtopo.devices.base import GRACE, Device, DeviceError
 from zmqtopo.devices.control import Control
 from zmqtopo.devices.reports import ProcessReports
+from zmqtopo.devices.sockets import seed_routing_ids
 
 log = logging.getLogger("zmqtopo")
 
@@ -131,6 +132,7 @@ class ProcessDevice(BackgroundDevice):
     def _run_in_background(self) -> bool:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, _exit_on_sigterm)
+        seed_routing_ids()
         assert self._control is not None
         self._control.disown()
         if not super()._run_in_background():

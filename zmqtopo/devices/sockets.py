@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket as system
 import sys
 import time
@@ -20,6 +21,17 @@ default is for ever, with which a context cannot end while a peer stays away."""
 _SECRET = frozenset({zmq.CURVE_SECRETKEY, zmq.PLAIN_PASSWORD})
 
 AnySocket = zmq.Socket[Any]
+
+
+def seed_routing_ids() -> None:
+    """Let the ROUTER sockets of this process number their peers from a random number on; for a process of our own.
+
+    libzmq takes the first number from rand(3), which it never seeds (its issue 4633). After a restart clients would
+    have the ids that others had before, and answers that were still on their way would reach the wrong ones.
+    """
+    import ctypes
+
+    ctypes.CDLL(None).srand(int.from_bytes(os.urandom(4), sys.byteorder))
 
 
 def open_socket(

@@ -50,7 +50,7 @@ class Nursery:
         Until then its process id belongs to nobody else. None when that cannot be known any more.
         """
         try:
-            code: int = self._ask(pid)
+            code: int | None = self._ask(pid)
         except OSError:
             return None
         return code

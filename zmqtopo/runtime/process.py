@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import os
 import signal
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from zmqtopo.devices.counters import CounterBlock
+from zmqtopo.devices.sockets import seed_routing_ids
 from zmqtopo.runtime.host import Host
 from zmqtopo.runtime.orders import Bind, End, Event
 
@@ -36,15 +38,19 @@ def nurse(fd: int, topology: str) -> int | None:
     connection = Connection(fd)
     gc.freeze()     # a collection in a worker writes to no page that it shares with the others
     for question in _received(connection):
-        answer: int
+        answer: int | None
         if isinstance(question, int):
-            answer = os.waitstatus_to_exitcode(os.waitpid(question, 0)[1])
+            try:
+                answer = os.waitstatus_to_exitcode(os.waitpid(question, 0)[1])
+            except ChildProcessError:       # of a nursery that has been killed
+                answer = None
         else:
             worker = recv_handle(connection)
+            seed_routing_ids()      # for the worker, which inherits the seed
             try:
                 answer = os.fork()
             except OSError as error:
-                answer = -(error.errno or 0)
+                answer = -(error.errno or errno.EAGAIN)
             if answer == 0:
                 connection.close()
                 _show(topology, question)

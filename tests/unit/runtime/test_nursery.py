@@ -61,6 +61,7 @@ def test_a_nursery_that_was_killed_is_replaced(nursery: Nursery) -> None:
     again = Worker(nursery)
     for each in (worker, again):
         each.connection.close()
+    assert nursery.wait(worker.pid) is None     # it was a child of the first
     assert nursery.wait(again.pid) == 0
 
 
