@@ -167,7 +167,9 @@ def terminal(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[[
         opened.append(Terminal(command, tmp_path, environment))
         if shell == "zsh":
             opened[-1].type("unsetopt zle_bracketed_paste; autoload -U compinit && compinit -u -D\n")
-        opened[-1].type(f"source <(zmqtopo completion {shell}); echo REA''DY\n")
+        # As the head of each script says: zsh takes no comments in eval, bash 3.2 nothing in source <().
+        load = {"bash": 'eval "$(zmqtopo completion bash)"', "zsh": "source <(zmqtopo completion zsh)"}[shell]
+        opened[-1].type(f"{load}; echo REA''DY\n")
         opened[-1].wait_for("READY")
         return opened[-1]
 

@@ -11,7 +11,7 @@ from typing import Final
 FILES: Final = ":files"
 """A line that stands for the files that begin with the word; no name has a colon."""
 
-_BASH: Final = r"""# Completion of zmqtopo for bash. In ~/.bashrc:  source <(zmqtopo completion bash)
+_BASH: Final = r"""# Completion of zmqtopo for bash. In ~/.bashrc:  eval "$(zmqtopo completion bash)"
 _zmqtopo() {
     local line cur=${COMP_WORDS[COMP_CWORD]}
     [[ $cur == "=" ]] && cur=""
