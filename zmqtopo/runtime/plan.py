@@ -7,7 +7,7 @@ undo of a step is a step of the same kind, so a reload that fails goes back the 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -16,6 +16,7 @@ from zmqtopo.config.endpoint import Endpoint
 from zmqtopo.config.model import Address, Device, File, OptionValue, Reference, Role, Socket, Topology
 from zmqtopo.config.plain import plain, plain_option
 from zmqtopo.config.reference import chosen
+from zmqtopo.config.wording import printable
 from zmqtopo.runtime.change import Change, Needs, differences, readable
 
 Action = Literal["added", "removed", "replaced", "changed", "unchanged"]
@@ -167,8 +168,19 @@ def those(devices: Mapping[str, DevicePlan], *actions: Action) -> tuple[str, ...
     return tuple(name for name, device in devices.items() if device.action in actions)
 
 
-def plan(old: Topology, new: Topology) -> Plan:
-    """Compare two topologies without errors. Another order of devices, or a default in writing, is no change."""
+def option_files(topology: Topology) -> tuple[str, ...]:
+    """The files that have values of options, such as secrets; each once, in order."""
+    return tuple(dict.fromkeys(
+        value.path for device in topology.devices.values() for socket in device.sockets
+        for value in socket.options.values() if isinstance(value, File)
+    ))
+
+
+def plan(old: Topology, new: Topology, rewritten: Collection[str] = ()) -> Plan:
+    """Compare two topologies without errors. Another order of devices, or a default in writing, is no change.
+
+    ``rewritten`` are those of the `option_files` that have another content now: topologies know only their paths.
+    """
     told_old, told_new = plain(old), plain(new)
     own = [Change(*found, needs="nothing") for key in ("name", "description")
            for found in differences(told_old.get(key), told_new.get(key), (key,))]
@@ -179,6 +191,7 @@ def plan(old: Topology, new: Topology) -> Plan:
         changes: list[Change] = []
         if before is not None and after is not None:
             changes += _changes(before, after, told_old["devices"][name], told_new["devices"][name])
+            changes += _reread(after, rewritten)
             if context:
                 changes.append(Change("run", because="the context of its process is made anew"))
         devices[name] = DevicePlan(before, after, tuple(changes))
@@ -235,6 +248,13 @@ def _option_changes(role: str, old: Socket, new: Socket) -> Iterator[Change]:
             told = _told(name, before), _told(name, after)
             because = "it is another secret" if told == (_HIDDEN, _HIDDEN) else ""
             yield Change(f"{role}.options.{name}", *told, "options" if name in LIVE_OPTIONS else "sockets", because)
+
+
+def _reread(device: Device, rewritten: Collection[str]) -> Iterator[Change]:
+    for socket in device.sockets:
+        for name, value in socket.options.items():
+            if isinstance(value, File) and value.path in rewritten:
+                yield Change(f"{socket.role}.options.{name}", because=f"the file {printable(value.path)} has changed")
 
 
 def _effective(socket: Socket, name: str) -> OptionValue | None:

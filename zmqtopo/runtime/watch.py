@@ -39,18 +39,18 @@ class Watch:
         self.due = clock() + INTERVAL
         """When to look again, on the clock."""
 
-    def look(self) -> bool:
-        """Whether files have changed since the last change that was told, and all are there and at rest.
+    def look(self) -> tuple[str, ...]:
+        """Those files that have changed since the last change that was told, once all are there and at rest.
 
         At rest is what is the same as at the look before: who writes a file in place may be in the middle of it.
         """
         self.due = self._clock() + INTERVAL
-        now = self._identities()
-        changed = now == self._before and now != self._known and None not in now
+        known, before, now = self._known, self._before, self._identities()
         self._before = now
-        if changed:
-            self._known = now
-        return changed
+        if now != before or None in now:
+            return ()
+        self._known = now
+        return tuple(path for path, was, is_ in zip(self._paths, known, now, strict=True) if was != is_)
 
     def _identities(self) -> tuple[Identity, ...]:
         return tuple(_identity(path) for path in self._paths)

@@ -10,7 +10,7 @@ import zmq
 
 from zmqtopo.checks import examine_text
 from zmqtopo.config.model import Device, Topology
-from zmqtopo.runtime.plan import LIVE_OPTIONS, Plan, Step, kept_addresses, plan
+from zmqtopo.runtime.plan import LIVE_OPTIONS, Plan, Step, kept_addresses, option_files, plan
 
 COLLECT = "collect: {type: streamer, in: {bind: tcp://*:1}, out: {connect: watch.in}}"
 WATCH = "watch: {type: streamer, in: {bind: inproc://watched}, out: {connect: deliver.in}}"
@@ -147,6 +147,15 @@ def test_no_secret_is_told() -> None:
         for text in (str(made), json.dumps(made.plain()), str(made.reversed())):
             assert "hunter2" not in text
             assert "swordfish" not in text
+
+
+def test_a_file_with_another_secret() -> None:
+    secret = options("plain_username: u, plain_password: {file: /run/password}")
+    same = topology([streamer(secret), "x: {type: queue, in: {bind: tcp://*:8}, out: {bind: tcp://*:9}}"])
+    assert option_files(same) == ("/run/password",)
+    assert not plan(same, same, ["/etc/other"])
+    assert list(plan(same, same, ["/run/password"]).lines()) == [
+        "~ changed: s.in.options.plain_password: the file /run/password has changed (new sockets)", "= unchanged: x"]
 
 
 # -- carrying it out -------------------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ def test_a_change_is_told_once_and_when_it_is_over(file: Path, change: Callable[
     watch = Watch([str(file)])
     assert not watch.look()
     change(file)
-    assert [watch.look() for _ in range(4)] == [False, True, False, False]
+    assert [watch.look() for _ in range(4)] == [(), (str(file),), (), ()]
 
 
 def test_two_changes_and_one_of_two_files(file: Path) -> None:
@@ -61,9 +61,12 @@ def test_two_changes_and_one_of_two_files(file: Path) -> None:
     other.write_text("1")
     watch = Watch([str(file), str(other)])
     in_place(file)
-    assert [watch.look(), watch.look()] == [False, True]
+    assert [watch.look(), watch.look()] == [(), (str(file),)]
     other.write_text("22")
-    assert [watch.look(), watch.look(), watch.look()] == [False, True, False]
+    assert [watch.look(), watch.look(), watch.look()] == [(), (str(other),), ()]
+    in_place(other)
+    as_an_editor(file)
+    assert [watch.look(), watch.look(), watch.look()] == [(), (str(file), str(other)), ()]
 
 
 def test_a_file_that_is_written_slowly_is_waited_for(file: Path) -> None:
@@ -73,15 +76,15 @@ def test_a_file_that_is_written_slowly_is_waited_for(file: Path) -> None:
             half.write("more")
             half.flush()
             assert not watch.look()
-    assert [watch.look(), watch.look()] == [True, False]
+    assert [watch.look(), watch.look()] == [(str(file),), ()]
 
 
 def test_a_file_that_goes_is_no_change_before_it_comes_back(file: Path) -> None:
     watch = Watch([str(file)])
     file.unlink()
-    assert [watch.look() for _ in range(3)] == [False, False, False]
+    assert [watch.look() for _ in range(3)] == [(), (), ()]
     file.write_text("back")
-    assert [watch.look(), watch.look(), watch.look()] == [False, True, False]
+    assert [watch.look(), watch.look(), watch.look()] == [(), (str(file),), ()]
 
 
 def test_when_to_look(file: Path) -> None:
@@ -128,4 +131,4 @@ def test_a_file_that_never_rests(file: Path) -> None:
 def test_no_file(path: str) -> None:
     assert read_at_rest(path, lambda path: f"read {path}") == f"read {path}"
     watch = Watch([path])
-    assert [watch.look(), watch.look()] == [False, False]
+    assert [watch.look(), watch.look()] == [(), ()]
