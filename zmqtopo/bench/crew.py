@@ -46,6 +46,11 @@ class Worker:
             theirs.close()
         self.connection: Connection[Any, Any] = Connection(ours.detach())
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def send(self, order: Place | Call | Clear) -> None:
         """Give an order; that the worker is gone shows in `receive`."""
         with contextlib.suppress(OSError):
@@ -58,7 +63,7 @@ class Worker:
         except (EOFError, OSError):
             code = self._process.wait()
             how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-            raise WorkerEndedError(f"process {self._process.pid} ({self.name}) ended {how}") from None
+            raise WorkerEndedError(f"process {self.pid} ({self.name}) ended {how}") from None
         return answer
 
     def clear(self) -> bool:

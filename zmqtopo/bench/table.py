@@ -13,7 +13,8 @@ MEASURE = "zmq.proxy"
 
 def table(cases: Iterable[CaseResults], machine: dict[str, str | int]) -> str:
     """The tables of all cases, and the machine on which they were made."""
-    return "\n".join(line for found in cases for line in [*_case(found), ""]) + f"{in_words(machine)}\n"
+    lines = [line for found in cases for line in [*_case(found), ""]]
+    return "\n".join([*lines, in_words(machine), ""])
 
 
 def _case(found: CaseResults) -> Iterator[str]:

@@ -79,17 +79,17 @@ def _transport(topology: Topology, device: Device, socket: Socket) -> str:
     for address in (*socket.bind, *socket.connect):
         endpoint = nearest(address, device, topology) if isinstance(address, Reference) else address.endpoint
         if isinstance(address, Reference) and endpoint is None:
-            endpoint = _first(topology, address)
+            endpoint = _chosen_by_the_system(topology, address)
         if endpoint is not None and endpoint.transport in TRANSPORTS:
             return endpoint.transport
     return "tcp"
 
 
-def _first(topology: Topology, reference: Reference) -> Endpoint | None:
-    """What a reference to an address of the system's choice leads to, as far as its transport goes."""
+def _chosen_by_the_system(topology: Topology, reference: Reference) -> Endpoint | None:
+    """What a reference leads to whose address is not known yet, as far as its transport goes."""
     device = topology.devices.get(reference.device)
     socket = device.socket(reference.socket) if device else None
-    return socket.bind[0].endpoint if socket and socket.bind else None
+    return next((a.endpoint for a in socket.bind if a.endpoint and a.endpoint.is_system_port), None) if socket else None
 
 
 def _apart(socket: Socket, transport: str, size: int) -> Socket:

@@ -26,7 +26,7 @@ FOR_EVER = 9_999_999
 """A mark that never comes."""
 
 LOOK_AFTER = 1.0
-"""Seconds of waiting after which the device is asked whether it lives."""
+"""Seconds after which a device is asked whether it lives."""
 
 _FEEDS: Final = {"PULL": "PUSH", "SUB": "PUB", "XSUB": "PUB", "ROUTER": "DEALER", "DEALER": "DEALER", "PAIR": "PAIR"}
 _FED_BY: Final = {"PUSH": "PULL", "PUB": "SUB", "XPUB": "SUB", "DEALER": "REP", "ROUTER": "DEALER", "PAIR": "PAIR"}
@@ -101,6 +101,7 @@ class _Trial:
         self._homes: dict[str, Worker] = {}
         self._answers: dict[str, Any] = {}
         self._hwm = queue_length(case.size)
+        self._looked = time.monotonic()
 
     @property
     def workers(self) -> list[Worker]:
@@ -236,6 +237,7 @@ class _Trial:
         while waiting:
             self._result("source", "mark", number)
             waiting -= self._poll(TICK, waiting)
+            self._look_after_device()
 
     def _mark_until_answered(self) -> None:
         """Send marks until every client has been answered."""
@@ -274,9 +276,16 @@ class _Trial:
         """What a call has given; meanwhile the device is looked after."""
         self._answers.pop(part, None)
         while not self._poll(LOOK_AFTER, {part}):
-            if part != "subject" and "subject" in self._homes:
-                self._result("subject", "check")
+            if part != "subject":
+                self._look_after_device()
         return self._answers[part]
+
+    def _look_after_device(self) -> None:
+        """Ask it now and then whether it lives: ends that wait for a dead one would take longer to give up."""
+        now = time.monotonic()
+        if "subject" in self._homes and now - self._looked >= LOOK_AFTER:
+            self._looked = now
+            self._result("subject", "check")
 
     def _poll(self, timeout: float, parts: Iterable[str]) -> set[str]:
         """Wait for an answer, and tell which of ``parts`` have answered since they were started."""

@@ -7,13 +7,15 @@ import contextlib
 import re
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 from zmqtopo.bench.cases import CONTESTANTS, PATTERNS, SMALLEST, TELLING, TRANSPORTS, Case, Wishes, cases
-from zmqtopo.cli.output import emit
+from zmqtopo.cli.output import OutputError, emit
 from zmqtopo.cli.topology import EXIT_BAD_FILE, EXIT_FAILURE, load_or_report
 
 if TYPE_CHECKING:
@@ -66,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
     from zmqtopo.bench.series import Series
     from zmqtopo.bench.trial import Dose
 
+    if args.plot:
+        _can_write(args.plot)
     found = _own_cases(args) if args.file is None else _cases_of_file(args)
     if isinstance(found, int):
         return found
@@ -117,20 +121,29 @@ def _cases_of_file(args: argparse.Namespace) -> list[Case] | int:
     return EXIT_BAD_FILE if topology is None else cases_of(topology, _wishes(args), args.contestant)
 
 
+def _can_write(path: str) -> None:
+    """Raise OutputError now rather than when all has been measured; a file that is there is not touched yet."""
+    try:
+        with tempfile.TemporaryFile(dir=Path(path).parent):
+            pass
+    except OSError as error:
+        raise OutputError(f"cannot write to {path}: {error.strerror}") from None
+
+
 def _report(series: Series, args: argparse.Namespace, *, complete: bool) -> None:
     from zmqtopo.bench.document import document
     from zmqtopo.bench.machine import machine
     from zmqtopo.bench.table import table
 
     results, here = series.results(), machine()
-    if args.plot and results:
-        from zmqtopo.bench.plot import plot
-
-        emit(plot(results, here), args.plot)
     if args.format == "json":
         emit(document(results, here, complete=complete))
     elif results:
         emit(table(results, here))
+    if args.plot and results:
+        from zmqtopo.bench.plot import plot
+
+        emit(plot(results, here), args.plot)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,76 @@
+"""The parts, where no worker is needed to see what they do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import zmq
+
+from zmqtopo.bench import parts
+from zmqtopo.bench.parts import Clients, Sink, Source, StalledError, Workers, mark, topic
+
+
+@pytest.fixture
+def opened(context: zmq.Context[Any]) -> Any:
+    """Opens parts, which are closed after the test."""
+    there: list[parts.Part] = []
+
+    def open_(part: parts.Part, *addresses: str) -> tuple[str, ...]:
+        there.append(part)
+        bound = part.open(context)
+        if addresses:
+            part.connect(addresses)
+        return bound
+
+    yield open_
+    for part in there:
+        part.close()
+
+
+def test_subscribers_share_the_topics(opened: Any) -> None:
+    source, sink = Source("PUB", 1000, 16, 7, ("inproc://a",)), Sink("SUB", 1000, 3, 7)
+    opened(source)
+    opened(sink, "inproc://a")
+    source.mark(0)
+    sink.meet()
+    assert source.send(14, 0) == 14
+    received = []
+    for socket in sink.sockets:
+        assert socket.recv() == mark(0)
+        received.append([])
+        while socket.poll(0):
+            received[-1].append(socket.recv())
+    assert received == [[topic(n).ljust(16, b"x") for n in (*own, *own)] for own in ((0, 3, 6), (1, 4), (2, 5))]
+
+
+def test_a_publisher_waits_for_room(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "_IDLE", 50)
+    source, sink = Source("PUB", 5, 16, 0, ("inproc://a",)), Sink("SUB", 5, 1)
+    opened(source)
+    opened(sink, "inproc://a")
+    source.mark(0)
+    sink.meet()
+    with pytest.raises(StalledError):
+        source.send(100, 0)
+    source.mark(1)      # no room either, and no error
+
+
+def test_a_sink_gives_up(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "PATIENCE", 0.05)
+    sink = Sink("PULL", 1000, 2)
+    opened(sink, *opened(Source("PUSH", 1000, 16, 0, ("inproc://a",))))
+    with pytest.raises(StalledError, match=r"no message came through for 0\.05 s"):
+        sink.meet()
+
+
+def test_clients_have_one_worker_each_and_know_when_they_are_answered(opened: Any) -> None:
+    workers, clients = Workers("REP", 1000, 2, ("inproc://a", "inproc://b")), Clients("DEALER", 1000, 16, [b""] * 4)
+    opened(clients, *opened(workers))
+    assert clients.mark(0) is False
+    for worker in workers.sockets:
+        for _ in range(2):
+            assert worker.recv() == mark(0)
+            worker.send(mark(0))
+    assert clients.mark(0) is True      # which asks once more
+    workers.meet()
