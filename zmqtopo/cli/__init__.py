@@ -57,7 +57,10 @@ class Parser(argparse.ArgumentParser):
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """Parse; a mistake writes a message and raises SystemExit(2)."""
-        args, unknown = self.parse_known_args(
+        takes_the_rest = any(action.nargs == argparse.REMAINDER for action in self._get_positional_actions())
+        # Intermixed: names may follow the options, as in `stop NAME --format json DEVICE`.
+        parse = self.parse_known_args if takes_the_rest else self.parse_known_intermixed_args
+        args, unknown = parse(
             [f"{argument}={self.alone[argument]}" if argument in self.alone else argument for argument in arguments]
         )
         for argument in unknown:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Any
 
@@ -48,7 +49,8 @@ class Voice:
         if self._starter is not None:
             self._logs[0].close()
             del self._logs[0]
-            os.write(self._starter, READY)
+            with contextlib.suppress(OSError):      # who did not want to wait any longer
+                os.write(self._starter, READY)
             os.close(self._starter)
             self._starter = None
 

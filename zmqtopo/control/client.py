@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from zmqtopo.config.names import is_name
-from zmqtopo.config.wording import closest, quote
+from zmqtopo.config.wording import closest, printable
 from zmqtopo.control.errors import ControlError, NotRunningError
 from zmqtopo.control.folder import Folder, home, names, open_all
 from zmqtopo.control.protocol import VERSION, ProtocolError, decode, encode
@@ -134,7 +134,7 @@ def find(target: str) -> Folder:
         if _is_same(folder.read("source"), target):
             return Folder(folder.path)
     near = closest(target, names())
-    raise NotRunningError(f"{quote(target)} is not running" + (f"; did you mean {near}?" if near else ""))
+    raise NotRunningError(f"'{printable(target)}' is not running" + (f"; did you mean {near}?" if near else ""))
 
 
 def connect(target: str) -> Client:

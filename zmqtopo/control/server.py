@@ -194,7 +194,7 @@ class Server:
         """Listen for what can go on; part with who has ended and has all its answers."""
         if client not in self._clients:
             return
-        if client.has_ended and not client.output and not client.waits:
+        if client.has_ended and not client.output and not client.waits and b"\n" not in client.input:
             self._part(client)
             return
         # Who sends more than one question ahead waits.

@@ -1,0 +1,136 @@
+"""A client's end: how a topology is found, and one that does not behave."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from zmqtopo.control import client as module
+from zmqtopo.control.client import Client, connect, find, running
+from zmqtopo.control.errors import ControlError, NotRunningError
+from zmqtopo.control.folder import Folder
+from zmqtopo.control.protocol import encode
+
+GREETING = encode({"zmqtopo": 1, "name": "it", "pid": 1, "release": "0.1.0"})
+
+
+class Fake:
+    """A state folder with a listener that says what it is told to, once, and then parts."""
+
+    def __init__(self, name: str, source: str, *said: bytes, parts: bool = True) -> None:
+        self.folder = Folder.claim(name, source)
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.folder.socket_path())
+        self.listener.listen()
+        self._said = said
+        self._parts = parts
+        self._kept: list[socket.socket] = []
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        try:
+            while True:
+                connection, _ = self.listener.accept()
+                for words in self._said:
+                    connection.sendall(words)
+                self._kept.append(connection)
+                if self._parts:
+                    connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return
+
+    def close(self) -> None:
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self._thread.join()
+        for connection in self._kept:
+            connection.close()
+        self.folder.remove()
+
+
+@pytest.fixture
+def fakes() -> Iterator[list[Fake]]:
+    fakes: list[Fake] = []
+    yield fakes
+    for fake in fakes:
+        fake.close()
+
+
+def test_by_name_and_by_every_way_to_its_file(
+    fakes: list[Fake], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "some.yaml"
+    file.write_text("this is no topology any more")
+    (tmp_path / "link").symlink_to(file)
+    monkeypatch.chdir(tmp_path)
+    fakes.append(Fake("it", str(file), GREETING))
+    for target in ("it", str(file), "some.yaml", "./some.yaml", f"../{tmp_path.name}/some.yaml", "link"):
+        with connect(target) as client:
+            assert client.name == "it"
+    assert running() == ["it"]
+    file.unlink()
+    connect("some.yaml").close()
+
+
+def test_a_file_of_the_same_name_is_another_topology(fakes: list[Fake], tmp_path: Path) -> None:
+    fakes.append(Fake("it", str(tmp_path / "it.yaml"), GREETING))
+    (tmp_path / "other").mkdir()
+    other = tmp_path / "other/it.yaml"
+    other.write_text("devices: {}")
+    with pytest.raises(NotRunningError, match=r"it.yaml' is not running"):
+        find(str(other))
+
+
+def test_what_is_near_is_named(fakes: list[Fake]) -> None:
+    fakes.append(Fake("pipeline", "-", GREETING))
+    with pytest.raises(NotRunningError, match=r"^'piepline' is not running; did you mean pipeline\?$"):
+        find("piepline")
+    for nothing in ("", ".", "..", "a/b", "\0", "x" * 300):
+        with pytest.raises(ControlError):
+            find(nothing)
+
+
+def test_a_folder_that_was_left_behind_is_not_running() -> None:
+    folder = Folder.claim("it", "-")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(folder.socket_path())
+    with pytest.raises(NotRunningError, match=r"^it is not running$"):
+        connect("it")
+    assert running() == []
+    folder.remove()
+
+
+@pytest.mark.parametrize(("said", "error"), [
+    ((encode({"zmqtopo": 7, "release": "3.0"}),),
+     "it runs zmqtopo 3.0, whose control protocol has version 7; this one speaks version 1"),
+    ((b"220 mail.example.org ESMTP\r\n",), "does not speak as zmqtopo does"),
+    ((GREETING[:10],), "it has ended"),
+    ((), "it has ended"),
+])
+def test_one_that_does_not_speak_as_it_should(fakes: list[Fake], said: tuple[bytes, ...], error: str) -> None:
+    fakes.append(Fake("it", "-", *said))
+    with pytest.raises(ControlError, match=error):
+        connect("it")
+
+
+@pytest.mark.parametrize("said", [(), (GREETING,)])
+def test_one_that_does_not_answer(
+    fakes: list[Fake], said: tuple[bytes, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 0.1)
+    fakes.append(Fake("it", "-", *said, parts=False))
+    with pytest.raises(ControlError, match=rf"^it, process {os.getpid()}, does not answer$"), connect("it") as client:
+        client.ask("ps", timeout=0.1)
+    assert running() == ["it"]
+
+
+def test_one_that_ends_before_it_answers(fakes: list[Fake]) -> None:
+    fakes.append(Fake("it", "-", GREETING))
+    with find("it") as folder, Client(folder) as client, pytest.raises(NotRunningError, match=r"^it has ended$"):
+        client.ask("ps")

@@ -1,0 +1,158 @@
+"""The state folder: whose it is, who has it, and what is left of it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from zmqtopo.control.errors import AlreadyRunningError, ControlError
+from zmqtopo.control.folder import Folder, home, names
+
+
+def test_where_it_is(state_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert home() == state_folders / "zmqtopo"
+    for useless in ("", "relative/path"):
+        monkeypatch.setenv("XDG_RUNTIME_DIR", useless)
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+        assert home() == tmp_path / f"zmqtopo-{os.geteuid()}"
+
+
+def test_a_life() -> None:
+    folder = Folder.claim("pipeline", "/some/file.yaml")
+    assert folder.path == home() / "pipeline"
+    assert [path.stat().st_mode & 0o777 for path in (folder.path, folder.path.parent)] == [0o700, 0o700]
+    assert folder.pid == os.getpid()
+    assert names() == ["pipeline"]
+    with Folder(folder.path) as seen:
+        assert (seen.read("source"), seen.pid) == ("/some/file.yaml", os.getpid())
+        assert seen.read("nothing") == ""
+    folder.remove()
+    folder.remove()
+    assert names() == []
+    assert home().is_dir()
+
+
+def test_what_is_kept_is_there_until_the_next_one_comes() -> None:
+    folder = Folder.claim("a", "-")
+    folder.write("log", "last words")
+    folder.write("control", "")
+    folder.remove(keep=("log",))
+    assert [path.name for path in (home() / "a").iterdir()] == ["log"]
+    folder = Folder.claim("a", "-")
+    assert sorted(path.name for path in folder.path.iterdir()) == ["pid", "source"]
+    folder.remove()
+
+
+def test_a_name_that_runs_is_refused_with_its_process() -> None:
+    folder = Folder.claim("a", "-")
+    with pytest.raises(AlreadyRunningError, match=f"a topology a is running already as process {os.getpid()}") as error:
+        Folder.claim("a", "other.yaml")
+    assert error.value.pid == os.getpid()
+    assert folder.read("source") == "-"
+    Folder.claim("b", "-").remove()     # another name is another matter
+    folder.remove()
+    Folder.claim("a", "-").remove()
+
+
+HOLDER = """
+import os, signal, sys
+from zmqtopo.control.folder import Folder
+folder = Folder.claim("a", "-")
+folder.write("rubbish", "")
+print(os.getpid(), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_what_a_killed_process_has_left_is_taken_over() -> None:
+    process = subprocess.Popen([sys.executable, "-c", HOLDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    pid = int(process.stdout.readline())
+    with pytest.raises(AlreadyRunningError, match=f"process {pid}"):
+        Folder.claim("a", "-")
+    process.kill()
+    process.wait()
+    process.stdin.close()
+    process.stdout.close()
+    folder = Folder.claim("a", "-")
+    assert folder.pid == os.getpid()
+    assert not (folder.path / "rubbish").exists()
+    folder.remove()
+
+
+def test_one_that_is_removed_while_it_is_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = Folder.claim("a", "-")
+    take = Folder._take
+    first_removed = []
+
+    def late(self: Folder, name: str) -> bool:
+        if not first_removed:
+            first_removed.append(first.remove())
+        return take(self, name)
+
+    monkeypatch.setattr(Folder, "_take", late)
+    folder = Folder.claim("a", "-")
+    assert folder.path.exists()
+    folder.remove()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+@pytest.mark.parametrize("which", ["zmqtopo", "zmqtopo/a"])
+def test_a_folder_of_somebody_else_is_refused(state_folders: Path, which: str) -> None:
+    (state_folders / "zmqtopo/a").mkdir(parents=True)
+    os.chown(state_folders / which, 12345, -1)
+    with pytest.raises(ControlError, match=r"belongs to another user \(uid 12345\); set XDG_RUNTIME_DIR to a folder"):
+        Folder.claim("a", "-")
+    os.chown(state_folders / which, os.geteuid(), -1)
+
+
+def test_a_link_or_a_file_in_its_place_is_refused(state_folders: Path, tmp_path: Path) -> None:
+    home().mkdir()
+    (home() / "link").symlink_to(tmp_path)
+    (home() / "file").write_text("")
+    for name in ("link", "file"):
+        with pytest.raises(ControlError, match="is no folder; remove it"):
+            Folder.claim(name, "-")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_loose_mode_is_tightened() -> None:
+    path = home() / "a"
+    path.mkdir(parents=True)
+    path.chmod(0o777)
+    folder = Folder.claim("a", "-")
+    assert path.stat().st_mode & 0o777 == 0o700
+    folder.remove()
+
+
+def test_a_place_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "nowhere"))
+    with pytest.raises(ControlError, match=r"cannot use the state folder .*nowhere.*: No such file or directory; set"):
+        Folder.claim("a", "-")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with pytest.raises(ControlError, match="File name too long"):
+        Folder.claim("a" * 300, "-")
+
+
+def test_a_path_too_long_for_a_socket_has_a_short_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = tmp_path / ("d" * 120)
+    deep.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(deep))
+    folder = Folder.claim("a", "-")
+    if sys.platform == "linux":
+        with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as client:
+            server.bind(folder.socket_path())
+            server.listen()
+            with Folder(folder.path) as seen:
+                client.connect(seen.socket_path())
+        assert (folder.path / "control").is_socket()
+    else:
+        with pytest.raises(ControlError, match="too long for a socket"):
+            folder.socket_path()
+    folder.remove()

@@ -1,0 +1,79 @@
+"""The log in the state folder: read while it is written, and cut where it grows too long."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from zmqtopo.control import logfile
+from zmqtopo.control.folder import Folder
+from zmqtopo.control.logfile import LogFile, entry, lines
+
+
+@pytest.fixture
+def folder() -> Iterator[Folder]:
+    folder = Folder.claim("a", "-")
+    yield folder
+    folder.remove()
+
+
+@pytest.fixture
+def log(folder: Folder) -> Iterator[LogFile]:
+    log = LogFile(folder)
+    yield log
+    log.close()
+
+
+def test_what_is_there(folder: Folder, log: LogFile) -> None:
+    os.write(log.fd, b"one\ntwo\nthr")
+    assert list(lines(folder, lambda: True)) == ["one\n", "two\n", "thr\n"]
+
+
+def test_no_log() -> None:
+    folder = Folder.claim("b", "-")
+    assert list(lines(folder, lambda: False)) == []
+    folder.remove()
+
+
+def test_what_comes(folder: Folder, log: LogFile) -> None:
+    to_come = [b"on", b"e\n", b"two\nthree\n", b"four"]
+
+    def ended() -> bool:
+        os.write(log.fd, to_come.pop(0))
+        return not to_come
+
+    assert list(lines(folder, ended)) == ["one\n", "two\n", "three\n", "four\n"]
+
+
+def test_a_new_file_is_begun_and_followed(folder: Folder, log: LogFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logfile, "LARGEST", 10)
+    left = list(range(20))
+
+    def ended() -> bool:
+        os.write(log.fd, b"line %d\n" % left.pop(0))
+        log.turn_over()
+        return not left
+
+    assert list(lines(folder, ended)) == [f"line {number}\n" for number in range(20)]
+    assert sorted(path.name for path in folder.path.iterdir()) == ["log", "log.1", "pid", "source"]
+    # Only one is kept.
+    assert len(list(lines(folder, lambda: True))) < 5
+
+
+def test_the_last_words_when_the_folder_has_gone(folder: Folder, log: LogFile) -> None:
+    def ended() -> bool:
+        os.write(log.fd, b"farewell\n")
+        os.unlink("log", dir_fd=folder.fd)
+        return True
+
+    assert list(lines(folder, ended)) == ["farewell\n"]
+
+
+@pytest.mark.parametrize(("line", "told"), [
+    ('{"message": "x", "device": "a"}\n', {"message": "x", "device": "a"}),
+    ("Traceback (most recent call last):\n", None), ("[1]\n", None), ("{}\n", None), ("", None), ("[" * 9999, None),
+])
+def test_entries(line: str, told: dict[str, str] | None) -> None:
+    assert entry(line) == told

@@ -1,0 +1,45 @@
+"""The lines of the control socket."""
+
+from __future__ import annotations
+
+import pytest
+
+from zmqtopo.control.protocol import ProtocolError, decode, encode, question
+
+
+def test_a_message_is_a_line() -> None:
+    message = {"ok": True, "devices": [{"name": "été", "note": "two\nlines"}]}
+    assert encode(message).count(b"\n") == 1
+    assert decode(encode(message)) == message
+
+
+@pytest.mark.parametrize(("line", "verb", "devices", "force"), [
+    (b'{"zmqtopo": 1, "verb": "ps"}', "ps", (), False),
+    (b'{"zmqtopo": 1, "verb": "stop", "devices": ["a", "b"]}', "stop", ("a", "b"), False),
+    (b'{"zmqtopo": 1, "verb": "down", "force": true, "more": {}}', "down", (), True),
+    (b'{"zmqtopo": 1, "verb": "down", "force": 1}\r', "down", (), False),
+])
+def test_questions(line: bytes, verb: str, devices: tuple[str, ...], force: bool) -> None:
+    assert question(line) == {"verb": verb, "devices": devices, "force": force}
+
+
+@pytest.mark.parametrize(("line", "error", "reason"), [
+    (b"", "an object in JSON", "bad-request"),
+    (b"GET / HTTP/1.1\r", "an object in JSON", "bad-request"),
+    (b"[1]", "an object in JSON", "bad-request"),
+    (b"[" * 60_000, "an object in JSON", "bad-request"),
+    (b"\xff\xfe\x00", "an object in JSON", "bad-request"),
+    (b"1" * 5000, "an object in JSON", "bad-request"),
+    (b'{"verb": "ps"}', "speaks version 1 of the control protocol, not None", "version"),
+    (b'{"zmqtopo": 2, "verb": "ps"}', "speaks version 1 of the control protocol, not 2", "version"),
+    (b'{"zmqtopo": true, "verb": "ps"}', "not True", "version"),
+    (b'{"zmqtopo": "' + b"1" * 1000 + b'", "verb": "ps"}', "not '1111111111111111111$", "version"),
+    (b'{"zmqtopo": 1}', "a question has a verb", "bad-request"),
+    (b'{"zmqtopo": 1, "verb": ["ps"]}', "a question has a verb", "bad-request"),
+    (b'{"zmqtopo": 1, "verb": "stop", "devices": "a"}', "devices is a list of names", "bad-request"),
+    (b'{"zmqtopo": 1, "verb": "stop", "devices": [1]}', "devices is a list of names", "bad-request"),
+])
+def test_what_is_no_question(line: bytes, error: str, reason: str) -> None:
+    with pytest.raises(ProtocolError, match=error) as failure:
+        question(line)
+    assert failure.value.reason == reason
