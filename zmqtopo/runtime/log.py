@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from zmqtopo.config.wording import printable
+from zmqtopo.runtime.chores import Chore
 from zmqtopo.runtime.sink import Sink
 
 BURST: Final = 20
@@ -92,6 +93,11 @@ class Log:
             if bucket.left_out and bucket.next(now) <= now:
                 self._say_left_out(device, bucket)
                 bucket.take(now)
+
+    @property
+    def chore(self) -> Chore:
+        """To `tick` when it is `due`."""
+        return Chore(lambda: self.due, self.tick)
 
     def close(self) -> None:
         """Say all that has been left out; the descriptor stays open."""
