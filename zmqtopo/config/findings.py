@@ -1,15 +1,15 @@
 """What the schema does not allow, as problems in words of the file.
 
-Each error of the validator has a place in the file and one cause; several errors at one place are one
-finding, and what was found becomes UNKNOWN in the value.
+Each fault has a place in the file and one cause; several at one place are one finding, and what was
+found becomes UNKNOWN in the value.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import NoneType
-from typing import TYPE_CHECKING
 
 from zmqtopo.config.definitions import Schema, definition, secret_options
 from zmqtopo.config.hints import choices, example, expected, got, value_hint
@@ -17,9 +17,6 @@ from zmqtopo.config.problem import Place, Problem
 from zmqtopo.config.source import Source
 from zmqtopo.config.tree import UNKNOWN, Node, Spot, Step, Value
 from zmqtopo.config.wording import Guesses, listing, quote
-
-if TYPE_CHECKING:
-    from jsonschema.exceptions import ValidationError
 
 Path = tuple[Step, ...]
 
@@ -30,6 +27,21 @@ FORMAT = 1
 _SYNONYMS = {"frontend": "in", "input": "in", "backend": "out", "output": "out", "capture": "mon",
              "monitor": "mon", "addr": "bind", "endpoint": "bind", "option": "options", "sockopts": "options"}
 _ORDER = {"type": 0, "enum": 1, "format": 2, "pattern": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that the schema finds in a value: the ``keyword`` and ``operand`` in ``rules`` that are not met.
+
+    ``path`` leads from the value to the place. ``key`` is the one that is missing there, or that is unknown and
+    where the path ends.
+    """
+
+    path: Path
+    keyword: str
+    operand: Value
+    rules: Schema
+    key: str
 
 
 class Findings:
@@ -46,38 +58,38 @@ class Findings:
         self._report("bad-value", f"{quote(name)} is no name", self._spot(path), True,
                      "a name is made of letters, digits, _ and -")
 
-    def add(self, errors: Sequence[ValidationError], holder: Value, prefix: tuple[str, ...]) -> None:
-        """Report ``errors`` of the value at ``prefix``, which stands in ``holder`` (at the root: the value itself)."""
+    def add(self, faults: Sequence[Fault], holder: Value, prefix: tuple[str, ...]) -> None:
+        """Report ``faults`` of the value at ``prefix``, which stands in ``holder`` (at the root: the value itself)."""
         start = max(len(prefix) - 1, 0)
-        by_path: dict[Path, list[ValidationError]] = {}
-        missing: list[tuple[Path, ValidationError]] = []
+        by_path: dict[Path, list[Fault]] = {}
+        missing: list[tuple[Path, Fault]] = []
         suggested: set[Path] = set()
-        for error in errors:
-            path = (*prefix, *error.absolute_path)
-            if error.validator == "required":
-                missing.append((path, error))
+        for fault in faults:
+            path = (*prefix, *fault.path)
+            if fault.keyword == "required":
+                missing.append((path, fault))
             else:
-                by_path.setdefault(path, []).append(error)
+                by_path.setdefault(path, []).append(fault)
         for path, found in by_path.items():
-            error = min(found, key=lambda e: _ORDER.get(str(e.validator), 9))
-            if error.validator != "additionalProperties":
-                self._value(path, error)
+            fault = min(found, key=lambda f: _ORDER.get(f.keyword, 9))
+            if fault.keyword != "additionalProperties":
+                self._value(path, fault, _at(holder, path[start:]))
                 _spoil(holder, path[start:])
                 continue
-            mapping: Value = error.instance
-            near = self._unknown_key(path, error, mapping)
+            mapping = _at(holder, path[start:-1])
+            near = self._unknown_key(path, fault, mapping)
             if near:
                 # What a misspelled key says is what the right one says, whatever that is.
                 suggested.add((*path[:-1], near))
                 mapping.setdefault(near, UNKNOWN)
-                del mapping[error.message]
+                del mapping[fault.key]
             else:
                 _spoil(holder, path[start:])
-        for path, error in missing:
+        for path, fault in missing:
             # A misspelled key explains why the right one is missing.
-            if (*path, error.message) not in suggested:
-                self._missing(path, error)
-            _spoil(holder, (*path[start:], error.message))
+            if (*path, fault.key) not in suggested:
+                self._missing(path, fault, is_empty=not holder)
+            _spoil(holder, (*path[start:], fault.key))
 
     def _spot(self, path: Path) -> Spot:
         spot = self._source.spot
@@ -94,21 +106,20 @@ class Findings:
             place = spot.key_place if at_key else spot.place
             self.problems.append(Problem(rule, "error", message + where, self._source.file, place, hint))
 
-    def _missing(self, path: Path, error: ValidationError) -> None:
-        key = error.message
-        rules = _rules(error)["properties"][key]
+    def _missing(self, path: Path, fault: Fault, *, is_empty: bool) -> None:
+        key = fault.key
+        rules = fault.rules["properties"][key]
         possible = choices(definition(rules)) if "enum" in definition(rules) else []
         hint = f"write {key}: {listing(possible) if 0 < len(possible) <= 4 else example(rules)}"
         if not path:
-            empty = not error.instance
-            message = f"the file has no {key}" if not empty else f"the file is empty: it has no {key}"
+            message = f"the file is empty: it has no {key}" if is_empty else f"the file has no {key}"
             self.problems.append(Problem("missing-key", "error", message, self._source.file, Place(), hint))
             return
         self._report("missing-key", f"{_name(path)} has no {key}", self._spot(path), True, hint)
 
-    def _unknown_key(self, path: Path, error: ValidationError, holder: Value) -> str | None:
+    def _unknown_key(self, path: Path, fault: Fault, holder: Value) -> str | None:
         """Report it; returns the key that was probably meant."""
-        key, known, guess = error.message, _rules(error)["properties"], self._guesses.closest
+        key, known, guess = fault.key, fault.rules["properties"], self._guesses.closest
         spelled = key.lower().removeprefix("zmq_")
         free = [name for name in known if name not in holder]
         near = guess(spelled, free) or guess(spelled, known) or _SYNONYMS.get(spelled)
@@ -127,25 +138,24 @@ class Findings:
         self._report("unknown-key", f"unknown key {quote(key)}", self._spot(path), True, hint, where)
         return near
 
-    def _value(self, path: Path, error: ValidationError) -> None:
+    def _value(self, path: Path, fault: Fault, value: Value) -> None:
         key = next(str(step) for step in reversed(path) if isinstance(step, str))
-        value, rules = error.instance, _rules(error)
-        if key == "version" and error.validator == "exclusiveMaximum":
+        if key == "version" and fault.keyword == "exclusiveMaximum":
             self._report("unsupported-version", f"the file has version {value}, this program reads version "
                          f"{FORMAT}", self._spot(path), False, "use a newer zmqtopo")
             return
-        rule = "wrong-type" if error.validator == "type" else "bad-value"
-        wanted = _limit(error) or expected(rules)
+        rule = "wrong-type" if fault.keyword == "type" else "bad-value"
+        wanted = _limit(fault) or expected(fault.rules)
         shown = got(value)
         if key in secret_options() and "options" in path and not isinstance(value, (dict, list, NoneType)):
             # It may come from a variable, and a report may be read by everybody.
             shown = "a secret"
             if isinstance(value, (str, bytes)):
                 shown += f" of {len(value)} {'characters' if isinstance(value, str) else 'bytes'}"
-        elif isinstance(value, list) and error.validator in ("minItems", "maxItems"):
+        elif isinstance(value, list) and fault.keyword in ("minItems", "maxItems"):
             shown = str(len(value))
         self._report(rule, f"expected {wanted} for {_name((key,))}, got {shown}", self._spot(path), False,
-                     value_hint(value, rules, key, self._guesses.closest))
+                     value_hint(value, fault.rules, key, self._guesses.closest))
 
 
 def _spoil(holder: Value, steps: Path) -> None:
@@ -157,15 +167,16 @@ def _spoil(holder: Value, steps: Path) -> None:
     holder[steps[-1]] = UNKNOWN
 
 
-def _rules(error: ValidationError) -> Schema:
-    rules: Schema = error.schema  # type: ignore[assignment]
-    return rules
+def _at(holder: Value, steps: Path) -> Value:
+    for step in steps:
+        holder = holder[step]
+    return holder
 
 
-def _limit(error: ValidationError) -> str:
-    bound = error.validator_value
+def _limit(fault: Fault) -> str:
+    bound = fault.operand
     return {"minimum": f"{bound} or more", "maximum": f"{bound} or less", "minItems": f"{bound} values",
-            "maxItems": f"{bound} values", "required": "a mapping with the key file"}.get(str(error.validator), "")
+            "maxItems": f"{bound} values", "required": "a mapping with the key file"}.get(fault.keyword, "")
 
 
 def _name(path: Path) -> str:

@@ -13,7 +13,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
 from zmqtopo.config.definitions import Schema, definition, schema
-from zmqtopo.config.findings import Findings
+from zmqtopo.config.findings import Fault, Findings
 from zmqtopo.config.names import is_name
 from zmqtopo.config.problem import Problem
 from zmqtopo.config.scalars import resolve
@@ -41,7 +41,7 @@ class _Validation:
         self._evaluation, self._root = evaluation, source.spot
         self._findings = Findings(source)
         value = evaluation.value
-        self._check(_validator("root"), value, value, ())
+        self._check(partial(_faults, _validator("root")), value, value, ())
         for section, kind in SECTIONS.items():
             entries = value.get(section)
             if isinstance(entries, dict):
@@ -52,43 +52,50 @@ class _Validation:
         return self._findings.problems
 
     def _entries(self, entries: dict[str, Any], section: str, validator: Validator) -> None:
-        good: set[Hashable] = set()
+        known: dict[Hashable, list[Fault]] = {}
+
+        def faults(entry: Value) -> list[Fault]:
+            form = shape(entry)
+            if form not in known:
+                known[form] = _faults(validator, entry)
+            return known[form]
+
         for name, entry in entries.items():
             if not is_name(name):
                 self._findings.bad_name(name, (section, name))
-            form = shape(entry)
-            # Only a good shape is remembered: every wrong entry has its own places.
-            if form not in good and self._check(validator, entry, entries, (section, name)):
-                good.add(form)
+            self._check(faults, entry, entries, (section, name))
 
-    def _check(self, validator: Validator, value: Value, holder: Value, path: tuple[str, ...]) -> bool:
-        errors = list(validator.iter_errors(value))
-        if not errors:
-            return True
-        if self._retype(errors, holder, path):
-            value = holder[path[-1]] if path else holder
-            errors = list(validator.iter_errors(value))
-        self._findings.add(errors, holder, path)
-        return False
+    def _check(self, faults: Callable[[Value], list[Fault]], value: Value, holder: Value,
+               path: tuple[str, ...]) -> None:
+        found = faults(value)
+        if found and self._retype(found, holder, path):
+            found = faults(holder[path[-1]] if path else holder)
+        if found:
+            self._findings.add(found, holder, path)
 
-    def _retype(self, errors: list[ValidationError], holder: Value, path: tuple[str, ...]) -> bool:
+    def _retype(self, faults: list[Fault], holder: Value, path: tuple[str, ...]) -> bool:
         """Read again, as YAML would, the text that a variable made where the schema wants no text."""
         changed = False
-        for error in errors:
-            steps = [*path, *error.absolute_path]
-            if not isinstance(error.instance, str) or error.validator == "additionalProperties":
+        for fault in faults:
+            steps = [*path, *fault.path]
+            if not steps or fault.keyword == "additionalProperties":
                 continue
-            spot = self._root
+            spot, inner = self._root, holder
             for step in steps:
                 spot = spot[step]
-            value = resolve(error.instance)
-            if self._evaluation.is_substituted(spot.origin) and value != error.instance:
-                inner = holder
-                for step in steps[max(len(path) - 1, 0): -1]:
-                    inner = inner[step]
-                inner[steps[-1]] = value
+            for step in steps[max(len(path) - 1, 0): -1]:
+                inner = inner[step]
+            text = inner[steps[-1]]
+            if isinstance(text, str) and self._evaluation.is_substituted(spot.origin) and resolve(text) != text:
+                inner[steps[-1]] = resolve(text)
                 changed = True
         return changed
+
+
+def _faults(validator: Validator, value: Value) -> list[Fault]:
+    return [Fault(tuple(error.absolute_path), str(error.validator), error.validator_value,
+                  cast("Schema", error.schema), error.message)
+            for error in validator.iter_errors(value)]
 
 
 @cache
