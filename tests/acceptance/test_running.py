@@ -554,6 +554,20 @@ def test_what_a_stop_out_of_time_loses_is_counted(
     assert "a: stopped; 0 messages in to out, 0 out to in, 700 dropped, its time was over" in said
 
 
+@pytest.mark.parametrize("run", ["thread", "process"])
+def test_what_could_not_be_sent_is_told(start: Callable[..., Any], control: Control, net: Any, run: str) -> None:
+    out = '{bind: "tcp://127.0.0.1:*", options: {sndbuf: 4kB}}'
+    up = start(f"devices: {{a: {{type: streamer, run: {run}, stop_timeout: 300ms, in: {ANY}, out: {out}}}}}").ready()
+    pull = net.socket(zmq.PULL, connect=up.address("a.out"), rcvhwm=1, rcvbuf=4096)
+    push = net.socket(zmq.PUSH, connect=up.address("a.in"))
+    for _ in range(500):
+        push.send(bytes(10_000))
+    net.receive(pull)
+    net.until(lambda: control.ps()["a"]["counters"]["in_to_out"]["messages"] == 500)
+    said = up.stop()
+    assert "a: stopped; 500 messages in to out, 0 out to in, its time was over before all of them were sent" in said
+
+
 # -- logs -----------------------------------------------------------------------------------------------------------
 
 

@@ -21,10 +21,9 @@ def farewell(device: dict[str, Any]) -> str:
         if mon["dropped"]:
             parts.append(f"{mon['dropped']:,} copies dropped")
     if device.get("forced"):
-        parts.append(
-            "its time was over: what it had received and not passed on is counted as dropped, "
-            "what libzmq had yet to send cannot be counted and is lost"
-        )
+        parts.append("its time was over; dropped is what it had not passed on, what it had yet to send is lost too")
+    elif device.get("unsent"):
+        parts.append("its time was over before all of them were sent; the rest, up to the high-water mark, is lost")
     return f"{device['state']}; {', '.join(parts)}"
 
 

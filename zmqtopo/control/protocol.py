@@ -18,9 +18,9 @@ thing after the other, and each question has one answer:
 
 The verbs: ``ps`` (all of ``zmqtopo ps --format json``); ``start``, ``stop``, ``restart``, ``pause`` and ``resume``,
 with ``devices`` or for all, answered when the devices are there; ``down``, with ``"force": true`` at once, answered
-with what ``ps`` would say in the end and ``forced`` for a stop out of time, just before all is gone. The reasons:
-``bad-request``, ``version``, ``unknown-device``, ``refused``. Keys that are not named here are to be ignored, by both
-sides.
+with what ``ps`` would say in the end, ``forced`` for a stop out of time and ``unsent`` for one whose LINGER was, just
+before all is gone. The reasons: ``bad-request``, ``version``, ``unknown-device``, ``refused``. Keys that are not named
+here are to be ignored, by both sides.
 """
 
 from __future__ import annotations

@@ -56,8 +56,10 @@ class Questions:
 
 
 def last_words(supervisor: Supervisor) -> list[dict[str, Any]]:
-    """What is said of each device in the end; ``forced`` says that its stop ran out of time."""
-    return [{**device.as_dict(), "forced": device.forced} for device in supervisor.status]
+    """What is said of each device in the end: its status, and what its stop has lost."""
+    return [
+        {**device.as_dict(), "forced": device.forced, "unsent": device.unsent} for device in supervisor.status
+    ]
 
 
 def _told(devices: list[DeviceStatus]) -> dict[str, Any]:

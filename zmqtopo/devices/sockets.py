@@ -96,12 +96,13 @@ def connect(socket: AnySocket, role: str, address: str) -> None:
         raise zmq.ZMQError(error.errno, f"{role}: cannot connect {address}: {_reason(error)}") from None
 
 
-def close(socket: AnySocket, deadline: float | None, *, now: bool = False) -> None:
+def close(socket: AnySocket, deadline: float | None, *, now: bool = False) -> int:
     """Close a socket; it lingers as its option says but not beyond ``deadline``, on the monotonic clock, nor ``now``.
 
-    SUB and XSUB hold but subscriptions, again after each disconnect: with a publisher that has gone first, they would
-    linger for what nobody waits for.
+    Returns the milliseconds that it may linger, negative for without end. SUB and XSUB hold but subscriptions, again
+    after each disconnect: with a publisher that has gone first, they would linger for what nobody waits for.
     """
+    linger = 0
     # Once its context ends, a socket answers nothing but close.
     with contextlib.suppress(zmq.ContextTerminated):
         linger = 0 if now or socket.type in (zmq.SUB, zmq.XSUB) else int(socket.getsockopt(zmq.LINGER))
@@ -110,6 +111,7 @@ def close(socket: AnySocket, deadline: float | None, *, now: bool = False) -> No
             linger = left if linger < 0 else min(linger, left)
         socket.setsockopt(zmq.LINGER, linger)
     socket.close()
+    return linger
 
 
 def hold_port(address: str, port: int) -> system.socket | None:

@@ -121,7 +121,7 @@ class Fleet:
 
     def _begin(self, member: Member) -> None:
         member.due = member.since = None
-        member.forced = False
+        member.forced = member.unsent = False
         self._change(member, "starting")
         # A worker that is about to end takes no more orders: the device begins when the next one can be made.
         if not self.crew.is_ending(member.device.process):
@@ -218,6 +218,12 @@ class Fleet:
             self._failed()
         else:
             self._change(member, "stopped")
+
+    def on_unsent(self, member: Member) -> None:
+        """Its stop has lost what libzmq had yet to send."""
+        member.unsent = True
+        if not self.stopping:       # else there is a farewell
+            self._changed(member, "not all that it had passed on could be sent in time; the rest is lost")
 
     def on_worker_ended(self, worker: str, how: str) -> None:
         """A worker is gone; whatever of its devices had not ended has ended with it."""

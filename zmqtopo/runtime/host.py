@@ -36,6 +36,7 @@ from zmqtopo.runtime.orders import (
     Resumed,
     Stop,
     Stopped,
+    Unsent,
 )
 
 SYSTEM_SOCKETS = 64
@@ -69,13 +70,13 @@ class _Running:
                 for address in addresses:
                     connect(self.sockets[role], role, address)
 
-    def close(self, *, now: bool = False) -> None:
-        """Close the sockets; LINGER ends with the time that a stop was given."""
+    def close(self, *, now: bool = False) -> float:
+        """Close the sockets; LINGER ends with the time that a stop was given, at the latest when this returns."""
         for file in self.ipc_files:
             file.remove()
-        for socket in self.sockets.values():
-            close(socket, self.deadline, now=now)
+        linger = max((close(socket, self.deadline, now=now) for socket in self.sockets.values()), default=0)
         self.control.worker.close()
+        return time.monotonic() + linger / 1000
 
 
 class Host:
@@ -100,6 +101,8 @@ class Host:
         self._post = post
         self._devices: dict[str, _Running] = {}
         self._seen: set[str] = set()
+        self._lingering: dict[str, float] = {}
+        """Devices whose sockets may still be sending, and until when."""
 
     def execute(self, order: Order) -> None:
         """Carry out an order. Errors of devices are posted, never raised."""
@@ -120,9 +123,15 @@ class Host:
                 self.end()
 
     def end(self) -> None:
-        """End the context; blocks until every LINGER is over."""
+        """End the context; blocks until every LINGER is over, and posts which of them had to be."""
         if self._owns_context:
+            begun = time.monotonic()
             self.context.term()
+            ended = time.monotonic()
+            for name, until in self._lingering.items():
+                # libzmq does not say what it has thrown away, but it ends earlier when it has sent everything.
+                if begun < until <= ended:
+                    self._post(Unsent(name))
 
     def abandon(self) -> None:
         """Stop every device at once and wait for its thread."""
@@ -187,7 +196,14 @@ class Host:
         It obeys between two messages, so this does not wait for long.
         """
         running = self._devices.get(name)
-        if running is not None and running.thread is not None and running.control.ask(command, PATIENCE):
+        if running is None or running.thread is None:
+            return
+        try:
+            obeyed = running.control.ask(command, PATIENCE)
+        except TimeoutError:
+            # The whole process may have been stopped in between, and the answer has waited as well.
+            obeyed = running.control.ask(command, PATIENCE)
+        if obeyed:
             self._post(answer)
 
     def _reconnect(self, order: Reconnect) -> None:
@@ -225,7 +241,7 @@ class Host:
             event = Failed(name, _text(name, error))
         finally:
             self._devices.pop(name, None)
-            running.close(now=now)
+            self._lingering[name] = running.close(now=now)
             self._post(event)
 
 

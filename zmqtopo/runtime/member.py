@@ -35,6 +35,8 @@ class Member:
     """It shall stop when those that feed it have."""
     forced: bool = False
     """It has been told to end at once."""
+    unsent: bool = False
+    """Not all that it had passed on could be sent in time when it was last stopped."""
     connected: int = 0
     """The turn in which it was last connected."""
     closed: int = 0

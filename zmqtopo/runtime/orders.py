@@ -123,6 +123,13 @@ class Stopped:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsent:
+    """The LINGER of a device that has ended was over before libzmq had sent all that it was given."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerEnded:
     """A worker is gone, and its devices with it; ``how`` says by what, for people."""
 
@@ -137,4 +144,6 @@ class StopRequest:
     force: bool = False
 
 
-Event: TypeAlias = "Bound | Ready | Paused | Resumed | Failed | Stopped | WorkerEnded | StopRequest | Command | Look"
+Event: TypeAlias = (
+    "Bound | Ready | Paused | Resumed | Failed | Stopped | Unsent | WorkerEnded | StopRequest | Command | Look"
+)

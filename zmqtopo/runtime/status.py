@@ -18,7 +18,8 @@ class DeviceStatus:
 
     ``pid`` is the process that it runs in and ``uptime`` the seconds since it began to run, None while it does not.
     ``endpoints`` are the addresses that it has bound now; ``error`` is its last one, empty when it had none since an
-    operator started it. ``forced`` says that its stop ran out of time.
+    operator started it. ``forced`` says that its last stop ran out of time, ``unsent`` that libzmq could not send
+    in time all that the device had passed on.
     """
 
     name: str
@@ -32,6 +33,7 @@ class DeviceStatus:
     counters: Counters
     error: str
     forced: bool
+    unsent: bool
 
     def as_dict(self) -> dict[str, Any]:
         """As ``ps --format json`` shows it."""
@@ -53,4 +55,5 @@ def status(member: Member, pid: int | None, now: float | None = None) -> DeviceS
         pid if here else None,
         round(now - member.since, 3) if here and member.since is not None else None,
         member.restarts, member.endpoints if here else {}, member.block.read(), member.error, member.forced,
+        member.unsent,
     )

@@ -25,6 +25,7 @@ from zmqtopo.runtime.orders import (
     Resumed,
     Stopped,
     StopRequest,
+    Unsent,
     WorkerEnded,
 )
 from zmqtopo.runtime.status import DeviceStatus
@@ -178,6 +179,8 @@ class Supervisor:
                 self._fleet.on_end(self.members[name], "")
             case Failed(name, error):
                 self._fleet.on_end(self.members[name], error)
+            case Unsent(name):
+                self._fleet.on_unsent(self.members[name])
             case WorkerEnded(worker, how):
                 self._fleet.on_worker_ended(worker, how)
             case StopRequest(force):

@@ -15,7 +15,23 @@ from zmqtopo.checks import examine_text
 from zmqtopo.config.model import ContextSettings, Device
 from zmqtopo.devices.counters import CounterBlock
 from zmqtopo.runtime.host import Host
-from zmqtopo.runtime.orders import Bind, Bound, Connect, End, Event, Failed, Ready, Stop, Stopped
+from zmqtopo.runtime.orders import (
+    Bind,
+    Bound,
+    Connect,
+    End,
+    Event,
+    Failed,
+    Pause,
+    Paused,
+    Ready,
+    Reconnect,
+    Resume,
+    Resumed,
+    Stop,
+    Stopped,
+    Unsent,
+)
 
 
 class Told:
@@ -198,6 +214,122 @@ def listen(listener: system.socket, address: str) -> bool:
         return False
     listener.listen()
     return True
+
+
+# -- while it runs --------------------------------------------------------------------------------------------------
+
+
+def running(told: Told, device: Device, net: Any) -> tuple[Any, Any]:
+    """A producer and a consumer of a device that runs."""
+    bound = told.bind(device)
+    assert isinstance(bound, Bound)
+    assert told.connect(device) == Ready(device.name)
+    return (net.socket(zmq.PUSH, connect=bound.endpoints["in"][0]),
+            net.socket(zmq.PULL, connect=bound.endpoints["out"][0]))
+
+
+def test_a_paused_device_takes_nothing_until_it_is_resumed(told: Told, net: Any) -> None:
+    push, pull = running(told, streamer(ANY, ANY), net)
+    for _ in range(2):
+        told.host.execute(Pause("d"))
+        assert told.next() == Paused("d")
+    push.send(b"x")
+    assert not pull.poll(100)
+    told.host.execute(Resume("d"))
+    assert told.next() == Resumed("d")
+    assert net.receive(pull) == [b"x"]
+    for name in ("d", "nobody"):
+        told.host.execute(Pause(name))
+        told.host.execute(Stop(name, 5))
+    assert [told.next(), told.next()] == [Paused("d"), Stopped("d")]
+    told.host.execute(Pause("d"))
+    assert told.events.empty()
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_device_is_connected_again_while_it_runs(told: Told, net: Any, paused: bool) -> None:
+    device = streamer("{connect: inproc://x}", ANY)
+    bound = told.bind(device)
+    assert isinstance(bound, Bound)
+    told.connect(device)
+    pull = net.socket(zmq.PULL, connect=bound.endpoints["out"][0])
+    for number in range(3):
+        if number:      # what it was connected to has been closed
+            if paused:
+                told.host.execute(Pause("d"))
+                assert told.next() == Paused("d")
+            told.host.execute(Reconnect("d", {"in": ("inproc://x",)}))
+            if paused:
+                told.host.execute(Resume("d"))
+                assert told.next() == Resumed("d")
+        with told.host.context.socket(zmq.PUSH) as push:
+            net.until(lambda push=push: binds(push, "inproc://x"))
+            push.send(b"%d" % number)
+            assert net.receive(pull) == [b"%d" % number]
+
+
+def binds(socket: Any, address: str) -> bool:
+    try:
+        socket.bind(address)
+    except zmq.ZMQError:    # the last one is being closed
+        return False
+    return True
+
+
+@pytest.mark.parametrize(("rcvhwm", "counted"), [(0, 500), (200, 200)])
+def test_what_a_device_that_is_ended_at_once_had_received_is_dropped(
+    told: Told, net: Any, rcvhwm: int, counted: int
+) -> None:
+    device = streamer(f'{{bind: "tcp://127.0.0.1:*", options: {{rcvhwm: {rcvhwm}}}}}', ANY)
+    block = CounterBlock()
+    binds = {s.role: tuple(address.text for address in s.bind) for s in device.sockets}
+    told.host.execute(Bind(device, binds, block))
+    bound = told.next()
+    assert isinstance(bound, Bound)
+    told.connect(device)
+    push = net.socket(zmq.PUSH, connect=bound.endpoints["in"][0], sndhwm=0)
+    for number in range(500):
+        push.send(b"%d" % number)
+    net.until(lambda: block.read().in_to_out.waiting)
+    told.host.execute(Stop("d", 0))
+    assert told.next() == Stopped("d")
+    # One is in hand, and the rest in the queue; what the kernel holds for a full queue has not been received.
+    assert block.read().in_to_out.dropped in (counted, counted + 1)
+    assert block.read().in_to_out.messages == 0
+
+
+@pytest.mark.parametrize("stops", [False, True])
+def test_what_could_not_be_sent_in_time_is_told(net: Any, stops: bool) -> None:
+    told = Told()
+    push, pull = running(told, streamer(ANY, '{bind: "tcp://127.0.0.1:*", options: {sndbuf: 4kB}}'), net)
+    pull.rcvhwm = 1
+    for _ in range(500):
+        push.send(bytes(10_000))
+    net.receive(pull)
+    if stops:
+        told.host.execute(Stop("d", 0.5))
+    else:
+        net.receive_all(pull, 499)
+        told.host.execute(Stop("d", 5))
+    assert told.next() == Stopped("d")
+    told.host.end()
+    assert told.events.empty() != stops
+    if stops:
+        assert told.next() == Unsent("d")
+
+
+def test_an_address_is_bound_again_though_it_is_just_being_closed(told: Told, net: Any) -> None:
+    device = streamer('{bind: ["tcp://127.0.0.1:*", "ipc://*"]}', ANY)
+    bound = told.bind(device)
+    for _ in range(50):
+        assert isinstance(bound, Bound)
+        told.connect(device)
+        told.host.execute(Stop("d", 5))
+        assert told.next() == Stopped("d")
+        told.host.execute(Bind(device, bound.endpoints, CounterBlock()))
+        again = told.next()
+        assert again == bound
+        bound = again
 
 
 def test_abandoned_devices_end_at_once(net: Any) -> None:
