@@ -1,0 +1,146 @@
+"""What is done to a topology under traffic. Each returns who may have lost messages by it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from chaos_parts import paths
+from chaos_parts.world import ANSWERS, Excuse, World
+from zmqtopo.runtime.status import DeviceStatus
+
+Disturbance = Callable[[World], list[Excuse]]
+
+
+def kill(world: World) -> list[Excuse]:
+    """SIGKILL a worker; its devices come back."""
+    pid, devices = world.random.choice(sorted(world.processes().items()))
+    os.kill(pid, signal.SIGKILL)
+    world.until(lambda: all(s.pid != pid and s.state == "running" for s in _of(world, devices)), f"{devices} are back")
+    return [Excuse(devices)]
+
+
+def freeze(world: World) -> list[Excuse]:
+    """SIGSTOP a worker, let the others go on, and SIGCONT it: nothing is lost."""
+    pid, devices = world.random.choice(sorted(world.processes().items()))
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        world.flow(but=_beside(world, devices))
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    return []
+
+
+def kill_nursery(world: World) -> list[Excuse]:
+    """SIGKILL the process that has started the workers: they go on."""
+    # Workers whose nursery has been killed before have another parent, which is nobody's to kill.
+    for parent in {_parent(pid) for pid in world.processes()}:
+        if parent > 1 and _parent(parent) == os.getpid():
+            os.kill(parent, signal.SIGKILL)
+    return []
+
+
+def pause(world: World) -> list[Excuse]:
+    """Pause a device, see that it moves nothing while others do, and resume it."""
+    device = world.random.choice(world.devices)
+    world.running.pause(device)
+    before = world.running.counters()[device]
+    world.flow(but=_beside(world, frozenset({device})))
+    after = world.running.counters()[device]
+    if (before.in_to_out.messages, before.out_to_in.messages) != (after.in_to_out.messages, after.out_to_in.messages):
+        world.faults.append(f"{device} moves messages while it is paused")
+    world.running.resume(device)
+    return []
+
+
+def kill_paused(world: World) -> list[Excuse]:
+    """SIGKILL a worker whose devices are paused: they come back and are paused."""
+    pid, devices = world.random.choice(sorted(world.processes().items()))
+    world.running.pause(*devices)
+    os.kill(pid, signal.SIGKILL)
+    world.until(lambda: all(s.pid != pid and s.state == "paused" for s in _of(world, devices)),
+                f"{devices} are back, and paused")
+    world.running.resume(*devices)
+    return [Excuse(devices)]
+
+
+def hold(world: World) -> list[Excuse]:
+    """All receivers stand still for a while: queues run full, and senders wait."""
+    world.hold()
+    world.traffic.receiving = True
+    return []
+
+
+def replace_sender(world: World) -> list[Excuse]:
+    """A client says what it has to say and goes; another comes."""
+    path = world.random.choice(world.traffic.paths)
+    world.traffic.call(lambda: path.replace_sender(world.random.choice(sorted(path.senders))))
+    return []
+
+
+def replace_receiver(world: World) -> list[Excuse]:
+    """A receiver goes with all that waits in it; another comes. Other subscribers lose nothing by it."""
+    path = world.random.choice(world.traffic.paths)
+    world.traffic.call(lambda: path.replace_receiver(world.random.choice(sorted(path.receivers))))
+    return [] if isinstance(path, paths.Publish) else [Excuse(path.devices)]
+
+
+def restart(world: World) -> list[Excuse]:
+    """Restart a device while messages wait behind it: all that it had received is delivered."""
+    device = world.random.choice(world.devices)
+    world.running.restart(device)
+    return [Excuse(frozenset({device}), ANSWERS)]
+
+
+def stop_and_start(world: World) -> list[Excuse]:
+    """Stop some devices and start them again, as `restart`."""
+    devices = world.random.sample(world.devices, 3)
+    world.running.stop_devices(*devices)
+    world.running.start(*devices)
+    return [Excuse(frozenset(devices), ANSWERS)]
+
+
+def stop_all(world: World) -> list[Excuse]:
+    """Stop the whole topology and start it again, as `restart`."""
+    world.running.stop()
+    bad = {name: state for name, state in world.running.states.items() if state != "stopped"}
+    if bad:
+        world.faults.append(f"not stopped: {bad}")
+    world.start()
+    return [Excuse(frozenset(world.devices), ANSWERS)]
+
+
+UNDER_TRAFFIC: dict[str, Disturbance] = {
+    "SIGKILL": kill,
+    "SIGSTOP and SIGCONT": freeze,
+    "SIGKILL of the nursery": kill_nursery,
+    "pause and resume": pause,
+    "SIGKILL while paused": kill_paused,
+    "receivers that stand still": hold,
+    "another sender": replace_sender,
+    "another receiver": replace_receiver,
+}
+"""While senders send."""
+
+WITH_MESSAGES_UNDER_WAY: dict[str, Disturbance] = {
+    "restart of a device": restart,
+    "stop and start of devices": stop_and_start,
+    "stop and start of everything": stop_all,
+}
+"""While senders are silent and the devices have taken what was sent: a graceful stop loses none of it."""
+
+
+def _of(world: World, devices: frozenset[str]) -> list[DeviceStatus]:
+    status = world.status
+    return [status[name] for name in devices]
+
+
+def _beside(world: World, devices: frozenset[str]) -> frozenset[str]:
+    """All devices of the paths that go through these."""
+    return frozenset().union(*(path.devices for path in world.traffic.paths if path.devices & devices))
+
+
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])

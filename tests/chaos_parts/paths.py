@@ -1,0 +1,327 @@
+"""Senders and receivers around one device, or a chain of them, and the ledgers of what passes between them.
+
+A message has two frames: ``SENDER NUMBER EPOCH [WORKER]`` in decimal, and a body that follows from the number. Number 0
+is a marker. All methods are for the thread of `chaos_parts.traffic.Traffic`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+import zmq
+
+from chaos_parts.ledger import LINGER, Ledger
+
+WINDOW = 100
+"""Messages of one sender to one audience that may be under way: what a crash may cost at most."""
+
+NARROW = {zmq.SNDHWM: 5, zmq.RCVHWM: 5, zmq.SNDBUF: 4096, zmq.RCVBUF: 4096}
+
+Socket = zmq.Socket[bytes]
+
+_ids = itertools.count(1)
+
+
+def body(number: int) -> bytes:
+    """Of 0 to 699 bytes."""
+    return bytes([number % 256]) * (number * 7919 % 700)
+
+
+class Sender:
+    """A socket and the ledgers of what it sends; the first frames of a message tell its number."""
+
+    def __init__(self, socket: Socket, ledgers: list[Ledger]) -> None:
+        self.id = next(_ids)
+        self.socket = socket
+        self.ledgers = ledgers
+        self._number = 0
+
+    def send(self, burst: int, epoch: int) -> int:
+        """Send as many messages as there is room for, ``burst`` at most; how many went."""
+        count = min(self.room(), burst)
+        for sent in range(count):
+            if not self._send(self._number + 1, epoch):
+                return sent
+            self._number += 1
+            for ledger in self.ledgers:
+                ledger.send(self._number)
+        return max(count, 0)
+
+    def room(self) -> int:
+        """How many messages more may be under way."""
+        return WINDOW - max((len(ledger.pending) for ledger in self.ledgers), default=WINDOW)
+
+    def mark(self, epoch: int) -> None:
+        """Send a marker."""
+        self._send(0, epoch)
+
+    def _send(self, number: int, epoch: int) -> bool:
+        try:
+            self.socket.send_multipart([b"%d %d %d" % (self.id, number, epoch), body(number)], zmq.DONTWAIT)
+        except zmq.Again:
+            return False
+        return True
+
+
+class Path:
+    """The senders and receivers of one stream."""
+
+    sender_type: int
+    receiver_type: int
+
+    def __init__(self, context: zmq.Context[Socket], devices: frozenset[str], addresses: dict[str, str],
+                 faults: list[str], *, narrow: bool = False) -> None:
+        """``addresses`` are those of in, out and mon; the queues of a narrow path hold less than the window."""
+        self.context = context
+        self.devices = devices
+        self.name = min(devices)
+        self.addresses = addresses
+        self.faults = faults
+        self.narrow = narrow
+        self.moved = 0
+        """Messages that have arrived anywhere."""
+        self.senders: dict[int, Sender] = {}
+        self.receivers: dict[str, Socket] = {}
+        self.ledgers: dict[int, list[Ledger]] = {}
+        self.retired: dict[int, list[Ledger]] = {}
+        for _ in range(2):
+            self.add_receiver()
+        for _ in range(2):
+            self.add_sender()
+
+    # -- what comes and goes -------------------------------------------------------------------------------------
+
+    def add_sender(self) -> None:
+        """One more, with ledgers of its own."""
+        sender = Sender(self.open(self.sender_type, self.addresses["in"]), [])
+        self.senders[sender.id] = sender
+        self.ledgers[sender.id] = sender.ledgers
+        sender.ledgers += self.make_ledgers(sender)
+
+    def add_receiver(self) -> str:
+        """One more, and its name."""
+        name = f"{self.name}-r{next(_ids)}"
+        self.receivers[name] = self.open(self.receiver_type, self.addresses["out"])
+        return name
+
+    def replace_sender(self, name: int) -> None:
+        """Close a sender, which passes on what it has sent, and open another."""
+        sender = self.senders.pop(name)
+        sender.socket.close(int(LINGER * 1000))
+        for ledger in sender.ledgers:
+            ledger.closed_at = time.monotonic()
+        self.add_sender()
+
+    def replace_receiver(self, name: str) -> None:
+        """Close a receiver, with all that waits in it, and open another."""
+        self.receivers.pop(name).close(0)
+        self.add_receiver()
+
+    def open(self, type_: int, address: str) -> Socket:
+        socket = self.context.socket(type_)
+        socket.setsockopt(zmq.LINGER, 0)
+        if self.narrow:
+            for option, value in NARROW.items():
+                socket.setsockopt(option, value)
+        socket.setsockopt(zmq.RECONNECT_IVL, 10)
+        if type_ == zmq.SUB:
+            socket.subscribe(b"")
+        socket.connect(address)
+        return socket
+
+    def make_ledgers(self, sender: Sender) -> list[Ledger]:
+        raise NotImplementedError
+
+    def ledger(self, sender: Sender, kind: str, routes: set[str]) -> Ledger:
+        return Ledger(self.devices, f"s{sender.id}", kind, routes, self.faults)
+
+    def close(self) -> None:
+        for socket in (*self.sockets, *(sender.socket for sender in self.senders.values())):
+            socket.close(0)
+
+    # -- what happens --------------------------------------------------------------------------------------------
+
+    @property
+    def sockets(self) -> Iterator[Socket]:
+        """All that may have something to receive."""
+        yield from self.receivers.values()
+
+    def receive(self, socket: Socket, epoch: int) -> None:
+        """Take in one message."""
+        frames = socket.recv_multipart(zmq.DONTWAIT)
+        name = next((name for name, known in self.receivers.items() if known is socket), "")
+        if len(frames) == 2:
+            self.arrived(name, *self.read(frames), epoch)
+        else:
+            self.faults.append(f"{self.name}: a message of {len(frames)} frames")
+
+    def read(self, frames: list[bytes]) -> tuple[int, int, int, str]:
+        """Sender, number, epoch and worker of a whole message."""
+        sender, number, epoch, *worker = frames[0].split()
+        if frames[1] != body(int(number)):
+            self.faults.append(f"{self.name}: the body of {frames[0]!r} is not what was sent")
+        return int(sender), int(number), int(epoch), worker[0].decode() if worker else ""
+
+    def arrived(self, receiver: str, sender: int, number: int, epoch: int, worker: str, now: int) -> None:
+        """A message has come to a receiver; ``now`` is the present epoch."""
+        raise NotImplementedError
+
+    def flush(self) -> None:
+        """Send what could not be sent before."""
+
+    @property
+    def all_ledgers(self) -> Iterator[Ledger]:
+        for ledgers in self.ledgers.values():
+            yield from ledgers
+
+    def settle(self) -> None:
+        """Called when all is quiet: forget senders that have gone."""
+        for sender in [s for s in self.ledgers if s not in self.senders]:
+            self.retired[sender] = self.ledgers.pop(sender)
+
+    def of(self, sender: int) -> list[Ledger]:
+        """The ledgers of a sender, also of one that has gone."""
+        return self.ledgers.get(sender) or self.retired[sender]
+
+    def note(self, ledger: Ledger, route: str, number: int, epoch: int, now: int) -> None:
+        """A message or marker in a ledger; markers of an epoch that is over say nothing."""
+        if number:
+            ledger.arrive(route, number)
+            self.moved += 1
+        elif epoch == now:
+            ledger.mark(route)
+
+
+class Push(Path):
+    """PUSH to PULL: each message goes to one receiver."""
+
+    sender_type, receiver_type = zmq.PUSH, zmq.PULL
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self.routes: set[str] = set()
+        super().__init__(*arguments, **options)
+
+    def add_receiver(self) -> str:
+        name = super().add_receiver()
+        self.routes.add(name)
+        return name
+
+    def replace_receiver(self, name: str) -> None:
+        self.routes.remove(name)
+        super().replace_receiver(name)
+
+    def make_ledgers(self, sender: Sender) -> list[Ledger]:
+        return [self.ledger(sender, "messages", self.routes)]
+
+    def arrived(self, receiver: str, sender: int, number: int, epoch: int, worker: str, now: int) -> None:
+        self.note(self.of(sender)[0], receiver, number, epoch, now)
+
+
+class Publish(Path):
+    """PUB to SUB: each message goes to every receiver that has subscribed.
+
+    What a subscriber gets before its first marker is not accounted for: nobody knows where its subscription began.
+    """
+
+    sender_type, receiver_type = zmq.PUB, zmq.SUB
+
+    def make_ledgers(self, sender: Sender) -> list[Ledger]:
+        return [self._joining(sender, name) for name in self.receivers]
+
+    def add_receiver(self) -> str:
+        name = super().add_receiver()
+        for sender in self.senders.values():
+            sender.ledgers.append(self._joining(sender, name))
+        return name
+
+    def _joining(self, sender: Sender, receiver: str) -> Ledger:
+        ledger = self.ledger(sender, "messages", {receiver})
+        ledger.joining = True
+        return ledger
+
+    def replace_receiver(self, name: str) -> None:
+        for ledgers in self.ledgers.values():
+            ledgers[:] = [ledger for ledger in ledgers if ledger.routes != {name}]
+        super().replace_receiver(name)
+
+    def arrived(self, receiver: str, sender: int, number: int, epoch: int, worker: str, now: int) -> None:
+        for ledger in self.of(sender):
+            if ledger.routes == {receiver}:
+                self.note(ledger, receiver, number, epoch, now)
+
+
+class Request(Path):
+    """DEALER to DEALER and back: each request goes to one worker, which answers it; a monitor may see copies."""
+
+    sender_type, receiver_type = zmq.DEALER, zmq.DEALER
+
+    def __init__(self, context: zmq.Context[Socket], devices: frozenset[str], addresses: dict[str, str],
+                 faults: list[str], *, narrow: bool = False) -> None:
+        self.routes: set[str] = set()
+        self._outboxes: dict[Socket, deque[list[bytes]]] = {}
+        self.monitor: Socket | None = None
+        super().__init__(context, devices, addresses, faults, narrow=narrow)
+        if "mon" in addresses:
+            self.monitor = self.open(zmq.PULL, addresses["mon"])
+
+    def add_receiver(self) -> str:
+        name = super().add_receiver()
+        self.routes.add(name)
+        return name
+
+    def replace_receiver(self, name: str) -> None:
+        self.routes.remove(name)
+        self._outboxes.pop(self.receivers[name], None)
+        super().replace_receiver(name)
+
+    def replace_sender(self, name: int) -> None:
+        """Answers to a client that has gone reach nobody."""
+        for ledger in self.ledgers[name]:
+            if ledger.kind in ("answers", "copies out"):
+                ledger.forgive()
+        super().replace_sender(name)
+
+    def make_ledgers(self, sender: Sender) -> list[Ledger]:
+        ledgers = [self.ledger(sender, "requests", self.routes), self.ledger(sender, "answers", self.routes)]
+        if "mon" in self.addresses:
+            ledgers += [self.ledger(sender, "copies in", {"mon"}), self.ledger(sender, "copies out", self.routes)]
+        return ledgers
+
+    @property
+    def sockets(self) -> Iterator[Socket]:
+        yield from super().sockets
+        yield from (sender.socket for sender in self.senders.values())
+        if self.monitor is not None:
+            yield self.monitor
+
+    def receive(self, socket: Socket, epoch: int) -> None:
+        if socket is self.monitor:
+            prefix, _, *frames = socket.recv_multipart(zmq.DONTWAIT)
+            sender, number, then, worker = self.read(frames)
+            ledger = self.of(sender)[2 if prefix == b"in" else 3]
+            self.note(ledger, "mon" if prefix == b"in" else worker, number, then, epoch)
+            return
+        name = next((name for name, known in self.receivers.items() if known is socket), "")
+        if not name:
+            sender, number, then, worker = self.read(socket.recv_multipart(zmq.DONTWAIT))
+            if self.senders[sender].socket is not socket:
+                self.faults.append(f"{self.name}: an answer for s{sender} came to somebody else")
+            self.note(self.of(sender)[1], worker, number, then, epoch)
+            return
+        client, *frames = socket.recv_multipart(zmq.DONTWAIT)
+        sender, number, then, _ = self.read(frames)
+        self.note(self.of(sender)[0], name, number, then, epoch)
+        self._outboxes.setdefault(socket, deque()).append([client, frames[0] + b" " + name.encode(), frames[1]])
+
+    def flush(self) -> None:
+        for socket, answers in self._outboxes.items():
+            while answers:
+                try:
+                    socket.send_multipart(answers[0], zmq.DONTWAIT)
+                except zmq.Again:
+                    break
+                answers.popleft()

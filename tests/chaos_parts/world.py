@@ -1,0 +1,193 @@
+"""A running topology under traffic, and the account that is made of it when all is quiet."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import zmq
+
+import zmqtopo
+from chaos_parts import paths, topology
+from chaos_parts.ledger import Ledger
+from chaos_parts.traffic import Traffic
+from zmqtopo.runtime.status import DeviceStatus
+
+DEADLINE = 30.0
+"""Seconds after which what is waited for will not come any more."""
+
+ANSWERS = frozenset({"answers", "copies out"})
+
+
+@dataclass(frozen=True)
+class Excuse:
+    """Devices that may have lost messages, up to the window of each sender; of these kinds, or (empty) of any."""
+
+    devices: frozenset[str]
+    kinds: frozenset[str] = frozenset()
+
+    def covers(self, ledger: Ledger) -> bool:
+        return bool(self.devices & ledger.devices) and (not self.kinds or ledger.kind in self.kinds)
+
+
+@dataclass
+class Loss:
+    """What was lost in the episodes with one kind of disturbance, alone or together with others."""
+
+    times: int = 0
+    lost: dict[str, int] = field(default_factory=dict)
+    """By the kind of what it was."""
+    most_of_one_sender: int = 0
+
+
+@dataclass
+class World:
+    """All that a disturbance may disturb."""
+
+    folder: Path
+    random: random.Random
+    faults: list[str] = field(default_factory=list)
+    losses: dict[str, Loss] = field(default_factory=dict)
+    episodes: int = 0
+
+    def __post_init__(self) -> None:
+        self._ports: dict[str, str] = {}
+        self.start()
+        self.context: zmq.Context[Any] = zmq.Context()
+        self.traffic = Traffic()
+        self.traffic.call(self._open)
+
+    # -- the topology --------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start it; the second time with the ports of the first."""
+        file = self.folder / "chaos.yaml"
+        file.write_text(topology.text(self.folder, self._ports))
+        self.running = zmqtopo.up(file)
+        self._ports = {name: sockets["in"][0] for name, sockets in self.running.endpoints.items() if sockets["in"]}
+
+    def _open(self) -> None:
+        kinds = {"streamer": paths.Push, "forwarder": paths.Publish, "queue": paths.Request,
+                 "monitored_queue": paths.Request}
+        for name, device in self.running.topology.devices.items():
+            if name.startswith("relay"):
+                continue
+            addresses = {str(role): bound[0] for role, bound in self.running.endpoints[name].items()}
+            self.traffic.paths.append(kinds[device.type](
+                self.context, frozenset({name}), addresses, self.faults, narrow=device.type == "streamer"
+            ))
+        ends = {"in": self.running.endpoints["relay-1"]["in"][0], "out": self.running.endpoints["relay-3"]["out"][0]}
+        chain = frozenset({"relay-1", "relay-2", "relay-3"})
+        self.traffic.paths.append(paths.Push(self.context, chain, ends, self.faults))
+
+    def close(self) -> None:
+        """End everything; nothing of it may be left."""
+        self.traffic.end()
+        self.running.stop()
+        self.context.term()
+
+    # -- what runs -----------------------------------------------------------------------------------------------
+
+    @property
+    def status(self) -> dict[str, DeviceStatus]:
+        return {status.name: status for status in self.running.status}
+
+    @property
+    def devices(self) -> list[str]:
+        return list(self.running.topology.devices)
+
+    def processes(self) -> dict[int, frozenset[str]]:
+        """The devices of each worker process that runs."""
+        found: dict[int, set[str]] = {}
+        for status in self.status.values():
+            if status.pid not in (None, os.getpid()):
+                found.setdefault(status.pid or 0, set()).add(status.name)
+        return {pid: frozenset(names) for pid, names in found.items()}
+
+    def until(self, condition: Callable[[], Any], what: str) -> None:
+        """Ask the supervisor again and again; a fault when it does not become true."""
+        deadline = time.monotonic() + DEADLINE
+        while not condition():
+            if time.monotonic() > deadline:
+                self.faults.append(f"not within {DEADLINE:g} s: {what}")
+                return
+
+    # -- the traffic ---------------------------------------------------------------------------------------------
+
+    def flow(self, but: Iterable[str] = (), messages: int = 30) -> None:
+        """Let traffic pass until every path, but those through some devices, has moved so many messages."""
+        still = frozenset(but)
+        watched = [path for path in self.traffic.paths if not path.devices & still]
+
+        def start() -> dict[str, int]:
+            self.traffic.sending = True
+            return {path.name: path.moved for path in watched}
+
+        before = self.traffic.call(start)
+
+        def late() -> list[str]:
+            return [path.name for path in watched if path.moved < before[path.name] + messages]
+
+        if not self.traffic.until(lambda: not late(), DEADLINE):
+            self.faults.append(f"stands still: {', '.join(self.traffic.call(late))}")
+
+    def hold(self) -> None:
+        """Let receivers take nothing, until senders have sent all that may be under way."""
+        def start() -> None:
+            self.traffic.sending, self.traffic.receiving = True, False
+
+        def full() -> bool:
+            wide = [path for path in self.traffic.paths if not path.narrow]
+            return all(sender.room() <= 0 for path in wide for sender in path.senders.values())
+
+        self.traffic.call(start)
+        if not self.traffic.until(full, DEADLINE):
+            self.faults.append("the senders cannot send what the queues have room for")
+
+    def fill(self) -> None:
+        """From silence, `hold`, and let the devices take all that is sent."""
+        before = self.running.counters()
+        self.hold()
+
+        def stop() -> None:
+            self.traffic.sending = False
+
+        self.traffic.call(stop)
+
+        def taken() -> bool:
+            counters = self.running.counters()
+            return all(
+                counters[name].in_to_out.messages - before[name].in_to_out.messages
+                >= paths.WINDOW * len(path.senders)
+                for path in self.traffic.paths if not path.narrow for name in path.devices
+            )
+
+        self.until(taken, "every device has taken what was sent")
+
+    # -- the account ---------------------------------------------------------------------------------------------
+
+    def settle(self, names: list[str], excuses: list[Excuse]) -> None:
+        """Wait until nothing is under way and account for every message; ``names`` are of what has been done."""
+        self.episodes += 1
+        self.traffic.begin_quiet()
+        if not self.traffic.quiet.wait(DEADLINE):
+            stuck = self.traffic.call(lambda: [str(ledger) for ledger in self.traffic.ledgers if not ledger.is_quiet])
+            self.faults.append(f"{' + '.join(names)}: no marker comes: {'; '.join(stuck)}")
+        lost = self.traffic.call(lambda: {ledger: ledger.write_off() for ledger in self.traffic.ledgers})
+        for ledger, numbers in lost.items():
+            if numbers and not any(excuse.covers(ledger) for excuse in excuses):
+                what = f"{len(numbers)} lost, {numbers[0]} to {numbers[-1]} of {ledger.sent}"
+                self.faults.append(f"{' + '.join(names)}: {ledger}: {what}")
+        self.traffic.call(lambda: [path.settle() for path in self.traffic.paths])
+        for name in names:
+            self.losses.setdefault(name, Loss()).times += 1
+        for name in set(names):
+            loss = self.losses[name]
+            for ledger, numbers in lost.items():
+                loss.lost[ledger.kind] = loss.lost.get(ledger.kind, 0) + len(numbers)
+                loss.most_of_one_sender = max(loss.most_of_one_sender, len(numbers))
