@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -128,6 +129,59 @@ def test_stop(path: Path) -> None:
     running.stop()
     assert running.states == {"ingest": "stopped", "work": "stopped"}
     assert running.context is None
+
+
+def test_the_verbs_of_the_command_line(running: zmqtopo.Running, net: Any) -> None:
+    push = net.socket(zmq.PUSH, connect=running.address("ingest.in"))
+    pull = net.socket(zmq.PULL, connect=running.address("work.out"))
+    endpoints = running.endpoints
+    pids = [status.pid for status in running.status]
+    assert pids[0] == os.getpid()
+    running.pause("work")
+    assert running.states == {"ingest": "running", "work": "paused"}
+    push.send(b"1")
+    assert not pull.poll(100)
+    running.resume()
+    assert net.receive(pull) == [b"1"]
+    running.stop_devices()
+    assert running.states == {"ingest": "stopped", "work": "stopped"}
+    running.start()
+    push.send(b"2")
+    assert net.receive(pull) == [b"2"]
+    running.restart("work")
+    push.send(b"3")
+    assert net.receive(pull) == [b"3"]
+    assert running.states == {"ingest": "running", "work": "running"}
+    assert running.endpoints == endpoints
+    assert pids[1] not in [status.pid for status in running.status]
+    assert [status.restarts for status in running.status] == [0, 0]
+    with pytest.raises(zmqtopo.CommandError, match=r"^there is no device 'wrok'; did you mean work\?$"):
+        running.pause("ingest", "wrok")
+    running.stop_devices("work")
+    with pytest.raises(zmqtopo.CommandError, match=r"^work is stopped; start it first$"):
+        running.resume("work")
+    running.stop()
+    with pytest.raises(zmqtopo.CommandError, match="pipeline has ended"):
+        running.start()
+    assert [status.state for status in running.status] == ["stopped", "stopped"]
+
+
+def test_commands_from_many_threads(running: zmqtopo.Running) -> None:
+    def command(verb: str) -> None:
+        for _ in range(20):
+            # Somebody else may stop it meanwhile.
+            with contextlib.suppress(zmqtopo.CommandError):
+                getattr(running, verb)()
+
+    verbs = ("pause", "resume", "restart", "start", "stop_devices")
+    threads = [threading.Thread(target=command, args=(verb,)) for verb in verbs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    running.start()
+    running.resume()
+    assert running.states == {"ingest": "running", "work": "running"}
 
 
 def test_stop_with_a_time(path: Path, tmp_path: Path, net: Any) -> None:

@@ -157,7 +157,7 @@ class Fleet:
         """The second step of a start; its answer is `on_ready`, or `on_end`."""
         member.connected = self._next()
         addresses = connects(member.device, self.topology, self._bound)
-        self.crew.order(member.device, Connect(member.device.name, addresses))
+        self.crew.order(member.device, Connect(member.device.name, addresses, member.wish == "pause"))
 
     def on_ready(self, member: Member) -> None:
         """It moves messages."""

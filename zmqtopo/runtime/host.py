@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import select
+import socket as system
 import threading
 import time
 from collections import deque
@@ -69,6 +71,17 @@ class _Running:
             for role, addresses in self.reconnects.popleft().connects.items():
                 for address in addresses:
                     connect(self.sockets[role], role, address)
+
+    def hold(self) -> None:
+        """Obey as a paused loop does until there is a command to begin with: a loop begins with moving messages."""
+        worker = self.control.worker
+        poll = select.poll()
+        poll.register(worker, select.POLLIN)
+        while poll.poll() and (command := worker.recv(1, system.MSG_PEEK)) in (b"p", b"c"):
+            worker.recv(1)
+            if command == b"c":
+                self.attend()
+            worker.send(command)
 
     def close(self, *, now: bool = False) -> float:
         """Close the sockets; LINGER ends with the time that a stop was given, at the latest when this returns."""
@@ -176,7 +189,9 @@ class Host:
             for address in order.connects[role]:
                 connect(socket, role, address)
         # libzmq lets a socket move to another thread when a full memory fence lies between; starting one is such.
-        running.thread = threading.Thread(target=self._run, args=(running,), name=f"zmqtopo {order.name}", daemon=True)
+        running.thread = threading.Thread(
+            target=self._run, args=(running, order.paused), name=f"zmqtopo {order.name}", daemon=True
+        )
         running.thread.start()
         self._post(Ready(order.name))
 
@@ -217,11 +232,13 @@ class Host:
         if running is not None:
             running.close(now=True)
 
-    def _run(self, running: _Running) -> None:
+    def _run(self, running: _Running, paused: bool) -> None:
         name, mon = running.device.name, running.device.mon
         event: Event = Failed(name, f"{name}: internal error")      # the thread's traceback says more
         now = True
         try:
+            if paused:
+                running.hold()
             now = relay(
                 *running.sockets.values(),
                 control=running.control.worker.fileno(),

@@ -35,6 +35,8 @@ class Connect:
 
     name: str
     connects: Endpoints
+    paused: bool = False
+    """Let it take no message before it is told to resume, not a single one; a `Pause` follows."""
 
 
 @dataclass(frozen=True, slots=True)

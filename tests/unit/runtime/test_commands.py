@@ -12,6 +12,7 @@ from zmqtopo.checks import examine_text
 from zmqtopo.runtime.commands import Command, CommandError, Look, UnknownDeviceError, Verb
 from zmqtopo.runtime.orders import (
     Bind,
+    Connect,
     End,
     Failed,
     Pause,
@@ -178,6 +179,7 @@ def test_what_is_paused_while_it_waits_to_start_again_comes_back_paused(world: W
     operator.until(30)
     assert command.reply.result() == {"a": "backoff"}
     assert seen == ["paused", "paused"]
+    assert [order.paused for order in world.orders if isinstance(order, Connect)] == [False, False, True, True]
 
 
 def test_start_takes_what_has_failed_for_good(world: World) -> None:

@@ -246,6 +246,27 @@ def test_a_paused_device_takes_nothing_until_it_is_resumed(told: Told, net: Any)
     assert told.events.empty()
 
 
+@pytest.mark.parametrize("then", [Resume("d"), Stop("d", 5), Stop("d", 0)], ids=["resume", "stop", "end"])
+def test_a_device_that_starts_paused_takes_nothing_at_all(told: Told, net: Any, then: Resume | Stop) -> None:
+    device = streamer(ANY, ANY)
+    bound = told.bind(device)
+    assert isinstance(bound, Bound)
+    push = net.socket(zmq.PUSH, connect=bound.endpoints["in"][0])
+    pull = net.socket(zmq.PULL, connect=bound.endpoints["out"][0])
+    for number in range(500):
+        push.send(b"%d" % number)
+    told.host.execute(Connect("d", {"in": (), "out": ()}, paused=True))
+    assert told.next() == Ready("d")
+    for _ in range(2):
+        told.host.execute(Pause("d"))
+        assert told.next() == Paused("d")
+    assert not pull.poll(100)
+    told.host.execute(then)
+    assert told.next() == (Resumed("d") if isinstance(then, Resume) else Stopped("d"))
+    if then != Stop("d", 0):
+        assert [int(net.receive(pull)[0]) for _ in range(500)] == list(range(500))
+
+
 @pytest.mark.parametrize("paused", [False, True])
 def test_a_device_is_connected_again_while_it_runs(told: Told, net: Any, paused: bool) -> None:
     device = streamer("{connect: inproc://x}", ANY)
