@@ -86,5 +86,5 @@ class Series:
 
 def _turned(contestants: tuple[Contestant, ...], by: int) -> tuple[Contestant, ...]:
     """Beginning with another one each round: whoever comes first may find a cooler machine."""
-    start = by % len(contestants)
+    start = by % max(len(contestants), 1)
     return contestants[start:] + contestants[:start]

@@ -15,13 +15,12 @@ from types import FrameType
 from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 from zmqtopo.bench.cases import CONTESTANTS, PATTERNS, SMALLEST, TELLING, TRANSPORTS, Case, Wishes, cases
+from zmqtopo.cli import EXIT_INTERRUPTED
 from zmqtopo.cli.output import OutputError, emit
 from zmqtopo.cli.topology import EXIT_BAD_FILE, EXIT_FAILURE, load_or_report
 
 if TYPE_CHECKING:
     from zmqtopo.bench.series import Series
-
-EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT
 
 _T = TypeVar("_T")
 
@@ -47,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=_several(_size), help="bytes of a message, such as 16,1KiB,1MiB; default 16")
     parser.add_argument("--subscribers", type=_several(_number(1, 500)), help="of a forwarder, such as 1,10,100; "
                         "default 10")
-    parser.add_argument("--topics", type=_number(1, 100_000), default=1000, metavar="N",
+    parser.add_argument("--topics", type=_number(1, 100_000), metavar="N",
                         help="of a forwarder, shared out among its subscribers; default 1000")
     parser.add_argument("--contestant", type=_words(CONTESTANTS), default=tuple(CONTESTANTS),
                         help=f"any of {', '.join(CONTESTANTS)}; default all")
@@ -96,18 +95,17 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _own_cases(args: argparse.Namespace) -> list[Case]:
-    if not any((args.pattern, args.transport, args.size, args.subscribers)):
+    if not any((args.pattern, args.transport, args.size, args.subscribers, args.topics)):
         return [case for wishes in TELLING for case in cases(wishes, args.contestant)]
     return cases(_wishes(args), args.contestant)
 
 
 def _wishes(args: argparse.Namespace) -> Wishes:
-    usual = Wishes(topics=args.topics)
-    return replace(
-        usual,
-        patterns=args.pattern or usual.patterns, sizes=args.size or usual.sizes,
-        transports=args.transport or usual.transports, subscribers=args.subscribers or usual.subscribers,
-    )
+    said = {
+        "patterns": args.pattern, "sizes": args.size, "transports": args.transport, "subscribers": args.subscribers,
+        "topics": args.topics,
+    }
+    return replace(Wishes(), **{name: value for name, value in said.items() if value is not None})
 
 
 def _cases_of_file(args: argparse.Namespace) -> list[Case] | int:
