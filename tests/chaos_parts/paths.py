@@ -52,8 +52,13 @@ class Sender:
         return max(count, 0)
 
     def room(self) -> int:
-        """How many messages more may be under way."""
-        return WINDOW - max((len(ledger.pending) for ledger in self.ledgers), default=WINDOW)
+        """How many messages more may be under way; none while no audience counts."""
+        return WINDOW - max((len(ledger.pending) for ledger in self.ledgers if not ledger.joining), default=WINDOW)
+
+    @property
+    def counts(self) -> bool:
+        """Whether there is an audience that counts."""
+        return any(not ledger.joining for ledger in self.ledgers)
 
     def mark(self, epoch: int) -> None:
         """Send a marker."""

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path as FilePath
 from typing import Any
 
 import zmq
@@ -15,6 +15,7 @@ import zmq
 import zmqtopo
 from chaos_parts import paths, topology
 from chaos_parts.ledger import Ledger
+from chaos_parts.paths import Path
 from chaos_parts.traffic import Traffic
 from zmqtopo.runtime.status import DeviceStatus
 
@@ -49,7 +50,7 @@ class Loss:
 class World:
     """All that a disturbance may disturb."""
 
-    folder: Path
+    folder: FilePath
     random: random.Random
     faults: list[str] = field(default_factory=list)
     losses: dict[str, Loss] = field(default_factory=dict)
@@ -122,16 +123,18 @@ class World:
     def flow(self, but: Iterable[str] = (), messages: int = 30) -> None:
         """Let traffic pass until every path, but those through some devices, has moved so many messages."""
         still = frozenset(but)
-        watched = [path for path in self.traffic.paths if not path.devices & still]
 
-        def start() -> dict[str, int]:
+        def start() -> dict[Path, int]:
             self.traffic.sending = True
-            return {path.name: path.moved for path in watched}
+            return {
+                path: path.moved for path in self.traffic.paths
+                if not path.devices & still and any(sender.counts for sender in path.senders.values())
+            }
 
         before = self.traffic.call(start)
 
         def late() -> list[str]:
-            return [path.name for path in watched if path.moved < before[path.name] + messages]
+            return [path.name for path, moved in before.items() if path.moved < moved + messages]
 
         if not self.traffic.until(lambda: not late(), DEADLINE):
             self.faults.append(f"stands still: {', '.join(self.traffic.call(late))}")
@@ -141,13 +144,13 @@ class World:
         def start() -> None:
             self.traffic.sending, self.traffic.receiving = True, False
 
-        def full() -> bool:
+        def short() -> list[str]:
             wide = [path for path in self.traffic.paths if not path.narrow]
-            return all(sender.room() <= 0 for path in wide for sender in path.senders.values())
+            return [f"s{s.id} of {path.name}" for path in wide for s in path.senders.values() if s.room() > 0]
 
         self.traffic.call(start)
-        if not self.traffic.until(full, DEADLINE):
-            self.faults.append("the senders cannot send what the queues have room for")
+        if not self.traffic.until(lambda: not short(), DEADLINE):
+            self.faults.append(f"cannot send what the queues have room for: {', '.join(self.traffic.call(short))}")
 
     def fill(self) -> None:
         """From silence, `hold`, and let the devices take all that is sent."""
@@ -163,7 +166,7 @@ class World:
             counters = self.running.counters()
             return all(
                 counters[name].in_to_out.messages - before[name].in_to_out.messages
-                >= paths.WINDOW * len(path.senders)
+                >= paths.WINDOW * len(path.senders)     # from silence every audience counts
                 for path in self.traffic.paths if not path.narrow for name in path.devices
             )
 
