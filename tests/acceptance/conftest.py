@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import select
@@ -207,3 +208,47 @@ def zmqtopo(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
     return run
+
+
+class Control:
+    """The commands, for one topology."""
+
+    def __init__(self, run: Callable[..., subprocess.CompletedProcess[str]], name: str = "it") -> None:
+        self._run = run
+        self.name = name
+
+    def __call__(self, verb: str, *arguments: str, code: int | None = 0) -> str:
+        """What it prints; ``code`` None is for whatever it returns."""
+        done = self._run(verb, self.name, *arguments)
+        assert code in (None, done.returncode), done
+        return done.stdout
+
+    def ps(self, code: int | None = 0) -> dict[str, dict[str, Any]]:
+        return {device["name"]: device for device in json.loads(self("ps", "--format", "json", code=code))}
+
+    def states(self, code: int | None = 0) -> dict[str, str]:
+        return {name: device["state"] for name, device in self.ps(code).items()}
+
+    def address(self, socket: str) -> str:
+        device, _, role = socket.partition(".")
+        address: str = self.ps()[device]["endpoints"][role][0]
+        return address
+
+
+@pytest.fixture
+def control(zmqtopo: Callable[..., Any]) -> Control:
+    return Control(zmqtopo)
+
+
+@pytest.fixture
+def in_background(
+    tmp_path: Path, zmqtopo: Callable[..., Any]
+) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+    """Start a topology with ``up -d``; it is ended after the test."""
+    def start(text: str, *arguments: str, name: str = "it") -> subprocess.CompletedProcess[str]:
+        (tmp_path / f"{name}.yaml").write_text(text)
+        return zmqtopo("up", "-d", f"{name}.yaml", *arguments)
+
+    yield start
+    for topology in json.loads(zmqtopo("ps", "--format", "json").stdout or "[]"):
+        zmqtopo("down", "--force", topology["name"])

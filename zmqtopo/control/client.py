@@ -15,7 +15,7 @@ from zmqtopo.control.errors import ControlError, NotRunningError
 from zmqtopo.control.folder import Folder, home, names, open_all
 from zmqtopo.control.protocol import VERSION, ProtocolError, decode, encode
 
-PATIENCE: Final = 10.0
+PATIENCE: Final = 5.0
 """Seconds after which a topology that does not answer what needs no time is said to be stuck."""
 
 

@@ -1,0 +1,81 @@
+"""``zmqtopo down``, and what is said of a stop that ran out of time."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import zmq
+
+from .brokers import ANY, SMALL, TOPOLOGY
+from .conftest import COMMAND, DEADLINE, Control
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+# -- down -------------------------------------------------------------------------------------------------------------
+
+
+def test_down_ends_what_runs_in_a_terminal(start: Callable[..., Any], zmqtopo: Run) -> None:
+    up = start(TOPOLOGY).ready()
+    done = zmqtopo("down", "it.yaml", "--format", "json")
+    assert [device["state"] for device in json.loads(done.stdout)] == ["stopped"] * 4
+    assert "jobs: stopped; 0 messages" in up.end(0)
+
+
+def test_the_name_is_free_after_down(in_background: Callable[..., Any], control: Control) -> None:
+    for _ in range(2):
+        assert in_background(TOPOLOGY).returncode == 0
+        control("down")
+
+
+def test_down_with_messages_that_nobody_takes(start: Callable[..., Any], control: Control, net: Any) -> None:
+    text = f"devices: {{a: {{type: streamer, stop_timeout: 1h, in: {SMALL}, out: {SMALL}}}}}"
+    up = start(text).ready()
+    push = net.socket(zmq.PUSH, connect=up.address("a.in"), sndhwm=1)
+    net.fill(push, [bytes(10_000)])
+    patient = subprocess.Popen([*COMMAND, "down", "it"], stdout=subprocess.PIPE)
+    up.wait_for("stopping")
+    assert control.states(code=1) == {"a": "stopping"}
+    refused = control._run("restart", "it")
+    assert (refused.returncode, refused.stderr) == (1, "zmqtopo: error: it is stopping\n")
+    assert "dropped" in control("down", "--force")
+    assert b"dropped" in patient.communicate(timeout=DEADLINE)[0]
+    assert patient.returncode == 0
+    up.end(0)
+
+
+# -- a stop out of time -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("run", ["thread", "process"])
+def test_what_a_stop_out_of_time_loses_is_counted(
+    start: Callable[..., Any], control: Control, net: Any, run: str
+) -> None:
+    text = f"devices: {{a: {{type: streamer, run: {run}, stop_timeout: 200ms, in: {ANY}, out: {ANY}}}}}"
+    up = start(text).ready()
+    push = net.socket(zmq.PUSH, connect=up.address("a.in"))
+    for number in range(700):
+        push.send(b"%d" % number)
+    pull = net.socket(zmq.PULL, rcvhwm=1)
+    net.until(lambda: control.ps()["a"]["counters"]["in_to_out"]["waiting"])
+    del pull
+    said = up.stop()
+    assert "a: stopped; 0 messages in to out, 0 out to in, 700 dropped, its time was over" in said
+
+
+@pytest.mark.parametrize("run", ["thread", "process"])
+def test_what_could_not_be_sent_is_told(start: Callable[..., Any], control: Control, net: Any, run: str) -> None:
+    out = '{bind: "tcp://127.0.0.1:*", options: {sndbuf: 4kB}}'
+    up = start(f"devices: {{a: {{type: streamer, run: {run}, stop_timeout: 300ms, in: {ANY}, out: {out}}}}}").ready()
+    pull = net.socket(zmq.PULL, connect=up.address("a.out"), rcvhwm=1, rcvbuf=4096)
+    push = net.socket(zmq.PUSH, connect=up.address("a.in"))
+    for _ in range(500):
+        push.send(bytes(10_000))
+    net.receive(pull)
+    net.until(lambda: control.ps()["a"]["counters"]["in_to_out"]["messages"] == 500)
+    said = up.stop()
+    assert "a: stopped; 500 messages in to out, 0 out to in, its time was over before all of them were sent" in said
