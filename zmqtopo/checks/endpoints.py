@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from zmqtopo.checks.graph import Graph, Link
 from zmqtopo.checks.rule import Finding, rule
 from zmqtopo.config.endpoint import EndpointError, parse
-from zmqtopo.config.model import Address, Device, Reference
-from zmqtopo.config.wording import Guesses, listing
+from zmqtopo.config.model import ROLES, Address, Device, Reference
+from zmqtopo.config.wording import Guesses, closest, listing
 
 IPC_PATH_BYTES = 107  # sizeof(sockaddr_un.sun_path) is 108 on Linux, and libzmq wants the final NUL
 PORTED = frozenset({"tcp", "udp", "ws", "wss"})
@@ -40,7 +40,8 @@ def bad_endpoint(graph: Graph) -> Iterator[Finding]:
             try:
                 parse(link.text)
             except EndpointError as error:
-                yield Finding(link.place, f"{link.end.name}: {error}", error.hint)
+                hint = _reference_meant(link.text, graph.topology.devices) or error.hint
+                yield Finding(link.place, f"{link.end.name}: {error}", hint)
 
 
 @rule(
@@ -323,6 +324,16 @@ def _other_address(link: Link) -> str:
     transport = link.endpoint.transport if link.endpoint else ""
     thing = {"ipc": "path", "inproc": "name"}.get(transport, "port")
     return f"give one of them another {thing}, or let one connect"
+
+
+def _reference_meant(text: str, devices: Mapping[str, Device]) -> str:
+    """What to write for a text that names a device and not one of its sockets."""
+    name, dot, said = text.partition(".")
+    if name not in devices:
+        return ""
+    sockets = [f"{name}.{socket.role}" for socket in devices[name].sockets]
+    near = closest(said, ROLES) or {"input": "in", "output": "out"}.get(said) if dot else None
+    return f"did you mean {name}.{near}?" if near else f"name the socket too: {listing(sockets)}"
 
 
 def _devices_near(reference: Reference, devices: Mapping[str, Device], guesses: Guesses) -> str:

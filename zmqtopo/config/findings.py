@@ -25,7 +25,8 @@ FORMAT = 1
 
 # What other programs of the field call our keys.
 _SYNONYMS = {"frontend": "in", "input": "in", "backend": "out", "output": "out", "capture": "mon",
-             "monitor": "mon", "addr": "bind", "endpoint": "bind", "option": "options", "sockopts": "options"}
+             "monitor": "mon", "addr": "bind", "endpoint": "bind", "option": "options", "sockopts": "options",
+             "high_water_mark": "hwm"}
 _ORDER = {"type": 0, "enum": 1, "format": 2, "pattern": 3}
 
 

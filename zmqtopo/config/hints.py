@@ -85,6 +85,8 @@ def value_hint(value: Value, rules: Schema, key: str, guess: Guess) -> str:
         return f"did you mean {near}?" if near else f"one of {listing(possible)}" if len(possible) > 4 else ""
     if isinstance(resolve(value), (bool, int, float)) and {"integer", "number"} & set(types):
         return f"write {value} without quotes"
+    if "x-unit" in rules and rules["minimum"] == -1 and value.lower() in ("forever", "never", "infinite", "unlimited"):
+        return "write -1"
     tight = respelled(value, rules["x-unit"]) if "x-unit" in rules else None
     return f"write {tight}" if tight else ""
 

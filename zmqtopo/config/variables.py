@@ -57,7 +57,8 @@ class Evaluation:
 
     def _substitute(self, text: str, places: _Places, secret: bool) -> str | Unknown:
         parts: list[str] = []
-        known, end = True, 0
+        without: set[str] = set()
+        end = 0
         for token in _TOKEN.finditer(text):
             parts.append(text[end: token.start()])
             end = token.end()
@@ -69,10 +70,13 @@ class Evaluation:
                 rest = text[token.start():]
                 self._no_variable(rest, "is no variable" if "}" in rest else "is not closed", at, secret)
                 return UNKNOWN
+            if token[1] in without:
+                continue    # told once for this text
             value = self._variable(token[1], at, secret)
-            known = known and value is not None
+            if value is None:
+                without.add(token[1])
             parts.append(value or "")
-        return "".join(parts) + text[end:] if known else UNKNOWN
+        return UNKNOWN if without else "".join(parts) + text[end:]
 
     def _variable(self, inside: str, at: Place, secret: bool) -> str | None:
         form = _VARIABLE.fullmatch(inside)

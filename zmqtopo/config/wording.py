@@ -39,6 +39,9 @@ def closest(word: str, candidates: Iterable[str]) -> str | None:
     # Two letters in the wrong order are the commonest slip, and difflib rates them low.
     letters = sorted(word)
     found = [s for s in spelled if len(s) == len(word) and sorted(s) == letters]
+    found = found or get_close_matches(word, spelled, n=1, cutoff=0.75)
+    # A longer form of it, such as PUBLISHER, before what has many of its letters.
+    found = found or [s for s in spelled if len(s) >= 3 and word.startswith(s)]
     found = found or get_close_matches(word, spelled, n=1, cutoff=0.6)
     if not found and len(word) >= 3:
         found = [s for s in spelled if s.startswith(word)]  # an abbreviation, such as desc

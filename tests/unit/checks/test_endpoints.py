@@ -53,6 +53,17 @@ def test_the_bytes_of_an_ipc_path(path: str, expected: list[str]) -> None:
     assert [p.rule for p in problems(devices(streamer(f'{{bind: "ipc://{path}"}}')))] == expected
 
 
+@pytest.mark.parametrize(("text", "hint"), [
+    ("a.output", "did you mean a.out?"), ("a.outt", "did you mean a.out?"), ("a.input", "did you mean a.in?"),
+    ("a", "name the socket too: a.in or a.out"), ("a.front", "name the socket too: a.in or a.out"),
+    ("c.out.", "an address is transport://..., a reference is DEVICE.in, DEVICE.out or DEVICE.mon"),
+])
+def test_what_is_nearly_a_reference(text: str, hint: str) -> None:
+    yaml = devices(streamer("{bind: tcp://*:5000}"), streamer(f"{{connect: {text}}}", "{bind: tcp://*:7001}", "b"))
+    (problem,) = problems(yaml)
+    assert (problem.rule, problem.hint) == ("bad-endpoint", hint)
+
+
 def test_a_reference_to_a_socket_that_binds_nothing() -> None:
     yaml = devices(streamer("{connect: tcp://h:1}", "{bind: tcp://*:7001}", "b"), streamer("{connect: b.in}"))
     (problem,) = problems(yaml)

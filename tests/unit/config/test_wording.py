@@ -10,6 +10,8 @@ from zmqtopo.config.wording import LONGEST, Guesses, closest, listing, quote, wi
 @pytest.mark.parametrize(("word", "candidates", "found"), [
     ("bnid", ["bind", "connect"], "bind"), ("TCP_KEEPALIVE", ["tcp_keepalive"], "tcp_keepalive"),
     ("socket_pair", ["socket-pair", "pair"], "socket-pair"), ("zzz", ["bind"], None), ("x", [], None),
+    ("PUBLISHER", ["PUSH", "PUB", "REP"], "PUB"), ("subscriber", ["SUB", "XSUB"], "SUB"),
+    ("tcp_keepalive_count", ["tcp_keepalive", "tcp_keepalive_cnt"], "tcp_keepalive_cnt"),
     ("desc", ["description", "type"], "description"), ("des", ["description", "destination"], None),
     ("a" * 61, ["a" * 61], None), ("bnid", ["b" * 10_000_000, "bind"], "bind"),
 ])
