@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -93,7 +93,8 @@ class Crew:
     def __getitem__(self, name: str) -> Worker:
         """The worker of that name, started now if need be."""
         if name not in self._workers:
-            self._workers[name] = Worker(name)
+            with _signals_held():       # one that came in the middle would leave a process that nobody knows
+                self._workers[name] = Worker(name)
         return self._workers[name]
 
     def __enter__(self) -> Crew:
@@ -114,6 +115,16 @@ class Crew:
             if not worker.clear():
                 worker.end()
                 del self._workers[worker.name]
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Have signals wait; a process that is started meanwhile begins with that and has to end it for itself."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def ready(workers: Iterable[Worker], timeout: float) -> list[Worker]:

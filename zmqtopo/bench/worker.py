@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import signal
 import sys
 import threading
 from multiprocessing.connection import Connection
@@ -19,6 +20,7 @@ from zmqtopo.bench.host import Answer, Host
 
 def main(fd: int) -> None:
     """Serve the other end of ``fd`` until it is gone."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())      # see `Crew`
     # Hundreds of subscribers need more files than a shell's usual 1,024.
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)

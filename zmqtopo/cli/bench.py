@@ -151,7 +151,8 @@ def _ended_by_signals() -> Iterator[None]:
 
     def end(number: int, frame: FrameType | None) -> NoReturn:
         for each in numbers:
-            signal.signal(each, signal.SIG_IGN)
+            # Not SIG_IGN: Python complains of a signal that has come already and whose handler is gone.
+            signal.signal(each, lambda number, frame: None)
         if number == signal.SIGINT:
             raise KeyboardInterrupt
         raise SystemExit(128 + number)
