@@ -102,6 +102,8 @@ def _folder(folder: str) -> Iterator[Source]:
 
 def _text_of(path: str, name: str) -> str | Source:
     """The text of a file, or its problem."""
+    if not path:
+        return _unreadable("''", "a file without a name", "an argument is empty: is a variable of the shell not set?")
     try:
         if path == "-":
             data = sys.stdin.buffer.read(MAX_BYTES + 1)

@@ -118,6 +118,7 @@ def test_both_parsers_give_one_message(path: Path, loader: str, monkeypatch: pyt
 
 def test_missing_file(tmp_path: Path) -> None:
     assert only(read_source(str(tmp_path / "none.yaml"))) == ("unreadable-file", "there is no such file")
+    assert only(read_source("")) == ("unreadable-file", "a file without a name")
 
 
 def test_folder(tmp_path: Path) -> None:
