@@ -61,6 +61,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("file")
     parser.add_argument("--abort-on-failure", action="store_true")
+    parser.set_defaults(log_format="text")      # for who started it; the log in the state folder is JSON anyway
     from zmqtopo.cli.up import run_here
 
     # The first descriptor that is not one of the standard ones, closed in workers: they would keep the starter waiting.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
 import zmqtopo
 from zmqtopo.cli.voice import Voice
@@ -18,7 +18,9 @@ from zmqtopo.control.protocol import VERSION
 from zmqtopo.control.questions import Questions, last_words
 from zmqtopo.control.server import Server
 from zmqtopo.devices.sockets import seed_routing_ids
+from zmqtopo.runtime.chores import every
 from zmqtopo.runtime.member import Member
+from zmqtopo.runtime.notify import Notifier
 from zmqtopo.runtime.supervisor import StartError, Supervisor
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -28,12 +30,14 @@ class Foreground:
     """A supervisor in the main thread, told by signals and by the control socket what to do, that says what happens."""
 
     def __init__(
-        self, topology: Topology, folder: Folder, starter: int | None, *, abort_on_failure: bool
+        self, topology: Topology, folder: Folder, starter: int | None, *, abort_on_failure: bool,
+        log_format: Literal["text", "json"] = "text",
     ) -> None:
         """``folder`` has been claimed; ``starter`` hears of the start if that was not given in this terminal."""
         self._topology = topology
         self._folder = folder
-        self._voice = Voice(topology.name, folder, starter)
+        self._voice = Voice(topology.name, folder, starter, log_format)
+        self._notifier = Notifier()
         self._abort_on_failure = abort_on_failure
         self._signals = 0
         self._ready = False
@@ -50,10 +54,16 @@ class Foreground:
             return 1
         finally:
             self._voice.close()
+            self._notifier.close()
 
     def _supervise(self) -> int:
         seed_routing_ids()
-        self._supervisor = Supervisor(self._topology, tell=self._tell, abort_on_failure=self._abort_on_failure)
+        chores = self._voice.chores
+        if self._notifier.watchdog_interval is not None:
+            chores.append(every(self._notifier.watchdog_interval, self._notifier.watchdog))
+        self._supervisor = Supervisor(
+            self._topology, tell=self._tell, abort_on_failure=self._abort_on_failure, chores=chores
+        )
         questions = Questions(self._supervisor)
         greeting: dict[str, Any] = {
             "zmqtopo": VERSION, "name": self._topology.name, "pid": self._folder.pid, "release": zmqtopo.__version__,
@@ -92,6 +102,7 @@ class Foreground:
             devices = "1 device" if len(members) == 1 else f"{len(members)} devices"
             self._voice.say(f"ready, {devices} in {took:.2f} s", event="ready")
             self._voice.started()
+            self._notifier.ready(f"{self._topology.name}: {devices}")
         well = self._supervisor.run()
         for device in last_words(self._supervisor):
             self._voice.say(farewell(device), device=device["name"], state=device["state"])
@@ -109,6 +120,7 @@ class Foreground:
         if member.state == "stopping" and self._supervisor.is_stopping and not self._stopping:
             self._stopping = True
             self._voice.say("stopping; a second signal skips the wait", event="stopping")
+            self._notifier.stopping(f"{self._topology.name}: stopping")
         # A start ends with an introduction, and a stop of all with a farewell, which say it better.
         alone = self._ready and not self._stopping and member.state not in ("starting", "stopping")
         if alone or (member.state == "stopped" and what != "stopped"):

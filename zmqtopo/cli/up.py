@@ -25,6 +25,10 @@ def add_arguments(parser: Parser) -> None:
         "long as it takes",
     )
     parser.alone["--wait"] = "inf"
+    parser.add_argument(
+        "--log-format", choices=("text", "json"), default="text",
+        help="how to say what happens on standard error: json is an object a line, with the time (default: text)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,7 +48,9 @@ def run_here(args: argparse.Namespace, starter: int | None = None) -> int:
     from zmqtopo.cli.topology import load_to_run
     from zmqtopo.control.errors import ControlError
     from zmqtopo.control.folder import Folder
+    from zmqtopo.probe.limits import raise_limits
 
+    raise_limits()
     claimed: list[Folder] = []
     source = "-" if args.file == "-" else os.path.abspath(args.file)  # noqa: PTH100 - follows no links
     try:
@@ -56,7 +62,8 @@ def run_here(args: argparse.Namespace, starter: int | None = None) -> int:
             return 0
         from zmqtopo.cli.foreground import Foreground
 
-        return Foreground(topology, claimed[0], starter, abort_on_failure=args.abort_on_failure).run()
+        return Foreground(topology, claimed[0], starter, abort_on_failure=args.abort_on_failure,
+                          log_format=args.log_format).run()
     except ControlError as error:
         print(f"zmqtopo: error: {error}", file=sys.stderr)
         return 1

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Any
+from typing import Any, Literal
 
 from zmqtopo.control.errors import ControlError
 from zmqtopo.control.folder import Folder
 from zmqtopo.control.logfile import LogFile
+from zmqtopo.runtime.chores import Chore
 from zmqtopo.runtime.log import Log
 
 READY = b"\0"
@@ -21,7 +22,7 @@ class Voice:
     In the background standard error is that log, and a starter hears what there is to say until all is ready.
     """
 
-    def __init__(self, topology: str, folder: Folder, starter: int | None) -> None:
+    def __init__(self, topology: str, folder: Folder, starter: int | None, form: Literal["text", "json"]) -> None:
         """Begin the log. Raises ControlError."""
         try:
             self._file = LogFile(folder)
@@ -30,7 +31,10 @@ class Voice:
         self.is_all_there_is = starter is not None
         """Whether the log in the state folder is the only one."""
         self._starter = starter
-        self._logs = [Log(topology, fd=2 if starter is None else starter), Log(topology, fd=self._file.fd, form="json")]
+        self._logs = [
+            Log(topology, fd=2 if starter is None else starter, form=form),
+            Log(topology, fd=self._file.fd, form="json"),
+        ]
         if starter is not None:
             null = os.open(os.devnull, os.O_RDONLY)
             os.dup2(null, 0)
@@ -43,6 +47,11 @@ class Voice:
         for log in self._logs:
             log.say(text, **about)
         self._file.turn_over()
+
+    @property
+    def chores(self) -> list[Chore]:
+        """What the logs have to do though nothing happens."""
+        return [log.chore for log in self._logs]
 
     def started(self) -> None:
         """All is ready: part with the starter."""

@@ -7,12 +7,13 @@ Nothing is called ready before the last has run, and the first failure takes all
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import zmq
 
 from zmqtopo.config.model import Topology
+from zmqtopo.runtime.chores import Chore, deadlines, do_due
 from zmqtopo.runtime.commands import Command, CommandError, Commands, Look
 from zmqtopo.runtime.fleet import Fleet, Outside
 from zmqtopo.runtime.member import Member
@@ -57,14 +58,16 @@ class Supervisor:
         tell: Callable[[Member, str], None] = lambda member, what: None,
         abort_on_failure: bool = False,
         outside: Outside | None = None,
+        chores: Sequence[Chore] = (),
     ) -> None:
         """``context`` is for the thread devices; ``tell`` is called with each change of a device's state, in words.
 
-        Raises StartError when there are no file descriptors left for its own.
+        ``chores`` are done between events. Raises StartError when there are no file descriptors left for its own.
         """
         self.topology = topology
         self._tell = tell
         self._abort_on_failure = abort_on_failure
+        self._chores = chores
         outside = outside or Outside()
         self._wait = outside.wait
         self._clock = outside.clock
@@ -153,11 +156,12 @@ class Supervisor:
         With ``give_up`` a stop ends it, and so does the first failure, by StartError.
         """
         while condition() and not (give_up and self._fleet.stopping):
-            due = self._fleet.deadlines
+            due = self._fleet.deadlines + deadlines(self._chores)
             timeout = max(min(due) - self._clock(), 0) if due else None
             for event in self._wait(self._fleet.crew, self._inbox, timeout):
                 self._handle(event)
             self._fleet.act_on_time()
+            do_due(self._chores, self._clock())
             self._commands.settle()
             failures = [m.error for m in self.members.values() if m.state == "failed"] if give_up else []
             if failures:
