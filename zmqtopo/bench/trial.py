@@ -146,7 +146,7 @@ class _Trial:
             self._result("source", "connect", bound[ends.feed])
         self._result("sink", "connect", bound[ends.drain] if bound else addresses)
         self._receivers = ["sink"]
-        if self._has_reader(load, bound):
+        if self._open_reader(load, bound):
             self._receivers.append("reader")
         for receiver in self._receivers:
             self._start(receiver, "meet")
@@ -165,7 +165,7 @@ class _Trial:
         if bound:
             self._result("sink", "connect", bound[ends.drain])
         self._result("source", "connect", bound[ends.feed] if bound else addresses)
-        if self._has_reader(load, bound):
+        if self._open_reader(load, bound):
             self._start("reader", "receive", FOR_EVER)
         self._receivers = ["sink"]
         self._start("sink", "meet")
@@ -173,8 +173,8 @@ class _Trial:
         self._start("sink", "answer")
         self._mark_until_answered()
 
-    def _has_reader(self, load: Stream | Requests, bound: Bound) -> bool:
-        """Open those who read the copies, if there are to be any."""
+    def _open_reader(self, load: Stream | Requests, bound: Bound) -> bool:
+        """Open those who read the copies; whether there are any."""
         mon = self._case.device.mon
         if mon is None or not load.readers or "mon" not in bound:
             return False
