@@ -57,14 +57,12 @@ cdef int burst(Loop *loop, Direction *d, Direction *other) noexcept nogil:
     """Move messages until the source is dry, the way full or the burst long; -1 on error."""
     cdef int64_t now, cost, work = 0
     cdef int64_t copies = loop.monitor.counters[MESSAGES]
-    cdef int batch = 1      # a message that comes alone goes at once
     cdef Result result = DONE
     while work < BURST:
         if d.step == EMPTY:
-            result = LATER if d.drained else fill(loop, d, batch)
+            result = LATER if d.drained else fill(loop, d)
             if result != DONE:
                 break
-            batch = min(2 * batch, d.batch)
         cost = d.messages[d.sent].size + MESSAGE_WORK
         result = deliver(loop, d)
         if result != DONE:

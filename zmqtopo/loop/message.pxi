@@ -80,11 +80,11 @@ cdef void swap(zmq_msg_t *one, zmq_msg_t *other) noexcept nogil:
     zmq.msg_close(&spare)
 
 
-cdef Result fill(Loop *loop, Direction *d, int most) noexcept nogil:
-    """Take up to so many messages from the source into the empty hand; LATER when there is none."""
+cdef Result fill(Loop *loop, Direction *d) noexcept nogil:
+    """Take a batch of messages from the source into the empty hand; LATER when there is none."""
     cdef int64_t bytes = 0
     cdef Result result = DONE
-    while result == DONE and d.received < most and bytes < BATCH_BYTES:
+    while result == DONE and d.received < d.batch and bytes < BATCH_BYTES:
         result = receive(loop, d)
         if result == DONE:
             bytes += d.messages[d.received - 1].size
