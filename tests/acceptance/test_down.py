@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -45,6 +46,26 @@ def test_down_with_messages_that_nobody_takes(start: Callable[..., Any], control
     assert "dropped" in control("down", "--force")
     assert b"dropped" in patient.communicate(timeout=DEADLINE)[0]
     assert patient.returncode == 0
+    up.end(0)
+
+
+def test_a_hundred_devices_with_messages_that_nobody_takes(
+    start: Callable[..., Any], control: Control, net: Any
+) -> None:
+    runs = ["thread", "process/a", "process/b", "process/c"]
+    up = start("defaults: {stop_timeout: 500ms}\ndevices:\n" + "".join(
+        f"  d{i}: {{type: streamer, run: {runs[i % 4]}, in: {SMALL}, out: {SMALL}}}\n" for i in range(100)
+    ))
+    up.wait_for(": ready, ", within=30)
+    stands_still = net.socket(zmq.PULL, rcvhwm=1)
+    for i in range(0, 100, 10):
+        stands_still.connect(up.address(f"d{i}.out"))
+        net.fill(net.socket(zmq.PUSH, connect=up.address(f"d{i}.in"), sndhwm=1), [bytes(100_000)], quiet=0.2)
+    began = time.monotonic()
+    said = control("down")
+    assert time.monotonic() - began < 10
+    assert said.count(": stopped; ") == 100
+    assert said.count("its time was over") == 10
     up.end(0)
 
 

@@ -13,7 +13,6 @@ import fcntl
 import os
 import stat
 import sys
-import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final, Self
@@ -31,6 +30,8 @@ def home() -> Path:
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     if runtime.startswith("/"):     # the specification: a path that is not absolute is to be ignored
         return Path(runtime, "zmqtopo")
+    import tempfile
+
     return Path(tempfile.gettempdir(), f"zmqtopo-{os.geteuid()}")
 
 

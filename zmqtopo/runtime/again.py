@@ -1,4 +1,4 @@
-"""Binding the addresses that a device had before it was restarted."""
+"""Binding addresses, also those that a device had before it was restarted."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ PATIENCE = 0.5
 
 
 def bind_again(socket: AnySocket, role: str, address: str, files: list[IpcFile], *, closed_here: bool) -> str:
-    """As `zmqtopo.devices.sockets.bind`, of an address that a socket of the same device has had.
+    """As `zmqtopo.devices.sockets.bind`, of an address that a socket of the same device may have had.
 
     With ``closed_here`` that was a socket of this process: zmq_close(3) leaves the closing to the I/O thread, so the
-    address may be in use for a moment.
+    address may be in use for a moment. An error names the process that has it, where the system tells.
     """
     deadline = time.monotonic() + (PATIENCE if closed_here else 0)
     while True:
         try:
             return bind(socket, role, address, files)
         except zmq.ZMQError as error:
-            if error.errno != zmq.EADDRINUSE or time.monotonic() > deadline:
+            if error.errno != zmq.EADDRINUSE:
                 raise
+            if time.monotonic() > deadline:
+                raise zmq.ZMQError(error.errno, f"{error.strerror}{_holder(address)}") from None
         time.sleep(0.001)
 
 
@@ -41,6 +43,19 @@ def make_folder_again(address: str, *, closed_here: bool) -> None:
         _wait(lambda: not path.parent.exists())
     with contextlib.suppress(OSError):      # that it cannot be bound says more
         path.parent.mkdir(mode=0o700)
+
+
+def _holder(address: str) -> str:
+    from zmqtopo.config.endpoint import EndpointError, parse
+    from zmqtopo.probe.holders import holder_of_path, holder_of_port
+
+    with contextlib.suppress(EndpointError):
+        endpoint = parse(address)
+        if endpoint.port is not None:
+            return holder_of_port(endpoint.port)
+        if endpoint.transport == "ipc":
+            return holder_of_path(endpoint.path)
+    return ""
 
 
 def _wait(condition: Callable[[], bool]) -> None:
