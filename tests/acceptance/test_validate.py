@@ -212,3 +212,41 @@ def test_the_effective_file_means_the_same(folder: Path) -> None:
     bad = run(folder, "config", "error.yaml")
     assert (bad.returncode, bad.stdout) == (78, "")
     assert bad.stderr == REPORT
+
+
+# -- what it leaves alone ---------------------------------------------------------------------------------------------
+
+TOUCHING = """\
+devices:
+  jobs:
+    type: streamer
+    in: {bind: "tcp://127.0.0.1:*", options: {curve_server: true, curve_secretkey: {file: server.key}}}
+    out: {connect: tcp://localhost:5564}
+peers:
+  worker: {type: PULL, bind: tcp://localhost:5564}
+"""
+WATCHED = """\
+import sys
+seen = []
+sys.addaudithook(lambda event, args: seen.append((event, str(args[0]) if args else "")))
+from zmqtopo.cli import main
+code = main(["validate", *sys.argv[1:]])
+print(*sorted({event for event, _ in seen if event.startswith("socket.")} - {"socket.gethostname"}),
+      *("key" for event, path in seen if event == "open" and path.endswith("server.key")),
+      *("zmq" for event, name in seen if event == "import" and name == "zmq"), sep=",")
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize(("options", "touches"), [([], False), (["--strict", "--format", "sarif"], False),
+                                                  (["--probe"], True)])
+def test_it_opens_no_socket_and_reads_no_key_unless_it_is_to_probe(
+    tmp_path: Path, options: list[str], touches: bool
+) -> None:
+    (tmp_path / "t.yaml").write_text(TOUCHING)
+    done = subprocess.run([sys.executable, "-c", WATCHED, "t.yaml", *options], cwd=tmp_path, capture_output=True,
+                          text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    touched = set(done.stdout.splitlines()[-1].split(",")) - {""}
+    assert "key" not in touched
+    assert bool(touched) is touches, touched
