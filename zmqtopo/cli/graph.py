@@ -42,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Return 0; 1 for a drawing out of date; 69 when Graphviz is needed and not there; 78 for a file with errors.
 
-    A topology with errors is drawn as far as it is understood, its errors in red and its warnings in amber, but only to standard
-    output: a good drawing in a file is not replaced by a bad one.
+    A topology with errors is drawn as far as it is understood, its errors in red and its warnings in amber, but
+    only to standard output: a good drawing in a file is not replaced by a bad one.
     """
     from zmqtopo.checks.graph import Graph
     from zmqtopo.draw.graphviz import NoGraphvizError
