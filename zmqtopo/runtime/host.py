@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket as system
 import threading
@@ -59,6 +60,8 @@ class _Running:
     block: CounterBlock
     sockets: dict[Role, AnySocket] = field(default_factory=dict)
     ipc_files: list[IpcFile] = field(default_factory=list)
+    names: list[tuple[AnySocket, str]] = field(default_factory=list)
+    """The inproc addresses that its sockets have bound."""
     control: Control = field(default_factory=Control)
     thread: threading.Thread | None = None
     reconnects: deque[Reconnect] = field(default_factory=deque)
@@ -87,6 +90,11 @@ class _Running:
         """Close the sockets; LINGER ends with the time that a stop was given, at the latest when this returns."""
         for file in self.ipc_files:
             file.remove()
+        for socket, name in self.names:
+            # Closing is left to another thread, and until then who connects to the name is connected to a socket that
+            # ends; unbinding is done at once, and ends no connection.
+            with contextlib.suppress(zmq.ZMQError):
+                socket.unbind(name)
         linger = max((close(socket, self.deadline, now=now) for socket in self.sockets.values()), default=0)
         self.control.worker.close()
         return time.monotonic() + linger / 1000
@@ -175,13 +183,18 @@ class Host:
             )
             for address in set(order.binds[socket.role]) - {address.text for address in socket.bind}:
                 make_folder_again(address, closed_here=before)
-        self._post(Bound(device.name, {
+        endpoints = {
             socket.role: tuple(
                 bind_again(running.sockets[socket.role], socket.role, address, running.ipc_files, closed_here=before)
                 for address in order.binds[socket.role]
             )
             for socket in device.sockets
-        }))
+        }
+        running.names = [
+            (running.sockets[role], address)
+            for role, addresses in endpoints.items() for address in addresses if address.startswith("inproc://")
+        ]
+        self._post(Bound(device.name, endpoints))
 
     def _connect(self, order: Connect) -> None:
         running = self._devices[order.name]
