@@ -17,14 +17,16 @@ Disturbance = Callable[[World], list[Excuse]]
 def kill(world: World) -> list[Excuse]:
     """SIGKILL a worker; its devices come back."""
     pid, devices = world.random.choice(sorted(world.processes().items()))
+    world.story.append(f"SIGKILL of {_names(devices)}")
     os.kill(pid, signal.SIGKILL)
-    world.until(lambda: all(s.pid != pid and s.state == "running" for s in _of(world, devices)), f"{devices} are back")
+    world.until(lambda: all(s.pid != pid and s.state == "running" for s in _of(world, devices)), "they are back")
     return [Excuse(devices)]
 
 
 def freeze(world: World) -> list[Excuse]:
     """SIGSTOP a worker, let the others go on, and SIGCONT it: nothing is lost."""
     pid, devices = world.random.choice(sorted(world.processes().items()))
+    world.story.append(f"SIGSTOP of {_names(devices)}")
     os.kill(pid, signal.SIGSTOP)
     try:
         world.flow(but=_beside(world, devices))
@@ -38,6 +40,7 @@ def kill_nursery(world: World) -> list[Excuse]:
     # Workers whose nursery has been killed before have another parent, which is nobody's to kill.
     for parent in {_parent(pid) for pid in world.processes()}:
         if parent > 1 and _parent(parent) == os.getpid():
+            world.story.append("SIGKILL of the nursery")
             os.kill(parent, signal.SIGKILL)
     return []
 
@@ -45,12 +48,13 @@ def kill_nursery(world: World) -> list[Excuse]:
 def pause(world: World) -> list[Excuse]:
     """Pause a device, see that it moves nothing while others do, and resume it."""
     device = world.random.choice(world.devices)
+    world.story.append(f"pause of {device}")
     world.running.pause(device)
     before = world.running.counters()[device]
     world.flow(but=_beside(world, frozenset({device})))
     after = world.running.counters()[device]
     if (before.in_to_out.messages, before.out_to_in.messages) != (after.in_to_out.messages, after.out_to_in.messages):
-        world.faults.append(f"{device} moves messages while it is paused")
+        world.fault("it moves messages while it is paused")
     world.running.resume(device)
     return []
 
@@ -58,24 +62,26 @@ def pause(world: World) -> list[Excuse]:
 def kill_paused(world: World) -> list[Excuse]:
     """SIGKILL a worker whose devices are paused: they come back and are paused."""
     pid, devices = world.random.choice(sorted(world.processes().items()))
+    world.story.append(f"SIGKILL of {_names(devices)}, paused")
     world.running.pause(*devices)
     os.kill(pid, signal.SIGKILL)
     world.until(lambda: all(s.pid != pid and s.state == "paused" for s in _of(world, devices)),
-                f"{devices} are back, and paused")
+                "they are back, and paused")
     world.running.resume(*devices)
     return [Excuse(devices)]
 
 
 def hold(world: World) -> list[Excuse]:
     """All receivers stand still for a while: queues run full, and senders wait."""
+    world.story.append("receivers stand still")
     world.hold()
-    world.traffic.receiving = True
     return []
 
 
 def replace_sender(world: World) -> list[Excuse]:
     """A client says what it has to say and goes; another comes."""
     path = world.random.choice(world.traffic.paths)
+    world.story.append(f"another sender for {path.name}")
     world.traffic.call(lambda: path.replace_sender(world.random.choice(sorted(path.senders))))
     return []
 
@@ -83,31 +89,51 @@ def replace_sender(world: World) -> list[Excuse]:
 def replace_receiver(world: World) -> list[Excuse]:
     """A receiver goes with all that waits in it; another comes. Other subscribers lose nothing by it."""
     path = world.random.choice(world.traffic.paths)
+    world.story.append(f"another receiver for {path.name}")
     world.traffic.call(lambda: path.replace_receiver(world.random.choice(sorted(path.receivers))))
     return [] if isinstance(path, paths.Publish) else [Excuse(path.devices)]
 
 
-def restart(world: World) -> list[Excuse]:
-    """Restart a device while messages wait behind it: all that it had received is delivered."""
+def restart_in_between(world: World) -> list[Excuse]:
+    """Restart a device while senders send: what they had sent and it had not received when it closed is lost."""
     device = world.random.choice(world.devices)
+    world.story.append(f"restart of {device}")
     world.running.restart(device)
+    return [Excuse(frozenset({device}))]
+
+
+def restart(world: World) -> list[Excuse]:
+    """Restart a device that has received and passed on nothing yet: all of it is delivered.
+
+    Answers come to a queue that has stopped, and reach nobody.
+    """
+    device = world.random.choice(world.devices)
+    world.story.append(f"restart of {device}")
+    world.fill([device])
+    world.running.restart(device)
+    world.running.resume(*_beside(world, frozenset({device})))
     return [Excuse(frozenset({device}), ANSWERS)]
 
 
 def stop_and_start(world: World) -> list[Excuse]:
-    """Stop some devices and start them again, as `restart`."""
-    devices = world.random.sample(world.devices, 3)
+    """Stop some devices and start them again, as `restart`; a chain as a whole, since what is between two is lost."""
+    devices = sorted(_beside(world, frozenset(world.random.sample(world.devices, 3))))
+    world.story.append(f"stop and start of {', '.join(devices)}")
+    world.fill(devices)
     world.running.stop_devices(*devices)
     world.running.start(*devices)
+    world.running.resume(*devices)
     return [Excuse(frozenset(devices), ANSWERS)]
 
 
 def stop_all(world: World) -> list[Excuse]:
     """Stop the whole topology and start it again, as `restart`."""
+    world.story.append("stop and start of everything")
+    world.fill(world.devices)
     world.running.stop()
     bad = {name: state for name, state in world.running.states.items() if state != "stopped"}
     if bad:
-        world.faults.append(f"not stopped: {bad}")
+        world.fault(f"not stopped: {bad}")
     world.start()
     return [Excuse(frozenset(world.devices), ANSWERS)]
 
@@ -118,6 +144,7 @@ UNDER_TRAFFIC: dict[str, Disturbance] = {
     "SIGKILL of the nursery": kill_nursery,
     "pause and resume": pause,
     "SIGKILL while paused": kill_paused,
+    "restart while senders send": restart_in_between,
     "receivers that stand still": hold,
     "another sender": replace_sender,
     "another receiver": replace_receiver,
@@ -129,7 +156,11 @@ WITH_MESSAGES_UNDER_WAY: dict[str, Disturbance] = {
     "stop and start of devices": stop_and_start,
     "stop and start of everything": stop_all,
 }
-"""While senders are silent and the devices have taken what was sent: a graceful stop loses none of it."""
+"""While senders are silent and the devices have received what was sent: a graceful stop loses none of it."""
+
+
+def _names(devices: frozenset[str]) -> str:
+    return ", ".join(sorted(devices))
 
 
 def _of(world: World, devices: frozenset[str]) -> list[DeviceStatus]:

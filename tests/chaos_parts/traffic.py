@@ -31,6 +31,8 @@ class Traffic:
         self.paths: list[Path] = []
         self.sending = False
         self.receiving = True
+        self.silent: list[Path] = []
+        """Those on which nothing is sent meanwhile."""
         self.quiet = threading.Event()
         self._epoch = 0
         self._marked_at = 0.0
@@ -60,6 +62,7 @@ class Traffic:
         def begin() -> None:
             self.sending = False
             self.receiving = True
+            self.silent = []
             self._epoch += 1
             self.quiet.clear()
             for ledger in self.ledgers:
@@ -109,7 +112,7 @@ class Traffic:
         for path in self.paths:
             path.flush()
             for sender in path.senders.values():
-                if self.sending and (self.receiving or not path.narrow):
+                if self.sending and path not in self.silent:
                     moved += sender.send(BURST, self._epoch)
                 elif marking and not all(ledger.is_quiet for ledger in sender.ledgers):
                     # As many from each would go round in a ring: those of one sender always to the same receiver.

@@ -53,6 +53,8 @@ class World:
     folder: FilePath
     random: random.Random
     faults: list[str] = field(default_factory=list)
+    story: list[str] = field(default_factory=list)
+    """What has been done in this episode, and to whom."""
     losses: dict[str, Loss] = field(default_factory=dict)
     episodes: int = 0
 
@@ -115,7 +117,7 @@ class World:
         deadline = time.monotonic() + DEADLINE
         while not condition():
             if time.monotonic() > deadline:
-                self.faults.append(f"not within {DEADLINE:g} s: {what}")
+                self.fault(f"not within {DEADLINE:g} s: {what}")
                 return
 
     # -- the traffic ---------------------------------------------------------------------------------------------
@@ -137,42 +139,64 @@ class World:
             return [path.name for path, moved in before.items() if path.moved < moved + messages]
 
         if not self.traffic.until(lambda: not late(), DEADLINE):
-            self.faults.append(f"stands still: {', '.join(self.traffic.call(late))}")
+            self.fault(f"stands still: {', '.join(self.traffic.call(late))}")
 
     def hold(self) -> None:
         """Let receivers take nothing, until senders have sent all that may be under way."""
+        self.traffic.receiving = False
+        self._send_all([path for path in self.traffic.paths if not path.narrow])
+        self.traffic.receiving = True
+
+    def _send_all(self, paths: list[Path]) -> None:
+        """Let the senders of these paths alone send all that may be under way."""
         def start() -> None:
-            self.traffic.sending, self.traffic.receiving = True, False
+            self.traffic.silent = [path for path in self.traffic.paths if path not in paths]
+            self.traffic.sending = True
 
         def short() -> list[str]:
-            wide = [path for path in self.traffic.paths if not path.narrow]
-            return [f"s{s.id} of {path.name}" for path in wide for s in path.senders.values() if s.room() > 0]
+            return [f"s{s.id} of {path.name}" for path in paths for s in path.senders.values() if s.room() > 0]
 
         self.traffic.call(start)
         if not self.traffic.until(lambda: not short(), DEADLINE):
-            self.faults.append(f"cannot send what the queues have room for: {', '.join(self.traffic.call(short))}")
+            self.fault(f"cannot send what the queues have room for: {', '.join(self.traffic.call(short))}")
+        self.traffic.silent = []
 
-    def fill(self) -> None:
-        """From silence, `hold`, and let the devices take all that is sent."""
-        before = self.running.counters()
-        self.hold()
+    def fill(self, devices: list[str]) -> None:
+        """From silence, pause devices and send them, by wide paths, all that may be under way, until they have it.
+
+        In a chain the first one is paused: only there can be seen what has been received.
+        """
+        touched = [path for path in self.traffic.paths if path.devices & frozenset(devices)]
+        self.running.pause(*{*devices, *(path.name for path in touched)})
+        wide = [path for path in touched if not path.narrow]
+        self._send_all(wide)
 
         def stop() -> None:
             self.traffic.sending = False
 
         self.traffic.call(stop)
+        self.flush()
+        ports = {int(path.addresses["in"].rpartition(":")[2]) for path in wide}
+        self.until(lambda: not _bytes_under_way(ports), "paused devices have received what was sent")
 
-        def taken() -> bool:
-            counters = self.running.counters()
-            return all(
-                counters[name].in_to_out.messages - before[name].in_to_out.messages
-                >= paths.WINDOW * len(path.senders)     # from silence every audience counts
-                for path in self.traffic.paths if not path.narrow for name in path.devices
-            )
+    def flush(self) -> None:
+        """Wait until what has been sent is in the buffers of the system.
 
-        self.until(taken, "every device has taken what was sent")
+        The one I/O thread of the context works in the order in which sockets have called for it.
+        """
+        with self.context.socket(zmq.PAIR) as one, self.context.socket(zmq.PAIR) as other:
+            one.bind("tcp://127.0.0.1:*")
+            other.connect(one.getsockopt_string(zmq.LAST_ENDPOINT))
+            one.send(b"")
+            other.recv()
+            other.send(b"")
+            one.recv()
 
     # -- the account ---------------------------------------------------------------------------------------------
+
+    def fault(self, what: str) -> None:
+        """Something is not as it should be."""
+        self.faults.append(f"episode {self.episodes}, {', '.join(self.story) or 'the start'}: {what}")
 
     def settle(self, names: list[str], excuses: list[Excuse]) -> None:
         """Wait until nothing is under way and account for every message; ``names`` are of what has been done."""
@@ -180,12 +204,11 @@ class World:
         self.traffic.begin_quiet()
         if not self.traffic.quiet.wait(DEADLINE):
             stuck = self.traffic.call(lambda: [str(ledger) for ledger in self.traffic.ledgers if not ledger.is_quiet])
-            self.faults.append(f"{' + '.join(names)}: no marker comes: {'; '.join(stuck)}")
+            self.fault(f"no marker comes: {'; '.join(stuck)}")
         lost = self.traffic.call(lambda: {ledger: ledger.write_off() for ledger in self.traffic.ledgers})
         for ledger, numbers in lost.items():
             if numbers and not any(excuse.covers(ledger) for excuse in excuses):
-                what = f"{len(numbers)} lost, {numbers[0]} to {numbers[-1]} of {ledger.sent}"
-                self.faults.append(f"{' + '.join(names)}: {ledger}: {what}")
+                self.fault(f"{ledger}: {len(numbers)} lost, {numbers[0]} to {numbers[-1]} of {ledger.sent}")
         self.traffic.call(lambda: [path.settle() for path in self.traffic.paths])
         for name in names:
             self.losses.setdefault(name, Loss()).times += 1
@@ -194,3 +217,14 @@ class World:
             for ledger, numbers in lost.items():
                 loss.lost[ledger.kind] = loss.lost.get(ledger.kind, 0) + len(numbers)
                 loss.most_of_one_sender = max(loss.most_of_one_sender, len(numbers))
+        self.story.clear()
+
+
+def _bytes_under_way(ports: set[int]) -> int:
+    """What is in the system's buffers of the connections to these tcp ports: proc_net_tcp(5)."""
+    found = 0
+    for line in FilePath("/proc/self/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, _, queues, *_ = line.split()
+        if {int(address.rpartition(":")[2], 16) for address in (local, remote)} & ports:
+            found += sum(int(queue, 16) for queue in queues.split(":"))
+    return found
