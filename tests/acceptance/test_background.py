@@ -69,7 +69,7 @@ def test_a_wait_that_is_no_time(in_background: Callable[..., Any], wait: str) ->
 
 
 def test_a_start_that_fails_is_told_to_who_started_it(
-    in_background: Callable[..., Any], net: Any, control: Control
+    in_background: Callable[..., Any], net: Any, control: Control, state_folders: Path
 ) -> None:
     _, taken = net.end(zmq.PULL)
     for text, code, words in (
@@ -81,6 +81,7 @@ def test_a_start_that_fails_is_told_to_who_started_it(
         started = in_background(text)
         assert (started.returncode, words in started.stderr) == (code, True), started
         control("ps", code=69)
+        assert list((state_folders / "zmqtopo").glob("*")) == []
 
 
 def test_from_standard_input(tmp_path: Path, zmqtopo: Run) -> None:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,6 +67,15 @@ def test_a_hundred_devices_with_messages_that_nobody_takes(
     assert time.monotonic() - began < 10
     assert said.count(": stopped; ") == 100
     assert said.count("its time was over") == 10
+    up.end(0)
+
+
+def test_down_while_it_starts(start: Callable[..., Any], control: Control, state_folders: Path, net: Any) -> None:
+    up = start("devices:\n" + "".join(
+        f"  d{i}: {{type: streamer, run: process, in: {ANY}, out: {ANY}}}\n" for i in range(20)
+    ))
+    net.until(lambda: (state_folders / "zmqtopo/it/control").exists())
+    assert control("down").count(": stopped; ") == 20
     up.end(0)
 
 

@@ -83,9 +83,10 @@ class Foreground:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+            questions.ended()
             # What a topology in the background said before it failed is nowhere else. Who waits for the end may take
             # the name as soon as he hears of it.
-            self._folder.remove(keep=LOGS if self._voice.is_all_there_is and code == 1 else ())
+            self._folder.remove(keep=LOGS if self._voice.is_all_there_is and self._ready and code == 1 else ())
             server.close()
         return code
 
@@ -106,7 +107,6 @@ class Foreground:
         well = self._supervisor.run()
         for device in last_words(self._supervisor):
             self._voice.say(farewell(device), device=device["name"], state=device["state"])
-        questions.ended()
         if self._signals > 1:
             return 130
         return 0 if well else 1

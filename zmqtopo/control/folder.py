@@ -94,7 +94,6 @@ class Folder:
             raise AlreadyRunningError(name, self.pid) from None
         if not os.fstat(self._lock).st_nlink:
             return False
-        os.fchmod(self.fd, 0o700)
         self._remove_files()
         os.ftruncate(self._lock, 0)
         os.write(self._lock, f"{os.getpid()}\n".encode())
@@ -177,7 +176,10 @@ def open_all() -> Iterator[Folder]:
 def _make(path: Path) -> None:
     with contextlib.suppress(FileExistsError):
         path.mkdir(mode=0o700)
-    _check_owner(path, path.lstat())
+    found = path.lstat()
+    _check_owner(path, found)
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        path.chmod(0o700)
 
 
 def _check_owner(path: Path, found: os.stat_result) -> None:

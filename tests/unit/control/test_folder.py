@@ -125,9 +125,10 @@ def test_a_link_or_a_file_in_its_place_is_refused(state_folders: Path, tmp_path:
 def test_a_loose_mode_is_tightened() -> None:
     path = home() / "a"
     path.mkdir(parents=True)
-    path.chmod(0o777)
+    for loose in (path, path.parent):
+        loose.chmod(0o777)
     folder = Folder.claim("a", "-")
-    assert path.stat().st_mode & 0o777 == 0o700
+    assert [tight.stat().st_mode & 0o777 for tight in (path, path.parent)] == [0o700, 0o700]
     folder.remove()
 
 
