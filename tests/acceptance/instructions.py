@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import zmq
 
-COUNT = 3_000
+COUNT = 6_000
 """Messages of a case; what its start and end cost is shared by so many."""
 
 CASES = {

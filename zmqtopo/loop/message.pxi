@@ -45,7 +45,7 @@ cdef inline Result receive(Loop *loop, Direction *d) noexcept nogil:
     cdef zmq_msg_t *frame
     cdef int rc, err
     while True:
-        if hand.size == hand.capacity and grow(hand):
+        if hand.size == hand.capacity and grow_hand(d):
             return fail(loop, ENOMEM, d.source_role)
         frame = &hand.items[hand.size]
         rc = zmq.msg_recv(frame, d.source, DONTWAIT)
@@ -80,19 +80,31 @@ cdef void swap(zmq_msg_t *one, zmq_msg_t *other) noexcept nogil:
     zmq.msg_close(&spare)
 
 
+cdef int grow_hand(Direction *d) noexcept nogil:
+    cdef Message *messages
+    if grow(&d.hand):
+        return ENOMEM
+    messages = <Message *>realloc(d.messages, d.hand.capacity * sizeof(Message))
+    if messages == NULL:
+        return ENOMEM
+    d.messages = messages
+    return 0
+
+
 cdef Result fill(Loop *loop, Direction *d) noexcept nogil:
-    """Take a batch of messages from the source into the empty hand; LATER when there is none."""
-    cdef int64_t bytes = 0
+    """Take a burst of messages from the source into the empty hand; LATER when it has no more."""
+    cdef int64_t work = 0
     cdef Result result = DONE
-    while result == DONE and d.received < d.batch and bytes < BATCH_BYTES:
+    while work < BURST and d.received < d.most:
         result = receive(loop, d)
-        if result == DONE:
-            bytes += d.messages[d.received - 1].size
-            if loop.stopping:
-                note_peer(d)
-    if d.received and result != FAIL:
+        if result != DONE:
+            break
+        work += d.messages[d.received - 1].size + MESSAGE_WORK
+        if loop.stopping:
+            note_peer(d)
+    loop.work += work
+    if d.received:
         d.step = TO_DESTINATION
-        return DONE
     return result
 
 
