@@ -67,8 +67,11 @@ class Folder:
         try:
             while True:
                 _make(path.parent)
-                _make(path)
-                folder = cls(path)
+                try:
+                    _make(path)
+                    folder = cls(path)
+                except FileNotFoundError:   # somebody who ends has removed one of them in this moment
+                    continue
                 try:
                     if folder._take(name):
                         folder.write("source", source)
@@ -76,7 +79,7 @@ class Folder:
                 except BaseException:
                     folder.close()
                     raise
-                folder.close()      # its last owner has removed it in this moment
+                folder.close()      # its last owner has removed it
         except OSError as error:
             raise ControlError(
                 f"cannot use the state folder {path}: {error.strerror}; set XDG_RUNTIME_DIR to a folder of your own"
@@ -138,8 +141,9 @@ class Folder:
         self._remove_files(keep)
         with contextlib.suppress(OSError):
             os.unlink("pid", dir_fd=self.fd)
-        with contextlib.suppress(OSError):      # something is kept, or the next one is here already
+        with contextlib.suppress(OSError):      # something is kept, or others are there
             self.path.rmdir()
+            self.path.parent.rmdir()
         self.close()
 
     def close(self) -> None:
@@ -174,9 +178,12 @@ def open_all() -> Iterator[Folder]:
 
 
 def _make(path: Path) -> None:
-    with contextlib.suppress(FileExistsError):
-        path.mkdir(mode=0o700)
-    found = path.lstat()
+    while True:
+        with contextlib.suppress(FileExistsError):
+            path.mkdir(mode=0o700)
+        with contextlib.suppress(FileNotFoundError):
+            found = path.lstat()
+            break
     _check_owner(path, found)
     if stat.S_IMODE(found.st_mode) & 0o077:
         path.chmod(0o700)

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def test_a_life() -> None:
     folder.remove()
     folder.remove()
     assert names() == []
-    assert home().is_dir()
+    assert not home().exists()
 
 
 def test_what_is_kept_is_there_until_the_next_one_comes() -> None:
@@ -84,6 +85,26 @@ def test_what_a_killed_process_has_left_is_taken_over() -> None:
     assert folder.pid == os.getpid()
     assert not (folder.path / "rubbish").exists()
     folder.remove()
+
+
+def test_many_come_and_go() -> None:
+    """Nobody trips over what somebody else removes."""
+    failures: list[BaseException] = []
+
+    def come_and_go(name: str) -> None:
+        try:
+            for _ in range(200):
+                Folder.claim(name, "-").remove()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=come_and_go, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert not home().exists()
 
 
 def test_one_that_is_removed_while_it_is_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
