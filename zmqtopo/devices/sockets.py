@@ -51,19 +51,24 @@ def open_socket(
     try:
         if zmq.LINGER not in context.sockopts and int(socket.getsockopt(zmq.LINGER)) < 0:
             socket.setsockopt(zmq.LINGER, DEFAULT_LINGER)
-        for option, value in options:
-            try:
-                socket.setsockopt(option, value.encode() if isinstance(value, str) else value)
-            except zmq.ZMQError as error:
-                raise zmq.ZMQError(
-                    error.errno, f"{role}: cannot set {_setting(option, value)}: {error.strerror}"
-                ) from None
-            except TypeError as error:
-                raise TypeError(f"{role}: cannot set {_setting(option, value)}: {error}") from None
+        set_options(socket, role, options)
     except BaseException:
         socket.close(0)
         raise
     return socket
+
+
+def set_options(socket: AnySocket, role: str, options: Iterable[tuple[int, Any]]) -> None:
+    """Set options in order; text values are sent as UTF-8. Raises as `open_socket`."""
+    for option, value in options:
+        try:
+            socket.setsockopt(option, value.encode() if isinstance(value, str) else value)
+        except zmq.ZMQError as error:
+            raise zmq.ZMQError(
+                error.errno, f"{role}: cannot set {_setting(option, value)}: {error.strerror}"
+            ) from None
+        except TypeError as error:
+            raise TypeError(f"{role}: cannot set {_setting(option, value)}: {error}") from None
 
 
 def _reason(error: zmq.ZMQError) -> str:

@@ -69,6 +69,10 @@ class Look:
 class Steps(Protocol):
     """What can be done to devices; their states change when the workers say so."""
 
+    @property
+    def members(self) -> Mapping[str, Member]:
+        """The devices that there are; a reload changes which."""
+
     def begin(self, member: Member) -> None:
         """Start a device that does not run, at once or as soon as it has stopped."""
 
@@ -85,10 +89,12 @@ class Steps(Protocol):
 class Commands:
     """The commands that are under way."""
 
-    def __init__(self, members: Mapping[str, Member], steps: Steps) -> None:
-        self._members = members
+    def __init__(self, steps: Steps) -> None:
         self._steps = steps
         self._tasks: list[_Task] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._tasks)
 
     def take(self, command: Command) -> None:
         """Begin with a command, or refuse it."""
@@ -111,13 +117,13 @@ class Commands:
     def settle(self) -> None:
         """Answer the commands that are done, and let the restarts whose devices have all stopped start them."""
         for task in self._tasks[:]:
-            for name in [name for name in task.left if self._members[name].state == "stopped"]:
+            for name in [name for name in task.left if self._steps.members[name].state == "stopped"]:
                 task.fail(name, f"{name} has stopped by itself")    # else it would have gone on from there by now
             if task.left:
                 continue
             if task.command.verb == "restart" and task.goal == _GOALS["stop"]:
                 # All of them have stopped, so that none feeds another one that is about to stop.
-                members = [self._members[name] for name in task.names]
+                members = [self._steps.members[name] for name in task.names]
                 task.left, task.goal = set(task.names), _GOALS["start"]
                 self._do("start", members)
                 for member in members:
@@ -136,10 +142,10 @@ class Commands:
 
     def _targets(self, command: Command) -> list[Member]:
         for name in command.devices:
-            if name not in self._members:
-                raise UnknownDeviceError([_unknown(name, self._members)])
+            if name not in self._steps.members:
+                raise UnknownDeviceError([_unknown(name, self._steps.members)])
         # Each once, in the order of the file.
-        members = [m for name, m in self._members.items() if not command.devices or name in command.devices]
+        members = [m for name, m in self._steps.members.items() if not command.devices or name in command.devices]
         if command.verb in ("pause", "resume"):
             ended = [m for m in members if m.over or m.state == "stopping"]
             if ended and command.devices:
@@ -156,7 +162,7 @@ class Commands:
             step(member)
 
     def _answer(self, task: _Task) -> None:
-        states = {name: self._members[name].state for name in task.names}
+        states = {name: self._steps.members[name].state for name in task.names}
         if task.failures:
             task.command.reply.set_exception(CommandError(task.failures, states))
         else:

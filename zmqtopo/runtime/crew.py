@@ -29,6 +29,9 @@ class Crew:
     def __bool__(self) -> bool:
         return bool(self._workers)
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._workers
+
     @property
     def local(self) -> Worker | None:
         """The supervisor's own process, if it has devices."""

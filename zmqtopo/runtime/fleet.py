@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import zmq
 
-from zmqtopo.config.model import Role, Topology
+from zmqtopo.config.model import Device, OptionValue, Role, Topology
 from zmqtopo.devices.counters import CounterBlock
 from zmqtopo.devices.ipc import remove_stale
 from zmqtopo.runtime.addresses import binds, connects, lost
 from zmqtopo.runtime.crew import KILL_AFTER, Crew
 from zmqtopo.runtime.member import Member, State
 from zmqtopo.runtime.nursery import Nursery
-from zmqtopo.runtime.orders import Bind, Connect, Endpoints, Event, Failed, Pause, Reconnect, Resume, Stop
+from zmqtopo.runtime.orders import Adapt, Bind, Connect, Endpoints, Event, Failed, Pause, Reconnect, Resume, Stop
 from zmqtopo.runtime.policy import GivenUpError, wait_before_restart
 from zmqtopo.runtime.status import DeviceStatus, status
 from zmqtopo.runtime.upstream import next_to_stop, upstream
@@ -54,13 +54,15 @@ class Fleet:
         Raises OSError when there are no descriptors left for the counters of process devices.
         """
         self.topology = topology
-        self.members = {
-            name: Member(device, CounterBlock(shared=device.run.kind == "process"))
+        self.members: Mapping[str, Member] = {
+            name: Member(device, CounterBlock(shared=device.run.kind == "process"), trial="binds")
             for name, device in topology.devices.items()
         }
+        """Never changed, but replaced as a whole: other threads may be looking at it."""
         self._nursery = Nursery(topology.name)
-        self.crew = Crew(lambda name: outside.make(name, topology, inbox, context, self._nursery), outside.clock)
+        self.crew = Crew(lambda name: outside.make(name, self.topology, inbox, context, self._nursery), outside.clock)
         self.started = False
+        self.reloading = False
         self.stopping = False
         self._clock = outside.clock
         self._jitter = outside.jitter
@@ -105,9 +107,18 @@ class Fleet:
         member.state = state
         self._changed(member, what or state)
 
-    def _next(self) -> int:
+    def turn(self) -> int:
+        """A number that is larger than those before it."""
         self._count += 1
         return self._count
+
+    def adopt(self, topology: Topology, members: Mapping[str, Member]) -> None:
+        """Go over to another topology; who is not among its members any more has ended."""
+        self.topology = topology
+        self.members = members
+        self._upstream = None
+        self._bound = {(name, role): addresses for name, member in members.items()
+                       for role, addresses in member.endpoints.items()}
 
     # -- starting ------------------------------------------------------------------------------------------------
 
@@ -135,17 +146,22 @@ class Fleet:
             # Too many processes or descriptors; it fails as it would by any other error.
             self._inbox.post(Failed(member.device.name, f"{member.device.name}: cannot start: {error.strerror}"))
         else:
-            worker.order(Bind(member.device, binds(member), member.block))
+            worker.order(Bind(member.device, binds(member), member.block, self.reloading))
 
     def on_bound(self, member: Member, endpoints: Endpoints) -> None:
-        """Its sockets are bound: connect it, unless that waits until all are, and those that were connected to it."""
+        """Its sockets are bound: connect it, unless that waits until all are."""
         name = member.device.name
         member.endpoints = endpoints
         self._bound.update({(name, role): addresses for role, addresses in endpoints.items()})
-        if not self.started or member.state != "starting":
-            return
+        if member.trial:
+            member.trial = "bound"
+        elif member.state == "starting":
+            self.connect(member)
+
+    def connect(self, member: Member) -> None:
+        """Connect a device that is bound, and those that were connected to it before it was closed."""
         self.order_connect(member)
-        addresses = {address for some in endpoints.values() for address in some}
+        addresses = {address for some in member.endpoints.values() for address in some}
         for other in self.members.values():
             # Who has connected since it was closed, has connected to what is bound now.
             if other.works and other.device.process == member.device.process and other.connected < member.closed:
@@ -155,7 +171,7 @@ class Fleet:
 
     def order_connect(self, member: Member) -> None:
         """The second step of a start; its answer is `on_ready`, or `on_end`."""
-        member.connected = self._next()
+        member.connected = self.turn()
         addresses = connects(member.device, self.topology, self._bound)
         self.crew.order(member.device, Connect(member.device.name, addresses, member.wish == "pause"))
 
@@ -164,8 +180,19 @@ class Fleet:
         if member.state == "starting":
             member.since = self._clock()
             self._change(member, "running")
+            member.trial = ""
             if member.wish == "pause":
                 self.pause(member)
+
+    # -- changing ------------------------------------------------------------------------------------------------
+
+    def adapt(self, member: Member, device: Device, settings: Iterable[tuple[Role, str, OptionValue]]) -> None:
+        """Let a device that works become another one with the sockets that it has; its answer is `on_adapted`."""
+        self.crew.order(member.device, Adapt(device.name, device, tuple(settings)))
+
+    def on_adapted(self, member: Member, device: Device) -> None:
+        """It is as it should be."""
+        member.device = device
 
     # -- pausing -------------------------------------------------------------------------------------------------
 
@@ -193,13 +220,13 @@ class Fleet:
         stopping = member.state == "stopping"
         member.due = None
         member.error = error or member.error
-        member.closed = self._next()
+        member.closed = self.turn()
         if stopping or self.stopping:
             self._change(member, "stopped", f"stopped ({error})" if error else "stopped")
             if member.wish != "stop" and not self.stopping:
                 self._begin(member)
             self._stop_with_the_stream()
-        elif not self.started:
+        elif member.trial:
             self._change(member, "failed", f"failed: {error}")
         else:
             try:
@@ -280,14 +307,15 @@ class Fleet:
     def _end_idle_worker(self, name: str) -> None:
         """End a process whose devices have all ended: the next start is one of a fresh interpreter."""
         if name and self.started and all(m.over for m in self.members.values() if m.device.process == name):
-            self._end_worker(name)
+            self.end_worker(name)
 
     def end_workers(self) -> None:
         """Tell all to end."""
         for worker in list(self.crew):
-            self._end_worker(worker.name)
+            self.end_worker(worker.name)
 
-    def _end_worker(self, name: str) -> None:
+    def end_worker(self, name: str) -> None:
+        """Tell one to end whose devices have all ended."""
         # Its context waits for the LINGER of its sockets, which is bounded by what was left of their stops.
         mine = [m.device.stop_timeout for m in self.members.values() if m.device.process == name]
         self.crew.end(name, max(mine, default=0))

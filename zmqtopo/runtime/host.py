@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import select
 import socket as system
 import threading
@@ -18,12 +19,14 @@ from zmqtopo.config.model import ContextSettings, Device, Role
 from zmqtopo.devices.control import Control
 from zmqtopo.devices.counters import CounterBlock
 from zmqtopo.devices.ipc import IpcFile
-from zmqtopo.devices.sockets import AnySocket, close, connect, open_socket
+from zmqtopo.devices.sockets import AnySocket, close, connect, open_socket, set_options
 from zmqtopo.loop import relay
 from zmqtopo.runtime.again import bind_again, make_folder_again
 from zmqtopo.runtime.leftover import count_leftover
-from zmqtopo.runtime.options import socket_options
+from zmqtopo.runtime.options import settings, socket_options
 from zmqtopo.runtime.orders import (
+    Adapt,
+    Adapted,
     Bind,
     Bound,
     Connect,
@@ -42,11 +45,9 @@ from zmqtopo.runtime.orders import (
     Unsent,
 )
 
-SYSTEM_SOCKETS = 64
-"""Sockets that a context is allowed beyond those of its devices."""
-
 LIBZMQ_MAX_SOCKETS = 1023
-"""What libzmq allows a context when nobody says otherwise."""
+"""What libzmq allows a context when nobody says otherwise. It cannot be raised once there is a socket, and a reload may
+bring more devices."""
 
 PATIENCE = 10.0
 """Seconds after which a loop that does not answer is a fault of this program."""
@@ -64,16 +65,29 @@ class _Running:
     """The inproc addresses that its sockets have bound."""
     control: Control = field(default_factory=Control)
     thread: threading.Thread | None = None
-    reconnects: deque[Reconnect] = field(default_factory=deque)
+    errands: deque[Reconnect | Adapt] = field(default_factory=deque)
     deadline: float | None = None
     """When a stop must be over, on the monotonic clock."""
 
-    def attend(self) -> None:
+    @property
+    def monitoring(self) -> tuple[bytes | None, bytes | None, bool]:
+        """What a loop has to know of the monitor: the prefixes, and whether one that is full stops its direction."""
+        mon = self.device.mon
+        return (mon.prefix_in, mon.prefix_out, mon.overflow == "block") if mon else (None, None, True)
+
+    def attend(self) -> tuple[bytes | None, bytes | None, bool]:
         """What the loop calls in its own thread, the only one that may touch the sockets while it runs."""
-        while self.reconnects:
-            for role, addresses in self.reconnects.popleft().connects.items():
+        while self.errands:
+            errand = self.errands.popleft()
+            if isinstance(errand, Adapt):
+                for socket in errand.device.sockets:
+                    set_options(self.sockets[socket.role], socket.role, settings(socket, errand.settings))
+                self.device = errand.device
+                continue
+            for role, addresses in errand.connects.items():
                 for address in addresses:
                     connect(self.sockets[role], role, address)
+        return self.monitoring
 
     def hold(self) -> None:
         """Obey as a paused loop does until there is a command to begin with: a loop begins with moving messages."""
@@ -118,7 +132,7 @@ class Host:
         self.context = context if context is not None else zmq.Context(settings.io_threads)
         self._owns_context = context is None
         if context is None:
-            self.context.max_sockets = settings.max_sockets or max(LIBZMQ_MAX_SOCKETS, sockets + SYSTEM_SOCKETS)
+            self.context.max_sockets = settings.max_sockets or max(LIBZMQ_MAX_SOCKETS, 2 * sockets)
         self._post = post
         self._devices: dict[str, _Running] = {}
         self._seen: set[str] = set()
@@ -138,8 +152,10 @@ class Host:
                 self._ask(name, b"p", Paused(name))
             case Resume(name):
                 self._ask(name, b"r", Resumed(name))
-            case Reconnect():
-                self._reconnect(order)
+            case Reconnect(name):
+                self._send_on(name, order, None)
+            case Adapt(name, device):
+                self._send_on(name, order, Adapted(name, device))
             case End():
                 self.end()
 
@@ -173,7 +189,7 @@ class Host:
 
     def _bind(self, order: Bind) -> None:
         device = order.device
-        before = device.name in self._seen
+        before = order.patient or device.name in self._seen
         self._seen.add(device.name)
         assert order.block is not None
         running = self._devices[device.name] = _Running(device, order.block)
@@ -205,7 +221,10 @@ class Host:
         running.thread = threading.Thread(
             target=self._run, args=(running, order.paused), name=f"zmqtopo {order.name}", daemon=True
         )
-        running.thread.start()
+        try:
+            running.thread.start()
+        except RuntimeError as error:
+            raise OSError(errno.EAGAIN, f"cannot run: {error}") from None
         self._post(Ready(order.name))
 
     def _stop(self, order: Stop) -> None:
@@ -218,7 +237,7 @@ class Host:
             self._drop(order.name)
             self._post(Stopped(order.name))
 
-    def _ask(self, name: str, command: bytes, answer: Event) -> None:
+    def _ask(self, name: str, command: bytes, answer: Event | None) -> None:
         """Tell a loop something and post ``answer`` when it has obeyed; one that has ended is an event of its own.
 
         It obeys between two messages, so this does not wait for long.
@@ -231,14 +250,15 @@ class Host:
         except TimeoutError:
             # The whole process may have been stopped in between, and the answer has waited as well.
             obeyed = running.control.ask(command, PATIENCE)
-        if obeyed:
+        if obeyed and answer is not None:
             self._post(answer)
 
-    def _reconnect(self, order: Reconnect) -> None:
-        running = self._devices.get(order.name)
+    def _send_on(self, name: str, errand: Reconnect | Adapt, answer: Event | None) -> None:
+        """Have the loop's thread do something with its sockets, and wait until it has."""
+        running = self._devices.get(name)
         if running is not None and running.thread is not None:
-            running.reconnects.append(order)
-            running.control.send(b"c")
+            running.errands.append(errand)
+            self._ask(name, b"c", answer)
 
     def _drop(self, name: str) -> None:
         running = self._devices.pop(name, None)
@@ -246,19 +266,20 @@ class Host:
             running.close(now=True)
 
     def _run(self, running: _Running, paused: bool) -> None:
-        name, mon = running.device.name, running.device.mon
+        name = running.device.name
         event: Event = Failed(name, f"{name}: internal error")      # the thread's traceback says more
         now = True
         try:
             if paused:
                 running.hold()
+            prefix_in, prefix_out, blocks = running.monitoring
             now = relay(
                 *running.sockets.values(),
                 control=running.control.worker.fileno(),
                 block=running.block.memory,
-                prefix_in=mon.prefix_in if mon else None,
-                prefix_out=mon.prefix_out if mon else None,
-                overflow=mon.overflow if mon else "block",
+                prefix_in=prefix_in,
+                prefix_out=prefix_out,
+                overflow="block" if blocks else "drop",
                 new_monitor=True,
                 attend=running.attend,
             )

@@ -41,6 +41,8 @@ class Member:
     """The turn in which it was last connected."""
     closed: int = 0
     """The turn in which its sockets were last closed."""
+    trial: Literal["", "binds", "bound"] = ""
+    """How far a start has come that connects nobody before all are bound, and is taken back when one fails."""
 
     @property
     def over(self) -> bool:

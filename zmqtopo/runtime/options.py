@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import zmq
 
-from zmqtopo.config.model import File, OptionValue, Socket
+from zmqtopo.config.model import File, OptionValue, Role, Socket
 
 
 def socket_options(socket: Socket) -> Iterator[tuple[int, int | bytes]]:
@@ -24,6 +24,12 @@ def socket_options(socket: Socket) -> Iterator[tuple[int, int | bytes]]:
                 raise ValueError(f"{socket.role}: pyzmq {zmq.__version__} does not know the option {option}")
             for single in value if isinstance(value, tuple) else (value,):
                 yield zmq.SocketOption[option.upper()], _raw(socket, name, single)
+
+
+def settings(socket: Socket, wanted: Iterable[tuple[Role, str, OptionValue]]) -> Iterator[tuple[int, int | bytes]]:
+    """Of options by role, name and single value, those of this socket. Raises as `socket_options`."""
+    return ((zmq.SocketOption[name.upper()], _raw(socket, name, value)) for role, name, value in wanted
+            if role == socket.role)
 
 
 def _raw(socket: Socket, name: str, value: OptionValue) -> int | bytes:

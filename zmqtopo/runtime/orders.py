@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from zmqtopo.config.model import Device, Role
+from zmqtopo.config.model import Device, OptionValue, Role
 from zmqtopo.devices.counters import CounterBlock
 
 if TYPE_CHECKING:       # no worker needs them, nor the futures that they bring
     from zmqtopo.runtime.commands import Command, Look
+    from zmqtopo.runtime.reload import Reload
 
 Endpoints = Mapping[Role, tuple[str, ...]]
 """Addresses by role: in, out, mon."""
@@ -27,6 +28,8 @@ class Bind:
     binds: Endpoints
     block: CounterBlock | None
     """The memory for its counters; None on the way to another process, where its descriptor follows."""
+    patient: bool = False
+    """Whoever has had an address may be about to let go of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +76,23 @@ class Reconnect:
 
 
 @dataclass(frozen=True, slots=True)
+class Adapt:
+    """Let a running device be another one on the sockets that it has; answered by `Adapted` unless it ends.
+
+    ``settings`` are the options to set, one value each, in order; what its loop has to know is in ``device``.
+    """
+
+    name: str
+    device: Device
+    settings: tuple[tuple[Role, str, OptionValue], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """All devices have ended: end the context, which waits for their LINGER, and then the worker."""
 
 
-Order = Bind | Connect | Stop | Pause | Resume | Reconnect | End
+Order = Bind | Connect | Stop | Pause | Resume | Reconnect | Adapt | End
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +122,14 @@ class Resumed:
     """The device moves messages again."""
 
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Adapted:
+    """The device is now as in the `Adapt` that it was given."""
+
+    name: str
+    device: Device
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +169,16 @@ class StopRequest:
     force: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """Something to be done in the supervisor's thread."""
+
+    do: Callable[[], object]
+
+
+DeviceEvent = Bound | Ready | Paused | Resumed | Adapted | Failed | Stopped | Unsent
+"""What concerns one device, by its name."""
+
 Event: TypeAlias = (
-    "Bound | Ready | Paused | Resumed | Failed | Stopped | Unsent | WorkerEnded | StopRequest | Command | Look"
+    "DeviceEvent | WorkerEnded | StopRequest | Errand | Command | Reload | Look"
 )

@@ -83,8 +83,9 @@ class Step:
     """A part of a plan, for several devices at once.
 
     ``stop`` passes on what the devices have received and closes their sockets, and ends ``processes``, which nothing
-    that stays is in; ``change`` goes to the new values on the sockets that are there; ``start`` binds and connects,
-    in new processes where there are none, and connects again whose changes need connections.
+    that stays is in; the own one, whose context others may use, is among them only when the context changes.
+    ``change`` goes to the new values on the sockets that are there. ``start`` binds and connects, in new processes
+    where there are none, and connects again whose changes need connections.
     """
 
     do: Literal["stop", "change", "start"]
@@ -114,8 +115,9 @@ class Plan:
         stay = {self.new.devices[name].process for name in those(self.devices, "changed", "unchanged")}
         gone = those(self.devices, "removed", "replaced")
         ended = dict.fromkeys(self.old.devices[name].process for name in gone)
+        anew = any(change.path.startswith("context.") for change in self.changes)
         steps = (
-            Step("stop", gone, tuple(process for process in ended if process not in stay)),
+            Step("stop", gone, tuple(name for name in ended if name not in stay and (name or anew))),
             Step("change", those(self.devices, "changed")),
             Step("start", those(self.devices, "added", "replaced")),
         )

@@ -7,6 +7,7 @@ Nothing is called ready before the last has run, and the first failure takes all
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,10 @@ from zmqtopo.runtime.commands import Command, CommandError, Commands, Look
 from zmqtopo.runtime.fleet import Fleet, Outside
 from zmqtopo.runtime.member import Member
 from zmqtopo.runtime.orders import (
+    Adapted,
     Bound,
+    DeviceEvent,
+    Errand,
     Event,
     Failed,
     Paused,
@@ -29,6 +33,7 @@ from zmqtopo.runtime.orders import (
     Unsent,
     WorkerEnded,
 )
+from zmqtopo.runtime.reload import Reload, Reloads
 from zmqtopo.runtime.status import DeviceStatus
 from zmqtopo.runtime.workers import Inbox, LocalWorker
 
@@ -64,7 +69,6 @@ class Supervisor:
 
         ``chores`` are done between events. Raises StartError when there are no file descriptors left for its own.
         """
-        self.topology = topology
         self._tell = tell
         self._abort_on_failure = abort_on_failure
         self._chores = chores
@@ -78,7 +82,9 @@ class Supervisor:
             self._fleet = Fleet(topology, outside, self._inbox, context, self._on_change, self._on_failure)
         except OSError as error:
             raise StartError([f"cannot keep counters for {len(topology.devices)} devices: {error.strerror}"]) from None
-        self._commands = Commands(self.members, self._fleet)
+        self._commands = Commands(self._fleet)
+        self._reloads = Reloads(self._fleet)
+        self._asked: deque[Command | Reload] = deque()
 
     # -- from outside --------------------------------------------------------------------------------------------
 
@@ -86,17 +92,29 @@ class Supervisor:
         """Ask for the end; from any thread, and in a signal handler."""
         self._inbox.post(StopRequest(force))
 
-    def ask(self, question: Command | Look) -> None:
-        """Have a command carried out or the status told; its reply is given by the thread that runs this."""
+    def ask(self, question: Command | Reload | Look) -> None:
+        """Have a command or a reload carried out or the status told; the reply is given by the thread that runs this.
+
+        A reload waits until what was asked before it is done, and what is asked after it waits for the reload.
+        """
         with self._asking:      # not for a signal handler, which could wait here for the thread that it interrupts
             if not self._ended:
                 self._inbox.post(question)
                 return
         self._refuse(question)
 
+    def call(self, do: Callable[[], object]) -> None:
+        """Have something done by the thread that runs this, unless it has ended; from any thread."""
+        self._inbox.post(Errand(do))
+
     def wake_on_signals(self) -> None:
         """Wake for every signal until the end, so that handlers run at once; for the main thread, which runs it."""
         self._inbox.wake_on_signals()
+
+    @property
+    def topology(self) -> Topology:
+        """What runs, as the last reload has left it."""
+        return self._fleet.topology
 
     @property
     def members(self) -> Mapping[str, Member]:
@@ -127,7 +145,7 @@ class Supervisor:
         members = self.members.values()
         for member in members:
             self._fleet.order_bind(member)
-        self._turn_while(lambda: any(not m.endpoints for m in members), give_up=True)
+        self._turn_while(lambda: any(m.trial == "binds" for m in members), give_up=True)
         if not self._fleet.stopping:
             for member in members:
                 self._fleet.order_connect(member)
@@ -136,13 +154,13 @@ class Supervisor:
 
     def run(self) -> bool:
         """Go on until nothing runs or will run again; whether no device has failed for good."""
-        self._turn_while(lambda: not self._fleet.is_over)
+        self._turn_while(lambda: bool(self._reloads) or not self._fleet.is_over)
         self._fleet.end_workers()
         self._turn_while(lambda: bool(self._fleet.crew))
         with self._asking:
             self._ended = True
         for event in self._inbox.take():
-            if isinstance(event, Command | Look):
+            if isinstance(event, Command | Reload | Look):
                 self._refuse(event)
         self._inbox.close()
         self._fleet.close()
@@ -162,14 +180,29 @@ class Supervisor:
                 self._handle(event)
             self._fleet.act_on_time()
             do_due(self._chores, self._clock())
-            self._commands.settle()
+            self._settle()
             failures = [m.error for m in self.members.values() if m.state == "failed"] if give_up else []
             if failures:
                 self._stop(force=True)
                 self.run()
                 raise StartError(failures)
 
+    def _settle(self) -> None:
+        """Go on with what was asked, as far as the devices have come."""
+        self._commands.settle()
+        self._reloads.settle()
+        while self._asked and not self._reloads and not (self._commands and isinstance(self._asked[0], Reload)):
+            asked = self._asked.popleft()
+            if isinstance(asked, Reload):
+                self._reloads.take(asked)
+            else:
+                self._commands.take(asked)
+            self._commands.settle()
+            self._reloads.settle()
+
     def _handle(self, event: Event) -> None:
+        if isinstance(event, DeviceEvent) and event.name not in self.members:
+            return      # the last word of one that a reload has removed
         match event:
             case Bound(name, endpoints):
                 self._fleet.on_bound(self.members[name], endpoints)
@@ -179,6 +212,8 @@ class Supervisor:
                 self._fleet.on_paused(self.members[name], "paused")
             case Resumed(name):
                 self._fleet.on_paused(self.members[name], "running")
+            case Adapted(name, device):
+                self._fleet.on_adapted(self.members[name], device)
             case Stopped(name):
                 self._fleet.on_end(self.members[name], "")
             case Failed(name, error):
@@ -191,9 +226,11 @@ class Supervisor:
                 self._stop(force=force)
             case Look():
                 event.reply.set_result(self.status)
-            case Command() if self._fleet.started and not self._fleet.stopping:
-                self._commands.take(event)
-            case Command():
+            case Errand(do):
+                do()
+            case Command() | Reload() if self._fleet.started and not self._fleet.stopping:
+                self._asked.append(event)
+            case Command() | Reload():
                 self._refuse(event)
 
     def _on_change(self, member: Member, what: str) -> None:
@@ -207,11 +244,14 @@ class Supervisor:
     def _stop(self, *, force: bool) -> None:
         self._fleet.stopping = True
         self._commands.end(f"{self.topology.name} is stopping")
+        self._reloads.end(f"{self.topology.name} is stopping")
+        while self._asked:
+            self._refuse(self._asked.popleft())
         self._fleet.stop(self.members.values(), force=force)
         if force:
             self._fleet.crew.hurry()
 
-    def _refuse(self, question: Command | Look) -> None:
+    def _refuse(self, question: Command | Reload | Look) -> None:
         if isinstance(question, Look):
             question.reply.set_result(self.status)
             return

@@ -95,6 +95,7 @@ class LocalWorker:
     ) -> None:
         self.name = name
         self._inbox = inbox
+        self._abandoned = False
         self.host = Host(settings, sockets, inbox.post, context)
 
     @property
@@ -115,10 +116,12 @@ class LocalWorker:
 
     def kill(self) -> None:
         """A thread cannot be killed; its sockets are closed by now and the process may end without it."""
+        self._abandoned = True
 
     def _end(self) -> None:
         self.host.end()
-        self._inbox.post(WorkerEnded(self.name, "end"))
+        if not self._abandoned:     # else there may be another one by now
+            self._inbox.post(WorkerEnded(self.name, "end"))
 
 
 class ProcessWorker:

@@ -11,6 +11,8 @@ from zmqtopo.checks import examine_text
 from zmqtopo.config.model import Topology
 from zmqtopo.runtime.fleet import Outside
 from zmqtopo.runtime.orders import (
+    Adapt,
+    Adapted,
     Bind,
     Bound,
     Connect,
@@ -133,6 +135,8 @@ class World:
                 return [Resumed(name)]
             case Reconnect():
                 return []
+            case Adapt(name, device):
+                return [Adapted(name, device)]
             case End():
                 return [WorkerEnded(worker.name, "end")]
 
