@@ -130,7 +130,7 @@ cdef int drain(Loop *loop, Direction *d, Direction *other) noexcept nogil:
     What had been received when the stop came is at most the receive HWM of each peer. The source runs dry behind it
     unless producers go on as fast as the loop: then the time spent moving ends it, once no new peer turns up.
     """
-    cdef int64_t now, moved, start = clock_ns(CLOCK_MONOTONIC)
+    cdef int64_t now, moved, dry, start = clock_ns(CLOCK_MONOTONIC)
     d.drained = d.drained or not d.open
     if d.drained and d.step == EMPTY:
         d.idle = True
@@ -142,13 +142,16 @@ cdef int drain(Loop *loop, Direction *d, Direction *other) noexcept nogil:
     now = clock_ns(CLOCK_MONOTONIC)
     d.drain_count += moved
     d.drain_time += now - start
-    if moved or d.step != EMPTY:
+    if d.dry_since and (moved or d.step != EMPTY):
+        d.dry_time += start - d.dry_since
         d.dry_since = 0
-    elif d.dry_since == 0:
-        d.dry_since = now
-    elif now - d.dry_since >= DRAIN_QUIET * <int64_t>1_000_000:
-        d.drained = True
-    if d.drain_time > DRAIN_TIME and d.drain_count // max(d.peers, 1) >= d.drain_least:
+    if d.step == EMPTY and d.idle:
+        if d.dry_since == 0:
+            d.dry_since = now
+        dry = now - d.dry_since
+        if dry >= DRAIN_QUIET * MILLISECOND or d.dry_time + dry >= DRAIN_DRY * MILLISECOND:
+            d.drained = True
+    if d.drain_time > DRAIN_TIME * MILLISECOND and d.drain_count // max(d.peers, 1) >= d.drain_least:
         d.drained = True
     return 0
 

@@ -14,17 +14,22 @@ cdef extern from "poll.h" nogil:
     int poll(pollfd *fds, unsigned long nfds, int timeout)
 
 cdef enum:
+    MILLISECOND = 1_000_000     # nanoseconds
+
+cdef enum:
     # A burst ends after so much work, so that the other direction and the control socket are never far. The work of a
     # message is its bytes and so much for itself: a thousand small messages, sixteen of 64 KiB, one of a megabyte.
     BURST = 1 << 20
     MESSAGE_WORK = 1 << 10
     # How often to try a socket that calls itself writable and refuses: the only wait with a time, in milliseconds.
     REFUSED_RETRY = 10
-    # How long a stop goes on under a producer that never pauses, in nanoseconds of moving messages.
-    DRAIN_TIME = 80_000_000
+    # How long a stop goes on under a producer that never pauses, in milliseconds of moving messages.
+    DRAIN_TIME = 80
     # How long a source must be dry before a stop believes it, in milliseconds: what has reached this machine is still on
     # its way through the kernel and libzmq's I/O thread.
     DRAIN_QUIET = 20
+    # And how long in all, between messages that keep coming: at a thousand a second it is never dry for long.
+    DRAIN_DRY = 60
 
 cdef enum:
     # Words of one line of counters (64 bytes: one cache line for each writer's direction).
@@ -88,6 +93,7 @@ cdef struct Direction:
     bint swap               # ROUTER to ROUTER: destination and sender change places
     bint drained            # a stop has found nothing more to pass on
     int64_t dry_since       # when a stop first found nothing, 0 when there was something
+    int64_t dry_time        # nanoseconds that the source was dry before, since the stop
     int64_t drain_time      # nanoseconds spent moving since the stop
     int64_t drain_count     # messages moved since the stop
     int64_t drain_least     # and how many it moves at least: the receive HWM of each peer

@@ -226,3 +226,37 @@ def test_what_many_peers_have_sent_is_passed_on(net: Any) -> None:
     device.stop(30)
     assert device.counters.in_to_out.messages == peers * each
     assert net.receive_all(pull, peers * each) == [message] * (peers * each)
+
+
+@pytest.mark.parametrize("pause", [0.0005, 0.001, 0.01])
+def test_a_stop_under_a_producer_that_never_pauses_for_long_ends(net: Any, pause: float) -> None:
+    """The source is dry between any two messages, but never for as long as a stop waits for silence."""
+    push, in_address = net.end(zmq.PUSH, "tcp", sndhwm=0)
+    device = ThreadDevice(zmq.STREAMER, zmq.PULL, zmq.PUSH)
+    device.setsockopt_out(zmq.SNDHWM, 0)
+    device.bind_out("inproc://out")
+    net.start(device, **{"in": in_address})
+    pull = net.socket(zmq.PULL, connect="inproc://out", rcvhwm=0)
+    enough = threading.Event()
+    sent = []
+
+    def produce() -> None:
+        while not enough.wait(pause):
+            push.send(b"%d" % len(sent), zmq.DONTWAIT)
+            sent.append(time.monotonic())
+
+    producer = threading.Thread(target=produce)
+    producer.start()
+    try:
+        net.until(lambda: device.counters.in_to_out.messages > 10)
+        started = time.monotonic()
+        device.stop(timeout=5)
+        took = time.monotonic() - started
+    finally:
+        enough.set()
+        producer.join()
+    assert took < 1
+    # All that had been sent when the stop came, and nothing out of order.
+    count = device.counters.in_to_out.messages
+    assert count >= sum(at < started for at in sent)
+    assert net.receive_all(pull, count) == [[b"%d" % i] for i in range(count)]
