@@ -18,9 +18,10 @@ from zmqtopo.devices.counters import CounterBlock
 from zmqtopo.devices.ipc import remove_stale
 from zmqtopo.runtime.addresses import binds, connects, lost
 from zmqtopo.runtime.crew import KILL_AFTER, Crew
+from zmqtopo.runtime.hold import Holds
 from zmqtopo.runtime.member import Member, State
 from zmqtopo.runtime.nursery import Nursery
-from zmqtopo.runtime.orders import Adapt, Bind, Connect, Endpoints, Event, Failed, Pause, Reconnect, Resume, Stop
+from zmqtopo.runtime.orders import Adapt, Bind, Connect, Endpoints, Event, Failed, Hold, Pause, Reconnect, Resume, Stop
 from zmqtopo.runtime.policy import GivenUpError, wait_before_restart
 from zmqtopo.runtime.status import DeviceStatus, status
 from zmqtopo.runtime.upstream import next_to_stop, upstream
@@ -70,7 +71,9 @@ class Fleet:
         self._changed = changed
         self._failed = failed
         self._count = 0
+        self._holds = Holds(lambda member, order: self.crew.order(member.device, order), self._order_stop, self._clock)
         self._upstream: dict[str, frozenset[str]] | None = None
+        self._patient: dict[str, frozenset[str]] = {}
         self._bound: dict[tuple[str, Role], tuple[str, ...]] = {}
 
     @property
@@ -88,7 +91,8 @@ class Fleet:
     @property
     def deadlines(self) -> list[float]:
         """When something is to be done though no event comes."""
-        return [m.due for m in self.members.values() if m.due is not None] + self.crew.deadlines
+        return [m.due for m in self.members.values() if m.due is not None] + (
+            self.crew.deadlines + self._holds.deadlines)
 
     def act_on_time(self) -> None:
         """Do what is due."""
@@ -101,6 +105,7 @@ class Fleet:
                 self._begin(member)
             else:
                 self._lose_patience(member)
+        self._holds.act_on_time()
         self.crew.kill_overdue()
 
     def _change(self, member: Member, state: State, what: str = "") -> None:
@@ -173,7 +178,7 @@ class Fleet:
         """The second step of a start; its answer is `on_ready`, or `on_end`."""
         member.connected = self.turn()
         addresses = connects(member.device, self.topology, self._bound)
-        self.crew.order(member.device, Connect(member.device.name, addresses, member.wish == "pause"))
+        self.crew.order(member.device, Connect(member.device.name, addresses, member.wish == "pause" or member.held))
 
     def on_ready(self, member: Member) -> None:
         """It moves messages."""
@@ -183,6 +188,8 @@ class Fleet:
             member.trial = ""
             if member.wish == "pause":
                 self.pause(member)
+            if member.held:
+                self.crew.order(member.device, Hold(member.device.name))
 
     # -- changing ------------------------------------------------------------------------------------------------
 
@@ -205,8 +212,12 @@ class Fleet:
     def resume(self, member: Member) -> None:
         """Let a device go on."""
         member.wish = "run"
-        if member.works:
+        if member.goes_on:
             self.crew.order(member.device, Resume(member.device.name))
+
+    def on_held(self, member: Member) -> None:
+        """It moves nothing any more, unless it was let go meanwhile."""
+        member.still = member.held
 
     def on_paused(self, member: Member, state: State) -> None:
         """It has paused, or runs again."""
@@ -221,6 +232,7 @@ class Fleet:
         member.due = None
         member.error = error or member.error
         member.closed = self.turn()
+        self._holds.note_end(member)
         if stopping or self.stopping:
             self._change(member, "stopped", f"stopped ({error})" if error else "stopped")
             if member.wish != "stop" and not self.stopping:
@@ -265,6 +277,9 @@ class Fleet:
 
     def stop(self, members: Iterable[Member], *, force: bool = False) -> None:
         """Stop devices, those that feed others first; with ``force`` at once, and the second time kill them."""
+        if self.stopping:       # then those that feed others stop before them, and need not be held
+            for member in self._holds.give_up():
+                member.waits = True
         for member in members:
             member.wish = "stop"
             if member.over:
@@ -287,10 +302,22 @@ class Fleet:
             return
         if self._upstream is None:
             self._upstream = upstream(self.topology)
+            self._patient = upstream(self.topology, only_patient=True)
         for member in next_to_stop(self.members, self._upstream):
-            member.waits = False
-            left = max((member.due or 0) - self._clock(), 0)
-            self.crew.order(member.device, Stop(member.device.name, left))
+            member.waits = member.still = False
+            feeders = [self.members[name] for name in self._patient[member.device.name]]
+            feeders = [feeder for feeder in feeders if not feeder.over]
+            if feeders and member.since is not None and not self.stopping:
+                # The other half is for what others have sent it.
+                self._holds.begin(member, feeders, self._left(member) / 2)
+            else:
+                self._order_stop(member)
+
+    def _order_stop(self, member: Member) -> None:
+        self.crew.order(member.device, Stop(member.device.name, self._left(member)))
+
+    def _left(self, member: Member) -> float:
+        return max((member.due or 0) - self._clock(), 0)
 
     def _lose_patience(self, member: Member) -> None:
         """End a device at once; the second time, its process."""

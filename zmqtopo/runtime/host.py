@@ -33,6 +33,8 @@ from zmqtopo.runtime.orders import (
     End,
     Event,
     Failed,
+    Held,
+    Hold,
     Order,
     Pause,
     Paused,
@@ -150,6 +152,8 @@ class Host:
                 self._stop(order)
             case Pause(name):
                 self._ask(name, b"p", Paused(name))
+            case Hold(name):
+                self._ask(name, b"p", Held(name))
             case Resume(name):
                 self._ask(name, b"r", Resumed(name))
             case Reconnect(name):

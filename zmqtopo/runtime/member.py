@@ -33,6 +33,10 @@ class Member:
     """When the next step is due: a restart in ``backoff``, the end of patience in ``stopping``."""
     waits: bool = False
     """It shall stop when those that feed it have."""
+    held: bool = False
+    """It shall move nothing while a device that it feeds stops, and then go on."""
+    still: bool = False
+    """It has obeyed to that."""
     forced: bool = False
     """It has been told to end at once."""
     unsent: bool = False
@@ -53,3 +57,8 @@ class Member:
     def works(self) -> bool:
         """Whether its loop is there, moving messages or paused."""
         return self.state in ("running", "paused")
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether nothing keeps it from moving messages, and it may have been told not to."""
+        return (self.works or self.state == "starting") and self.wish != "pause" and not self.held

@@ -39,7 +39,7 @@ class Connect:
     name: str
     connects: Endpoints
     paused: bool = False
-    """Let it take no message before it is told to resume, not a single one; a `Pause` follows."""
+    """Let it take no message before it is told to resume, not a single one; a `Pause` or a `Hold` follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,15 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """As `Pause`, for so short a time that nobody calls it that; answered by `Held` unless the device ends."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Resume:
-    """Go on after a `Pause`; answered by `Resumed` unless the device ends."""
+    """Go on after a `Pause` or a `Hold`; answered by `Resumed` unless the device ends."""
 
     name: str
 
@@ -92,7 +99,7 @@ class End:
     """All devices have ended: end the context, which waits for their LINGER, and then the worker."""
 
 
-Order = Bind | Connect | Stop | Pause | Resume | Reconnect | Adapt | End
+Order = Bind | Connect | Stop | Pause | Hold | Resume | Reconnect | Adapt | End
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +120,13 @@ class Ready:
 @dataclass(frozen=True, slots=True)
 class Paused:
     """The device takes no messages until it is told to resume."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The device moves nothing until it is told to resume."""
 
     name: str
 
@@ -176,7 +190,7 @@ class Errand:
     do: Callable[[], object]
 
 
-DeviceEvent = Bound | Ready | Paused | Resumed | Adapted | Failed | Stopped | Unsent
+DeviceEvent = Bound | Ready | Paused | Held | Resumed | Adapted | Failed | Stopped | Unsent
 """What concerns one device, by its name."""
 
 Event: TypeAlias = (

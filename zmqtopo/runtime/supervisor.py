@@ -25,6 +25,7 @@ from zmqtopo.runtime.orders import (
     Errand,
     Event,
     Failed,
+    Held,
     Paused,
     Ready,
     Resumed,
@@ -210,6 +211,8 @@ class Supervisor:
                 self._fleet.on_ready(self.members[name])
             case Paused(name):
                 self._fleet.on_paused(self.members[name], "paused")
+            case Held(name):
+                self._fleet.on_held(self.members[name])
             case Resumed(name):
                 self._fleet.on_paused(self.members[name], "running")
             case Adapted(name, device):

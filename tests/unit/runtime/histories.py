@@ -18,6 +18,8 @@ from zmqtopo.runtime.orders import (
     Connect,
     End,
     Event,
+    Held,
+    Hold,
     Order,
     Pause,
     Paused,
@@ -131,6 +133,8 @@ class World:
                 return [Stopped(name)]
             case Pause():
                 return [Paused(name)]
+            case Hold():
+                return [Held(name)]
             case Resume():
                 return [Resumed(name)]
             case Reconnect():
@@ -161,6 +165,17 @@ def topology(*names: str, **settings: str) -> Topology:
     assert checked.topology is not None
     assert not checked.has_errors, checked.problems
     return checked.topology
+
+
+def chain(**connects: str) -> Topology:
+    """Streamers that bind their out; what each one's in connects to."""
+    text = "devices:\n" + "".join(
+        f"  {name}: {{type: streamer, in: {{connect: {source}}}, out: {{bind: 'tcp://127.0.0.1:{5000 + number}'}}}}\n"
+        for number, (name, source) in enumerate(connects.items())
+    )
+    found = examine_text(text).topology
+    assert found is not None
+    return found
 
 
 def run_until(world: World, supervisor: Supervisor, seconds: float) -> bool:

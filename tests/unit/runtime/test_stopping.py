@@ -5,11 +5,10 @@ from __future__ import annotations
 import itertools
 
 from zmqtopo.checks import examine_text
-from zmqtopo.config.model import Topology
 from zmqtopo.runtime.crew import KILL_AFTER
 from zmqtopo.runtime.orders import End, Failed, Stop, Stopped, StopRequest, WorkerEnded
 
-from .histories import World, run_until, topology
+from .histories import World, chain, run_until, topology
 
 
 def never_stops(world: World, *names: str) -> None:
@@ -127,17 +126,6 @@ def test_a_stop_may_be_asked_for_when_all_is_over(world: World) -> None:
 
 
 # -- a stop goes with the stream ------------------------------------------------------------------------------------
-
-
-def chain(**connects: str) -> Topology:
-    """Streamers that bind their out; what each one's in connects to."""
-    text = "devices:\n" + "".join(
-        f"  {name}: {{type: streamer, in: {{connect: {source}}}, out: {{bind: 'tcp://127.0.0.1:{5000 + number}'}}}}\n"
-        for number, (name, source) in enumerate(connects.items())
-    )
-    found = examine_text(text).topology
-    assert found is not None
-    return found
 
 
 def test_a_device_stops_when_those_that_feed_it_have(world: World) -> None:
