@@ -65,7 +65,7 @@ def test_no_time_to_wait(in_background: Callable[..., Any], control: Control, ne
 def test_a_wait_that_is_no_time(in_background: Callable[..., Any], wait: str) -> None:
     started = in_background(TOPOLOGY, wait)
     assert started.returncode == 2
-    assert "--wait" in started.stderr
+    assert f"argument --wait: {wait.partition('=')[2]!r} is no number of seconds\n" in started.stderr
 
 
 def test_a_start_that_fails_is_told_to_who_started_it(

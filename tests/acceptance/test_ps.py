@@ -108,7 +108,7 @@ def test_all_topologies_in_short(start: Callable[..., Any], zmqtopo: Run, tmp_pa
     (("stop", "it", "job"), 2, "there is no device 'job'; did you mean jobs?"),
     (("logs", "it", "calsl"), 2, "there is no device 'calsl'; did you mean calls?"),
     (("pause", "it", "x\x1b[2J"), 2, r"there is no device 'x\x1b[2J'"),
-    (("stop",), 2, "TOPOLOGY"),
+    (("stop",), 2, "the following arguments are required: TOPOLOGY\n"),
     (("ps", "it", "jobs"), 2, "one argument too many"),
 ])
 def test_names_that_are_not_there(

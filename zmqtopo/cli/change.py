@@ -12,7 +12,10 @@ from zmqtopo.control.client import Client
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     add_topology(parser)
-    parser.add_argument("devices", metavar="DEVICE", nargs="*", help="the devices that are meant (default: all)")
+    # With a default, or argparse calls it required.
+    parser.add_argument(
+        "devices", metavar="DEVICE", nargs="*", default=[], help="the devices that are meant (default: all)"
+    )
     add_format(parser)
     parser.set_defaults(verb=parser.prog.split()[-1])
 

@@ -73,7 +73,10 @@ def run_here(args: argparse.Namespace, starter: int | None = None) -> int:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text.removesuffix("s"))
-    if not seconds >= 0:
-        raise ValueError
+    try:
+        seconds = float(text.removesuffix("s"))
+    except ValueError:
+        seconds = -1
+    if not seconds >= 0:    # nan is not
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
     return seconds
