@@ -161,6 +161,8 @@ def test_nothing_to_measure(zmqtopo: Callable[..., Any], tmp_path: Path, text: s
         (["--time", "1", "--messages", "100"], "not allowed with"),
         ([str(PIPELINE), "--pattern", "queue"], "--pattern is for a bench without FILE"),
         (["--subscribers", "1,,3"], "'' is no number"),
+        (["--plot", "it.png"], "'it.png' does not end in .svg"),
+        (["--plot", "-"], "'-' does not end in .svg"),
     ],
 )
 def test_what_is_no_wish(zmqtopo: Callable[..., Any], arguments: list[str], words: str) -> None:

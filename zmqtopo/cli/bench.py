@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     length.add_argument("--messages", type=_number(10, 10**12), metavar="N",
                         help="how many messages a single measurement sends, however long that takes")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="of the result; default text")
-    parser.add_argument("--plot", metavar="FILE.svg", help="write a picture too")
+    parser.add_argument("--plot", type=_svg, metavar="FILE.svg", help="write a picture too")
     parser.set_defaults(usage_error=parser.error)
 
 
@@ -204,6 +204,12 @@ def _size(text: str) -> int:
     if not SMALLEST <= size <= LARGEST:
         raise argparse.ArgumentTypeError(f"{text!r} is no size from {SMALLEST} (bytes) to {LARGEST >> 20}MiB")
     return size
+
+
+def _svg(text: str) -> str:
+    if not text.lower().endswith(".svg"):
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in .svg, which is what is written")
+    return text
 
 
 def _seconds(text: str) -> float:
