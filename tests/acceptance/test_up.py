@@ -77,10 +77,17 @@ def test_inproc_between_the_devices_of_a_process(start: Callable[..., Any], net:
     up.stop()
 
 
-def test_names_of_the_systems_choice(start: Callable[..., Any], net: Any, tmp_path: Path) -> None:
+def test_names_of_the_systems_choice(
+    start: Callable[..., Any], net: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("TMPDIR", "TEMPDIR", "TMP"):
+        monkeypatch.delenv(name, raising=False)
     up = start("devices:" + streamer("a", "process", out='bind: "ipc://*"')
-               + streamer("b", "process", in_="connect: a.out", out='bind: "tcp://*:*"')).ready()
+               + streamer("b", "process", in_="connect: a.out", out='bind: "tcp://*:*"')
+               + streamer("c", "thread", in_='bind: "ipc://*"')).ready()
     flows(net, up.address("a.in"), up.address("b.out"))
+    flows(net, up.address("c.in"), up.address("c.out"))
+    assert all(up.address(name).startswith("ipc:///") for name in ("a.out", "c.in"))
     up.stop()
     assert [path.name for path in tmp_path.iterdir()] == ["it.yaml"]
 

@@ -17,7 +17,7 @@ from zmqtopo.control.logfile import LOGS
 from zmqtopo.control.protocol import VERSION
 from zmqtopo.control.questions import Questions, last_words
 from zmqtopo.control.server import Server
-from zmqtopo.devices.sockets import seed_routing_ids
+from zmqtopo.devices.sockets import seed_routing_ids, settle_temporary_folder
 from zmqtopo.runtime.chores import every
 from zmqtopo.runtime.member import Member
 from zmqtopo.runtime.notify import Notifier
@@ -58,6 +58,7 @@ class Foreground:
 
     def _supervise(self) -> int:
         seed_routing_ids()
+        settle_temporary_folder()
         chores = self._voice.chores
         if self._notifier.watchdog_interval is not None:
             chores.append(every(self._notifier.watchdog_interval, self._notifier.watchdog))

@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket as system
 import sys
+import tempfile
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -32,6 +33,15 @@ def seed_routing_ids() -> None:
     import ctypes
 
     ctypes.CDLL(None).srand(int.from_bytes(os.urandom(4), sys.byteorder))
+
+
+def settle_temporary_folder() -> None:
+    """Let ``ipc://*`` become an absolute path; for a process of our own.
+
+    libzmq makes it below TMPDIR, TEMPDIR or TMP, and without them in the working directory, with a relative path that
+    leads programs elsewhere to nothing.
+    """
+    os.environ.setdefault("TMPDIR", tempfile.gettempdir())
 
 
 def open_socket(

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from zmqtopo.devices.counters import CounterBlock
-from zmqtopo.devices.sockets import seed_routing_ids
+from zmqtopo.devices.sockets import seed_routing_ids, settle_temporary_folder
 from zmqtopo.runtime.host import Host
 from zmqtopo.runtime.orders import Bind, End, Event
 
@@ -35,6 +35,7 @@ def nurse(fd: int, topology: str) -> int | None:
     # is not meant for them.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    settle_temporary_folder()
     connection = Connection(fd)
     gc.freeze()     # a collection in a worker writes to no page that it shares with the others
     for question in _received(connection):
