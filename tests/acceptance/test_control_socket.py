@@ -203,6 +203,13 @@ def test_a_topology_that_stands_still_is_said_to(
     asked = subprocess.Popen([*COMMAND, "ps", "it"], stderr=subprocess.PIPE, text=True)
     assert asked.communicate(timeout=30)[1] == f"zmqtopo: error: it, process {up.process.pid}, does not answer\n"
     assert asked.returncode == 1
+    # It hides none of the others.
+    other = start(TOPOLOGY, name="other").ready()
+    done = zmqtopo("ps")
+    assert done.returncode == 1
+    assert done.stderr == f"zmqtopo: error: it, process {up.process.pid}, does not answer\n"
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["TOPOLOGY", "other"]
     up.send(signal.SIGCONT)
     assert set(control.states().values()) == {"running"}
     up.stop()
+    other.stop()

@@ -82,9 +82,12 @@ devices:
     up.stop()
 
 
-def test_all_topologies_in_short(start: Callable[..., Any], zmqtopo: Run, tmp_path: Path) -> None:
-    assert zmqtopo("ps").returncode == 69
-    assert "no topology is running" in zmqtopo("ps").stderr
+def test_all_topologies_in_short(
+    start: Callable[..., Any], zmqtopo: Run, tmp_path: Path, state_folders: Path
+) -> None:
+    done = zmqtopo("ps")
+    assert (done.returncode, done.stdout) == (69, "")
+    assert done.stderr == f"zmqtopo: error: no topology is running; looked in {state_folders}/zmqtopo\n"
     ups = [start(TOPOLOGY, name=name) for name in ("one", "two")]
     for up in ups:
         up.ready()

@@ -19,7 +19,9 @@ from zmqtopo.cli.remote import (
     talk,
 )
 from zmqtopo.cli.words import duration, number, one_line, state
-from zmqtopo.control.client import PATIENCE, Client, connect, running
+from zmqtopo.control.client import PATIENCE, Client, connect
+from zmqtopo.control.errors import ControlError, NotRunningError
+from zmqtopo.control.folder import home, names
 
 SAMPLE: Final = 0.5
 """Seconds over which rates are measured."""
@@ -75,12 +77,20 @@ def _show(before: list[dict[str, Any]], now: list[dict[str, Any]], seconds: floa
 
 
 def _all(form: str) -> int:
-    found = []
-    for name in running():
-        with connect(name) as client:
-            devices = client.ask("ps", timeout=PATIENCE).get("devices", [])
-            states = {device["name"]: device["state"] for device in devices}
-            found.append((name, client.pid, client.source, states))
+    found: list[tuple[str, int | None, str, dict[str, str]]] = []
+    silent = False
+    for name in names():
+        try:
+            with connect(name) as client:
+                devices = client.ask("ps", timeout=PATIENCE).get("devices", [])
+        except NotRunningError:     # or no longer
+            continue
+        except ControlError as error:   # it hides none of the others
+            complain(str(error))
+            silent = True
+            continue
+        states = {device["name"]: device["state"] for device in devices}
+        found.append((name, client.pid, client.source, states))
     if form == "json":
         emit_json([dict(zip(("name", "pid", "file", "devices"), topology, strict=True)) for topology in found])
     elif found:
@@ -89,7 +99,8 @@ def _all(form: str) -> int:
             for name, pid, source, states in found
         ]
         emit_table([["TOPOLOGY", "PID", "RUNNING", "FILE"], *rows])
-    if not found:
-        complain("no topology is running")
+    if not found and not silent:
+        complain(f"no topology is running; looked in {home()}")
         return EXIT_NOT_RUNNING
-    return 0 if all(set(states.values()) <= {"running"} for *_, states in found) else EXIT_FAILURE
+    all_run = all(set(states.values()) <= {"running"} for *_, states in found)
+    return 0 if all_run and not silent else EXIT_FAILURE
