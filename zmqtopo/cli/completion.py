@@ -116,9 +116,13 @@ class _Line:
 
 def _topologies() -> Iterator[Candidate]:
     from zmqtopo.control.client import running
+    from zmqtopo.control.errors import ControlError
 
-    for name in running():
-        yield name, "topology"
+    try:
+        there = running()
+    except ControlError:
+        return      # as for the devices
+    yield from ((name, "topology") for name in there)
 
 
 def _devices(topology: str) -> Iterator[Candidate]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -42,7 +43,9 @@ def guarded(do: Callable[[], int]) -> int:
     try:
         return do()
     except NotRunningError as error:
-        there = running()
+        there: list[str] = []
+        with contextlib.suppress(ControlError):
+            there = running()
         complain(f"{error}; running: {', '.join(there)}" if there and "did you mean" not in str(error) else str(error))
         return EXIT_NOT_RUNNING
     except ControlError as error:

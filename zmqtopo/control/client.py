@@ -144,7 +144,7 @@ def connect(target: str) -> Client:
 
 
 def running() -> list[str]:
-    """The names of the topologies that run."""
+    """The names of the topologies that run. Raises ControlError when it cannot be known."""
     found = []
     for folder in open_all():
         try:

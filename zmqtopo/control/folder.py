@@ -36,11 +36,13 @@ def home() -> Path:
 
 
 def names() -> list[str]:
-    """The topologies that have a state folder, running or not, in order."""
+    """The topologies that have a state folder, running or not, in order. Raises ControlError when nobody may know."""
     try:
         return sorted(path.name for path in home().iterdir() if path.is_dir())
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as error:
+        raise ControlError(f"cannot look into {home()}: {error.strerror}") from None
 
 
 class Folder:
@@ -167,7 +169,10 @@ class Folder:
 
 
 def open_all() -> Iterator[Folder]:
-    """Every state folder of this user that can be opened; each is closed when the next is asked for."""
+    """Every state folder of this user that can be opened; each is closed when the next is asked for.
+
+    Raises ControlError as `names`.
+    """
     for name in names():
         try:
             folder = Folder(home() / name)

@@ -162,6 +162,14 @@ def test_a_place_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.
         Folder.claim("a" * 300, "-")
 
 
+def test_a_place_that_cannot_be_looked_into_is_not_an_empty_one(state_folders: Path) -> None:
+    assert names() == []
+    # For root too, who has every permission.
+    (state_folders / "zmqtopo").symlink_to(state_folders / "zmqtopo")
+    with pytest.raises(ControlError, match=r"^cannot look into .*/zmqtopo: Too many levels of symbolic links$"):
+        names()
+
+
 def test_a_path_too_long_for_a_socket_has_a_short_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     deep = tmp_path / ("d" * 120)
     deep.mkdir()
