@@ -95,11 +95,28 @@ def replace_receiver(world: World) -> list[Excuse]:
 
 
 def restart_in_between(world: World) -> list[Excuse]:
-    """Restart a device while senders send: what they had sent and it had not received when it closed is lost."""
+    """Restart a device while senders send: what they had sent and it had not received when it closed is lost.
+
+    Unless they are devices too, which are held meanwhile.
+    """
     device = world.random.choice(world.devices)
     world.story.append(f"restart of {device}")
     world.running.restart(device)
-    return [Excuse(frozenset({device}))]
+    return [] if device in world.inner else [Excuse(frozenset({device}))]
+
+
+def stop_inner(world: World) -> list[Excuse]:
+    """Stop a device that gets all from other devices while they send, and start it again: nothing is lost."""
+    device = world.random.choice(world.inner)
+    if world.random.random() < 0.5:
+        world.story.append(f"restart of {device} in its chain")
+        world.running.restart(device)
+        return []
+    world.story.append(f"stop of {device} in its chain")
+    world.running.stop_devices(device)
+    world.flow(but=_beside(world, frozenset({device})))
+    world.running.start(device)
+    return []
 
 
 def restart(world: World) -> list[Excuse]:
@@ -116,13 +133,13 @@ def restart(world: World) -> list[Excuse]:
 
 
 def stop_and_start(world: World) -> list[Excuse]:
-    """Stop some devices and start them again, as `restart`; a chain as a whole, since what is between two is lost."""
-    devices = sorted(_beside(world, frozenset(world.random.sample(world.devices, 3))))
+    """Stop some devices and start them again, as `restart`."""
+    devices = sorted(world.random.sample(world.devices, 3))
     world.story.append(f"stop and start of {', '.join(devices)}")
     world.fill(devices)
     world.running.stop_devices(*devices)
     world.running.start(*devices)
-    world.running.resume(*devices)
+    world.running.resume(*_beside(world, frozenset(devices)))
     return [Excuse(frozenset(devices), ANSWERS)]
 
 
@@ -145,6 +162,7 @@ UNDER_TRAFFIC: dict[str, Disturbance] = {
     "pause and resume": pause,
     "SIGKILL while paused": kill_paused,
     "restart while senders send": restart_in_between,
+    "restart or stop in a chain": stop_inner,
     "receivers that stand still": hold,
     "another sender": replace_sender,
     "another receiver": replace_receiver,

@@ -104,6 +104,11 @@ class World:
     def devices(self) -> list[str]:
         return list(self.running.topology.devices)
 
+    @property
+    def inner(self) -> list[str]:
+        """The devices that get all their messages from other devices."""
+        return [name for name, device in self.running.topology.devices.items() if not device.in_.bind]
+
     def processes(self) -> dict[int, frozenset[str]]:
         """The devices of each worker process that runs."""
         found: dict[int, set[str]] = {}
