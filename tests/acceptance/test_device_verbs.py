@@ -51,10 +51,16 @@ def test_devices_stop_and_start_and_keep_their_addresses(
     assert "jobs: stopped\n" in up.stop() + "\n"
 
 
-def test_everything_may_be_stopped_and_started_again(start: Callable[..., Any], control: Control, net: Any) -> None:
+def test_everything_may_be_stopped_and_started_again(
+    start: Callable[..., Any], control: Control, zmqtopo: Callable[..., Any], net: Any
+) -> None:
     up = start(TOPOLOGY).ready()
     control("stop")
     assert set(control.states(code=1).values()) == {"stopped"}
+    for verb in ("pause", "resume"):
+        done = zmqtopo(verb, "it")
+        assert (done.returncode, done.stdout) == (0, "")
+        assert done.stderr == f"zmqtopo: nothing to {verb}: no device runs\n"
     net.until(lambda: not up.workers())
     control("start")
     push = net.socket(zmq.PUSH, connect=up.address("one.in"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from zmqtopo.cli.output import emit
 from zmqtopo.cli.remote import add_format, add_topology, emit_json, refused, talk
@@ -32,4 +33,6 @@ def _change(client: Client, args: argparse.Namespace) -> int:
         emit_json(devices)
     else:
         emit("".join(f"{device['name']}: {device['state']}\n" for device in devices))
+    if answer.get("ok") and not devices:
+        print(f"zmqtopo: nothing to {args.verb}: no device runs", file=sys.stderr)
     return refused(answer)
