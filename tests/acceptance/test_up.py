@@ -272,16 +272,17 @@ def test_abort_on_failure(start: Callable[..., Any]) -> None:
     assert "c: stopped" in said
 
 
-def test_max_retries(start: Callable[..., Any]) -> None:
-    restart = "{max_retries: 2, backoff: [10ms, 20ms]}"
+@pytest.mark.parametrize(("retries", "words"), [(1, "(after 1 retry)"), (2, "(after 2 retries)")])
+def test_max_retries(start: Callable[..., Any], retries: int, words: str) -> None:
+    restart = f"{{max_retries: {retries}, backoff: [10ms, 20ms]}}"
     up = start(f"defaults: {{restart: {restart}}}\ndevices:" + streamer("a", "process")).ready()
-    for _ in range(2):
+    for _ in range(retries):
         os.kill(up.worker("device a"), signal.SIGKILL)
         up.wait_for("a: ended")
         up.wait_for("a: running")
     os.kill(up.worker("device a"), signal.SIGKILL)
     up.wait_for("a: failed")
-    assert "(after 2 retries)" in up.end(1)
+    assert words in up.end(1)
 
 
 def test_a_port_that_was_taken_meanwhile_is_tried_again(start: Callable[..., Any], net: Any) -> None:

@@ -22,7 +22,8 @@ def wait_before_restart(member: Member, error: str, now: float, jitter: float) -
         member.failures = 0
     member.failures += 1
     if restart.max_retries is not None and member.failures > restart.max_retries:
-        raise GivenUpError(f"{error} (after {restart.max_retries} retries)")
+        retries = "1 retry" if restart.max_retries == 1 else f"{restart.max_retries} retries"
+        raise GivenUpError(f"{error} (after {retries})")
     first, most = restart.backoff
     wait: float = min(first * 2 ** min(member.failures - 1, 32), most)
     return wait * (0.5 + jitter / 2)
