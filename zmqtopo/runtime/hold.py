@@ -18,8 +18,10 @@ QUIET = 0.05
 LOOK = 0.01
 """Seconds between two looks."""
 
-CLOSING = 0.05
-"""Seconds that libzmq's I/O threads at both ends may take to end a connection; they take less than a millisecond."""
+CLOSING = 0.2
+"""Seconds that libzmq's threads at both ends may take to end a connection, which no call tells of.
+
+They take less than a millisecond, but on a machine that has much else to do have been seen to take more than fifty."""
 
 
 @dataclass(eq=False)
