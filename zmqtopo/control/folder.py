@@ -76,9 +76,11 @@ class Folder:
                     continue
                 try:
                     if folder._take(name):
+                        folder.write("pid", f"{os.getpid()}\n")
                         folder.write("source", source)
                         return folder
                 except BaseException:
+                    folder.remove()     # what was begun on a full disk, if it is ours
                     folder.close()
                     raise
                 folder.close()      # its last owner has removed it
@@ -90,18 +92,20 @@ class Folder:
     def _take(self, name: str) -> bool:
         """Lock it and empty it; whether it is still there."""
         try:
-            self._lock = os.open("pid", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self.fd)
+            lock = self.open("pid", os.O_RDWR | os.O_CREAT)
         except FileNotFoundError:       # the folder has been removed
             return False
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyRunningError(name, self.pid) from None
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(lock)
+            if isinstance(error, BlockingIOError):
+                raise AlreadyRunningError(name, self.pid) from None
+            raise
+        self._lock = lock
         if not os.fstat(self._lock).st_nlink:
             return False
         self._remove_files()
-        os.ftruncate(self._lock, 0)
-        os.write(self._lock, f"{os.getpid()}\n".encode())
         return True
 
     @property
@@ -113,14 +117,15 @@ class Folder:
     def read(self, name: str) -> str:
         """The content of a file in it, empty when there is none."""
         try:
-            with os.fdopen(self.open(name), encoding="utf-8", errors="replace") as file:
+            with os.fdopen(self.open(name), encoding="utf-8", errors="surrogateescape") as file:
                 return file.read()
         except OSError:
             return ""
 
     def write(self, name: str, text: str) -> None:
-        """Make a file in it. Raises OSError."""
-        with os.fdopen(self.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "w", encoding="utf-8") as file:
+        """Make a file in it; a path may have any bytes, as `os.fsdecode` returns them. Raises OSError."""
+        fd = self.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        with os.fdopen(fd, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(text)
 
     def open(self, name: str, flags: int = os.O_RDONLY) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -160,6 +161,24 @@ def test_a_place_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     with pytest.raises(ControlError, match="File name too long"):
         Folder.claim("a" * 300, "-")
+
+
+def test_a_path_of_any_bytes() -> None:
+    source = os.fsdecode(b"/some/\xff.yaml")
+    with Folder.claim("a", source) as folder:
+        assert folder.read("source") == source
+        folder.remove()
+
+
+def test_a_full_disk_leaves_nothing() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(ControlError, match=r"^cannot use the state folder .*/a: File too large; set"):
+            Folder.claim("a", "-")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not home().exists()
 
 
 def test_a_place_that_cannot_be_looked_into_is_not_an_empty_one(state_folders: Path) -> None:
