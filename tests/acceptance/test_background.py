@@ -54,6 +54,12 @@ def test_wait_is_enough_to_say(wait: str, tmp_path: Path, zmqtopo: Run, control:
     control("down", "--force")
 
 
+def test_who_starts_it_may_be_a_program(in_background: Callable[..., Any]) -> None:
+    started = in_background(TOPOLOGY, "--log-format", "json")
+    assert started.returncode == 0
+    assert json.loads(started.stderr.splitlines()[-1])["event"] == "ready"
+
+
 def test_no_time_to_wait(in_background: Callable[..., Any], control: Control, net: Any) -> None:
     started = in_background(TOPOLOGY, "--wait=0")
     assert started.returncode == 1

@@ -24,8 +24,8 @@ def launch(args: argparse.Namespace) -> int:
         try:
             process = subprocess.Popen(
                 # -P: whatever lies in the working directory is not a module of its.
-                [sys.executable, "-P", "-m", "zmqtopo.cli.background", args.file,
-                 *(["--abort-on-failure"] if args.abort_on_failure else [])],
+                [sys.executable, "-P", "-m", "zmqtopo.cli.background", f"--log-format={args.log_format}",
+                 *(["--abort-on-failure"] if args.abort_on_failure else []), "--", args.file],
                 stdin=None if args.file == "-" else subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=writable,
                 start_new_session=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
             )
@@ -61,7 +61,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("file")
     parser.add_argument("--abort-on-failure", action="store_true")
-    parser.set_defaults(log_format="text")      # for who started it; the log in the state folder is JSON anyway
+    parser.add_argument("--log-format")     # for who started it; the log in the state folder is JSON anyway
     from zmqtopo.cli.up import run_here
 
     # The first descriptor that is not one of the standard ones, closed in workers: they would keep the starter waiting.
