@@ -74,7 +74,10 @@ class Findings:
         for path, found in by_path.items():
             fault = min(found, key=lambda f: _ORDER.get(f.keyword, 9))
             if fault.keyword != "additionalProperties":
-                self._value(path, fault, _at(holder, path[start:]))
+                value = _at(holder, path[start:])
+                if value is UNKNOWN:
+                    continue    # it stands in something that is wrong as a whole
+                self._value(path, fault, value)
                 _spoil(holder, path[start:])
                 continue
             mapping = _at(holder, path[start:-1])
@@ -169,7 +172,10 @@ def _spoil(holder: Value, steps: Path) -> None:
 
 
 def _at(holder: Value, steps: Path) -> Value:
+    """What stands at ``steps``, UNKNOWN where something above it is."""
     for step in steps:
+        if holder is UNKNOWN:
+            break
         holder = holder[step]
     return holder
 
