@@ -39,7 +39,7 @@ def words(*line: str) -> list[str]:
 
 @pytest.mark.parametrize(("line", "expected"), [
     (["va"], ["validate"]),
-    (["re"], ["restart", "resume"]),
+    (["re"], ["restart", "resume", "reload"]),
     (["--v"], ["--version"]),
     (["nonsense", ""], []),
     (["graph", "--form"], ["--format"]),
@@ -56,6 +56,7 @@ def words(*line: str) -> list[str]:
     (["explain", "port"], ["port-in-use"]),
     (["explain", "port-in-use", "port"], []),
     (["up", "--wait", ""], [":files"]),             # its value may be left out, and comes with = otherwise
+    (["reload", "it", ""], [":files"]),
     (["completion", ""], ["bash", "zsh", "fish"]),
     (["completion", "bash", ""], []),
     (["pause", "--format", "json", ""], [":files"]),

@@ -157,9 +157,10 @@ def test_the_commands_to_set_it_up() -> None:
 
 def test_its_topologies_are_good_but_for_the_broken_one(folder: Path, terminals: Terminals) -> None:
     assert [block.file for block in blocks() if block.language == "yaml"] == [
-        "first.yaml", "topologies.yml", ".pre-commit-config.yaml"]     # of the last two see test_ci.py
+        "first.yaml", "topologies.yml", ".pre-commit-config.yaml", "changed.yaml"]     # of two see test_ci.py
     assert [block.file for block in blocks() if block.language == "text"] == ["broken.yaml"]
-    assert zmqtopo.check(folder / "first.yaml") == []
+    for name in ("first.yaml", "changed.yaml"):
+        assert zmqtopo.check(folder / name) == []
     terminals.start(f"zmqtopo validate --strict {shlex.quote(str(ROOT / 'README.md'))}", "no problems in 1 file")
     terminals.finish()
 
@@ -225,7 +226,8 @@ def test_their_exit_codes(terminals: Terminals, verb: str, good: int, bad: int) 
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [("up broken.yaml", 78), ("init new.yaml", 0), ("explain socket-pair", 0), ("schema", 0), ("up", 2), ("down", 2),
-     ("ps", 69), *((f"{verb} first", 69) for verb in ("ps", "logs", "stop", "start", "pause", "resume", "down"))],
+     ("ps", 69), *((f"{verb} first", 69) for verb in (
+         "ps", "logs", "stop", "start", "pause", "resume", "reload", "down"))],
 )
 def test_more_exit_codes(terminals: Terminals, arguments: str, code: int) -> None:
     terminals.start(f"zmqtopo {arguments}", "...")

@@ -48,7 +48,7 @@ devices:
 
 
 @pytest.mark.parametrize(("number", "group"), [
-    (signal.SIGINT, False), (signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGHUP, True),
+    (signal.SIGINT, False), (signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGTERM, True),
 ])
 def test_a_signal_ends_everything(start: Callable[..., Any], tmp_path: Path, number: int, group: bool) -> None:
     up = start(EVERYTHING.format(folder=tmp_path)).ready()

@@ -34,6 +34,7 @@ VERBS: Final = {
     "restart": "stop and start devices of a running topology",
     "pause": "let devices of a running topology take no more messages",
     "resume": "let paused devices of a running topology go on",
+    "reload": "let a running topology become what its file says now, touching only what has changed",
     "down": "end a running topology, as Ctrl-C does",
     "bench": "measure devices on this machine, beside zmq.proxy and others",
     "config": "print a topology as it is understood, with everything filled in",

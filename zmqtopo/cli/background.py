@@ -25,7 +25,8 @@ def launch(args: argparse.Namespace) -> int:
             process = subprocess.Popen(
                 # -P: whatever lies in the working directory is not a module of its.
                 [sys.executable, "-P", "-m", "zmqtopo.cli.background", f"--log-format={args.log_format}",
-                 *(["--abort-on-failure"] if args.abort_on_failure else []), "--", args.file],
+                 *(["--abort-on-failure"] if args.abort_on_failure else []), *(["--watch"] if args.watch else []),
+                 "--", args.file],
                 stdin=None if args.file == "-" else subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=writable,
                 start_new_session=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
             )
@@ -61,6 +62,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("file")
     parser.add_argument("--abort-on-failure", action="store_true")
+    parser.add_argument("--watch", action="store_true")
     parser.add_argument("--log-format")     # for who started it; the log in the state folder is JSON anyway
     from zmqtopo.cli.up import run_here
 

@@ -2,39 +2,52 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import time
 from types import FrameType
 from typing import Any, Literal
 
 import zmqtopo
+from zmqtopo.cli.reloading import Reloading, Wish
 from zmqtopo.cli.voice import Voice
-from zmqtopo.cli.words import farewell
+from zmqtopo.cli.words import count, farewell
 from zmqtopo.config.model import Topology
 from zmqtopo.control.errors import ControlError
 from zmqtopo.control.folder import Folder
 from zmqtopo.control.logfile import LOGS
-from zmqtopo.control.protocol import VERSION
+from zmqtopo.control.protocol import VERSION, Question, refusal
 from zmqtopo.control.questions import Questions, last_words
-from zmqtopo.control.server import Server
+from zmqtopo.control.server import Answer, Server
 from zmqtopo.devices.sockets import seed_routing_ids, settle_temporary_folder
-from zmqtopo.runtime.chores import every
+from zmqtopo.runtime.chores import Chore, every
 from zmqtopo.runtime.member import Member
 from zmqtopo.runtime.notify import Notifier
+from zmqtopo.runtime.plan import option_files
 from zmqtopo.runtime.supervisor import StartError, Supervisor
+from zmqtopo.runtime.watch import Watch
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""They end it; but SIGHUP that does not come from a terminal that is gone reloads it."""
 
 
 class Foreground:
     """A supervisor in the main thread, told by signals and by the control socket what to do, that says what happens."""
 
     def __init__(
-        self, topology: Topology, folder: Folder, starter: int | None, *, abort_on_failure: bool,
-        log_format: Literal["text", "json"] = "text",
+        self, topology: Topology, source: str, folder: Folder, starter: int | None, *, abort_on_failure: bool,
+        log_format: Literal["text", "json"], watch: bool,
     ) -> None:
-        """``folder`` has been claimed; ``starter`` hears of the start if that was not given in this terminal."""
+        """``source`` is the path of its file, or ``-``; ``folder`` has been claimed.
+
+        ``starter`` hears of the start if that was not given in this terminal.
+        """
         self._topology = topology
+        self._source = source
+        self._watch = Watch(self._watched(topology)) if watch else None
+        self._had_terminal = _has_terminal()
+        self._hung_up = False
         self._folder = folder
         self._voice = Voice(topology.name, folder, starter, log_format)
         self._notifier = Notifier()
@@ -62,10 +75,15 @@ class Foreground:
         chores = self._voice.chores
         if self._notifier.watchdog_interval is not None:
             chores.append(every(self._notifier.watchdog_interval, self._notifier.watchdog))
+        chores.append(Chore(lambda: 0.0 if self._hung_up and self._ready else None, self._reload))
+        if self._watch is not None:
+            watch = self._watch
+            chores.append(Chore(lambda: watch.due if self._ready else None, self._look))
         self._supervisor = Supervisor(
             self._topology, tell=self._tell, abort_on_failure=self._abort_on_failure, chores=chores
         )
-        questions = Questions(self._supervisor)
+        self._reloading = Reloading(self._supervisor, self._voice, self._notifier, self._on_reloaded)
+        questions = Questions(self._supervisor, self._on_reload)
         greeting: dict[str, Any] = {
             "zmqtopo": VERSION, "name": self._topology.name, "pid": self._folder.pid, "release": zmqtopo.__version__,
         }
@@ -101,7 +119,7 @@ class Foreground:
             for member in members:
                 self._voice.say(_introduction(member), device=member.device.name)
             took = time.monotonic() - start
-            devices = "1 device" if len(members) == 1 else f"{len(members)} devices"
+            devices = count(len(members), "device")
             self._voice.say(f"ready, {devices} in {took:.2f} s", event="ready")
             self._voice.started()
             self._notifier.ready(f"{self._topology.name}: {devices}")
@@ -113,9 +131,43 @@ class Foreground:
         return 0 if well else 1
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGHUP and not (self._had_terminal and not _has_terminal()):
+            self._hung_up = True
+            return
         self._signals += 1
         # Nothing is said here: the signal may have interrupted who is saying something.
         self._supervisor.request_stop(force=self._signals > 1)
+
+    # -- reloading ------------------------------------------------------------------------------------------------
+
+    def _reload(self) -> None:
+        self._hung_up = False
+        if self._source == "-":
+            self._voice.say("not reloaded; it came from standard input", event="not-reloaded")
+        else:
+            self._reloading.wish(Wish(self._source))
+
+    def _look(self) -> None:
+        if self._watch is not None and self._watch.look():
+            self._reload()
+
+    def _on_reload(self, question: Question, answer: Answer) -> None:
+        """In the thread of the control socket."""
+        file = question["file"] or self._source
+        if file == "-":
+            name = self._topology.name
+            answer(refusal("refused", f"{name} came from standard input; name a file: zmqtopo reload {name} FILE"))
+        else:
+            self._reloading.wish(Wish(file, question["dry_run"], answer))
+
+    def _on_reloaded(self) -> None:
+        if self._watch is not None:
+            self._watch.follow(self._watched(self._supervisor.topology))
+
+    def _watched(self, topology: Topology) -> list[str]:
+        return [self._source, *option_files(topology)]
+
+    # -- what it says ---------------------------------------------------------------------------------------------
 
     def _tell(self, member: Member, what: str) -> None:
         if member.state == "stopping" and self._supervisor.is_stopping and not self._stopping:
@@ -124,7 +176,9 @@ class Foreground:
             self._notifier.stopping(f"{self._topology.name}: stopping")
         # A start ends with an introduction, and a stop of all with a farewell, which say it better.
         alone = self._ready and not self._stopping and member.state not in ("starting", "stopping")
-        if alone or (member.state == "stopped" and what != "stopped"):
+        if alone and member.state == "running" and member.trial:
+            self._voice.say(_introduction(member), device=member.device.name, state=member.state)
+        elif alone or (member.state == "stopped" and what != "stopped"):
             self._voice.say(what, device=member.device.name, state=member.state)
 
 
@@ -136,3 +190,11 @@ def _introduction(member: Member) -> str:
         addresses += [f"to {address.text}" for address in socket.connect]
         parts.append(f"{socket.role} {socket.type} {', '.join(addresses)}")
     return "; ".join(parts)
+
+
+def _has_terminal() -> bool:
+    """Whether this process has a controlling terminal: one that is closed takes itself away before SIGHUP comes."""
+    with contextlib.suppress(OSError):
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+        return True
+    return False

@@ -8,6 +8,7 @@ from typing import Final
 
 from zmqtopo.checks import Checked, examine
 from zmqtopo.config.model import Topology
+from zmqtopo.runtime.watch import ChangingFileError, read_at_rest
 
 EXIT_FAILURE: Final = 1
 EXIT_BAD_FILE: Final = 78  # EX_CONFIG of sysexits.h
@@ -23,6 +24,11 @@ def load_or_report(path: str, *, strict_variables: bool = False) -> Topology | N
     return None if checked.has_errors else checked.topology
 
 
+def examine_to_run(path: str) -> Checked:
+    """Examine a file that is meant to run, in which an undefined variable is an error. Raises ChangingFileError."""
+    return read_at_rest(path, lambda path: examine(path, strict_variables=True))
+
+
 def load_to_run(path: str, claim: Callable[[Topology], None] = lambda topology: None) -> Topology | int:
     """Return the topology in ``path`` if it can run here and now, else, after a report on stderr, the exit code.
 
@@ -32,7 +38,11 @@ def load_to_run(path: str, claim: Callable[[Topology], None] = lambda topology: 
     """
     from zmqtopo.probe import with_machine
 
-    checked = examine(path, strict_variables=True)
+    try:
+        checked = examine_to_run(path)
+    except ChangingFileError as error:
+        print(f"zmqtopo: error: {error}", file=sys.stderr)
+        return EXIT_BAD_FILE
     refusal = EXIT_BAD_FILE
     if not checked.has_errors and checked.topology is not None:
         if checked.topology.devices:

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from zmqtopo.cli import Parser
+from zmqtopo.cli import EXIT_USAGE, Parser
 
 
 def add_arguments(parser: Parser) -> None:
@@ -29,13 +29,19 @@ def add_arguments(parser: Parser) -> None:
         "--log-format", choices=("text", "json"), default="text",
         help="how to say what happens on standard error: json is an object a line, with the time (default: text)",
     )
+    parser.add_argument(
+        "--watch", action="store_true", help="reload when the file, or one with a secret that it names, has changed"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Return 0 after a clean stop, 1 when a device failed for good, 78 for a bad file, 130 after a second signal.
 
-    With ``-d`` that is 0 when every device is ready.
+    2 is for ``--watch`` with standard input. With ``-d`` that is 0 when every device is ready.
     """
+    if args.watch and args.file == "-":
+        print("zmqtopo: error: --watch needs a file to look at, and standard input is none", file=sys.stderr)
+        return EXIT_USAGE
     if args.detach or args.wait is not None:
         from zmqtopo.cli.background import launch
 
@@ -62,8 +68,10 @@ def run_here(args: argparse.Namespace, starter: int | None = None) -> int:
             return 0
         from zmqtopo.cli.foreground import Foreground
 
-        return Foreground(topology, claimed[0], starter, abort_on_failure=args.abort_on_failure,
-                          log_format=args.log_format).run()
+        return Foreground(
+            topology, source, claimed[0], starter, abort_on_failure=args.abort_on_failure, log_format=args.log_format,
+            watch=args.watch,
+        ).run()
     except ControlError as error:
         print(f"zmqtopo: error: {error}", file=sys.stderr)
         return 1

@@ -27,6 +27,11 @@ def farewell(device: dict[str, Any]) -> str:
     return f"{device['state']}; {', '.join(parts)}"
 
 
+def count(number: int, thing: str) -> str:
+    """``1 device``, ``3 devices``."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def duration(seconds: float | None) -> str:
     """``3d 4h``, ``12s``: the two largest units."""
     if seconds is None:

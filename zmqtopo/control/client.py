@@ -49,12 +49,13 @@ class Client:
             self.close()
             raise
 
-    def ask(self, verb: str, *devices: str, timeout: float | None = None, force: bool = False) -> dict[str, Any]:
-        """Ask and wait for the answer, ``timeout`` seconds at most. Raises ControlError when there is none."""
+    def ask(self, verb: str, *devices: str, timeout: float | None = None, **more: Any) -> dict[str, Any]:
+        """Ask and wait for the answer, ``timeout`` seconds at most; ``more`` is what a verb takes besides devices.
+
+        Raises ControlError when there is none.
+        """
         try:
-            self._socket.sendall(encode(
-                {"zmqtopo": VERSION, "verb": verb, "devices": list(devices), "force": force}
-            ))
+            self._socket.sendall(encode({"zmqtopo": VERSION, "verb": verb, "devices": list(devices), **more}))
         except OSError:
             raise self._gone() from None
         return self._receive(timeout)

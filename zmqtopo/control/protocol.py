@@ -19,8 +19,16 @@ thing after the other, and each question has one answer:
 The verbs: ``ps`` (all of ``zmqtopo ps --format json``); ``start``, ``stop``, ``restart``, ``pause`` and ``resume``,
 with ``devices`` or for all, answered when the devices are there; ``down``, with ``"force": true`` at once, answered
 with what ``ps`` would say in the end, ``forced`` for a stop out of time and ``unsent`` for one whose LINGER was, just
-before all is gone. The reasons: ``bad-request``, ``version``, ``unknown-device``, ``refused``. Keys that are not named
-here are to be ignored, by both sides.
+before all is gone. ``reload`` reads the file of the topology again, or ``"file"``, an absolute path, and with
+``"dry_run": true`` only says what that would take; answered when it is done:
+
+    {"zmqtopo": 1, "verb": "reload", "file": "/etc/feed.yaml"}
+    {"ok": true, "result": "done", "plan": {"topology": "feed", "changes": [], "devices": [...]}, "text": "..."}
+
+``result`` is ``done``, ``unchanged`` or ``planned``, ``text`` the plan for people, ``report`` what there is to say of
+the file. The reasons: ``bad-request``, ``version``, ``unknown-device``, ``refused``; of a reload ``bad-file``, and
+``rolled-back`` when some device could not start and all is as it was. Keys that are not named here are to be ignored,
+by both sides.
 """
 
 from __future__ import annotations
@@ -48,6 +56,8 @@ class Question(TypedDict):
     verb: str
     devices: tuple[str, ...]
     force: bool
+    file: str | None
+    dry_run: bool
 
 
 def encode(message: dict[str, Any]) -> bytes:
@@ -77,7 +87,11 @@ def question(line: bytes) -> Question:
         raise ProtocolError("a question has a verb")
     if not isinstance(devices, list) or not all(isinstance(name, str) for name in devices):
         raise ProtocolError("devices is a list of names")
-    return Question(verb=verb, devices=tuple(devices), force=message.get("force") is True)
+    file = message.get("file")
+    if not (file is None or (isinstance(file, str) and file.startswith("/") and "\0" not in file)):
+        raise ProtocolError("file is an absolute path")
+    return Question(verb=verb, devices=tuple(devices), force=message.get("force") is True, file=file,
+                    dry_run=message.get("dry_run") is True)
 
 
 def refusal(reason: str, *errors: str) -> dict[str, Any]:

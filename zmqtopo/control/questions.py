@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
@@ -17,8 +18,10 @@ from zmqtopo.runtime.supervisor import Supervisor
 class Questions:
     """Hands questions on to a supervisor, and its replies back."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
+    def __init__(self, supervisor: Supervisor, reload: Callable[[Question, Answer], None]) -> None:
+        """``reload`` sees that a question for one is answered."""
         self._supervisor = supervisor
+        self._reload = reload
         self._lock = threading.Lock()
         self._waiting: list[Answer] = []
         """For those who want to know when everything has ended."""
@@ -35,6 +38,8 @@ class Questions:
             command = Command(verb, question["devices"])
             command.reply.add_done_callback(lambda done: answer(_outcome(done)))
             self._supervisor.ask(command)
+        elif verb == "reload":
+            self._reload(question, answer)
         elif verb == "down":
             with self._lock:
                 if self._last is None:
@@ -43,7 +48,7 @@ class Questions:
                     answer(self._last)
             self._supervisor.request_stop(force=question["force"])
         else:
-            near = closest(verb, ("ps", *VERBS, "down"))
+            near = closest(verb, ("ps", *VERBS, "reload", "down"))
             hint = f"; did you mean {near}?" if near else ""
             answer(refusal("bad-request", f"there is no verb {quote(verb)}{hint}"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import sys
@@ -11,7 +12,8 @@ from typing import Final
 
 from zmqtopo.config.endpoint import Endpoint, parse
 from zmqtopo.config.model import Address, Device, MonSocket, Reference, Socket, Topology
-from zmqtopo.runtime.running import Running
+from zmqtopo.runtime.plan import Plan
+from zmqtopo.runtime.running import Running, loaded
 
 _WITH_PORT: Final = frozenset({"tcp", "ws", "wss"})
 
@@ -32,9 +34,7 @@ class Elsewhere(Running):
         self._holders: list[socket.socket] = []
         self._folder = tempfile.mkdtemp(prefix="zmqtopo-")      # short: ipc paths have 107 bytes at most
         try:
-            super().__init__(replace(topology, devices={
-                name: self._moved_device(device) for name, device in topology.devices.items()
-            }))
+            super().__init__(self._moved_topology(topology))
         except BaseException:
             self._let_go()
             raise
@@ -52,6 +52,10 @@ class Elsewhere(Running):
             raise LookupError(f"no device of {self.topology.name} binds or connects to {address}")
         return str(_at(self._places[key], endpoint))
 
+    def reload(self, topology: str | os.PathLike[str] | Topology) -> Plan:
+        """As `Running.reload`; what was somewhere before stays there."""
+        return super().reload(self._moved_topology(loaded(topology)))
+
     def stop(self, timeout: float | None = None) -> None:
         """As `Running.stop`; the addresses are given back."""
         super().stop(timeout)
@@ -61,6 +65,11 @@ class Elsewhere(Running):
         while self._holders:
             self._holders.pop().close()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _moved_topology(self, topology: Topology) -> Topology:
+        return replace(topology, devices={
+            name: self._moved_device(device) for name, device in topology.devices.items()
+        })
 
     def _moved_device(self, device: Device) -> Device:
         mon = device.mon and self._moved_socket(device.mon)

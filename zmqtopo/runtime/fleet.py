@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -300,10 +300,7 @@ class Fleet:
     def _stop_with_the_stream(self) -> None:
         if not any(m.waits for m in self.members.values()):
             return
-        if self._upstream is None:
-            self._upstream = upstream(self.topology)
-            self._patient = upstream(self.topology, only_patient=True)
-        for member in next_to_stop(self.members, self._upstream):
+        for member in next_to_stop(self.members, self._feeders):
             member.waits = member.still = False
             feeders = [self.members[name] for name in self._patient[member.device.name]]
             feeders = [feeder for feeder in feeders if not feeder.over]
@@ -312,6 +309,17 @@ class Fleet:
                 self._holds.begin(member, feeders, self._left(member) / 2)
             else:
                 self._order_stop(member)
+
+    @property
+    def _feeders(self) -> Mapping[str, Collection[str]]:
+        if self._upstream is None:
+            self._upstream = upstream(self.topology)
+            self._patient = upstream(self.topology, only_patient=True)
+        return self._upstream
+
+    def is_fed(self, member: Member) -> bool:
+        """Whether others move messages to it that they keep until somebody takes them."""
+        return bool(self._feeders[member.device.name]) and bool(self._patient[member.device.name])
 
     def _order_stop(self, member: Member) -> None:
         self.crew.order(member.device, Stop(member.device.name, self._left(member)))

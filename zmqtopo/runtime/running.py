@@ -15,6 +15,8 @@ from zmqtopo.config.model import Role, Topology
 from zmqtopo.devices.counters import Counters
 from zmqtopo.runtime.commands import Command, Look, Verb
 from zmqtopo.runtime.orders import Endpoints
+from zmqtopo.runtime.plan import Plan
+from zmqtopo.runtime.reload import Reload
 from zmqtopo.runtime.status import DeviceStatus
 from zmqtopo.runtime.supervisor import Supervisor
 
@@ -24,7 +26,6 @@ class Running:
 
     def __init__(self, topology: Topology, context: zmq.Context[Any] | None = None) -> None:
         """Start every device. Raises `zmqtopo.StartError` after undoing what had been started."""
-        self.topology = topology
         self._supervisor = Supervisor(topology, context=context)
         started = threading.Event()
         self._start_failure: BaseException | None = None
@@ -49,6 +50,11 @@ class Running:
         if self._start_failure is not None:
             self._thread.join()
             raise self._start_failure
+
+    @property
+    def topology(self) -> Topology:
+        """What runs, as the last `reload` has left it."""
+        return self._supervisor.topology
 
     @property
     def context(self) -> zmq.Context[Any] | None:
@@ -119,6 +125,16 @@ class Running:
         """Stop devices and start them again, in a new process where they have their own. Raises CommandError."""
         self._command("restart", devices)
 
+    def reload(self, topology: str | os.PathLike[str] | Topology) -> Plan:
+        """Become what a file, or a loaded topology, says; return what that took. It touches only what has changed.
+
+        Raises TopologyError for a file with errors, and CommandError when a device cannot start, or can no more because
+        everything is about to end; nothing is changed then. The name stays what it is.
+        """
+        reload = Reload(loaded(topology))
+        self._supervisor.ask(reload)
+        return reload.reply.result()
+
     def _command(self, verb: Verb, devices: tuple[str, ...]) -> None:
         command = Command(verb, devices)
         self._supervisor.ask(command)
@@ -152,8 +168,13 @@ def up(topology: str | os.PathLike[str] | Topology, *, context: zmq.Context[Any]
     Thread devices run in this process, in ``context`` or in a new one. Raises TopologyError for a file with errors
     and StartError when a device cannot start.
     """
-    if not isinstance(topology, Topology):
-        import zmqtopo
+    return Running(loaded(topology), context)
 
-        topology = zmqtopo.load(topology)
-    return Running(topology, context)
+
+def loaded(topology: str | os.PathLike[str] | Topology) -> Topology:
+    """The topology itself, or that of a file. Raises TopologyError."""
+    if isinstance(topology, Topology):
+        return topology
+    import zmqtopo
+
+    return zmqtopo.load(topology)

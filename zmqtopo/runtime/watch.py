@@ -52,6 +52,14 @@ class Watch:
         self._known = now
         return tuple(path for path, was, is_ in zip(self._paths, known, now, strict=True) if was != is_)
 
+    def follow(self, paths: Iterable[str]) -> None:
+        """Look at these from now on; of those that were looked at before, no change is missed."""
+        known, before = (dict(zip(self._paths, found, strict=True)) for found in (self._known, self._before))
+        self._paths = tuple(paths)
+        now = dict(zip(self._paths, self._identities(), strict=True))
+        self._known, self._before = (tuple((now | {p: i for p, i in found.items() if p in now}).values())
+                                     for found in (known, before))
+
     def _identities(self) -> tuple[Identity, ...]:
         return tuple(_identity(path) for path in self._paths)
 

@@ -20,7 +20,12 @@ def test_a_message_is_a_line() -> None:
     (b'{"zmqtopo": 1, "verb": "down", "force": 1}\r', "down", (), False),
 ])
 def test_questions(line: bytes, verb: str, devices: tuple[str, ...], force: bool) -> None:
-    assert question(line) == {"verb": verb, "devices": devices, "force": force}
+    assert question(line) == {"verb": verb, "devices": devices, "force": force, "file": None, "dry_run": False}
+
+
+def test_a_question_for_a_reload() -> None:
+    asked = question(b'{"zmqtopo": 1, "verb": "reload", "file": "/etc/feed.yaml", "dry_run": true}')
+    assert (asked["file"], asked["dry_run"]) == ("/etc/feed.yaml", True)
 
 
 @pytest.mark.parametrize(("line", "error", "reason"), [
@@ -38,6 +43,9 @@ def test_questions(line: bytes, verb: str, devices: tuple[str, ...], force: bool
     (b'{"zmqtopo": 1, "verb": ["ps"]}', "a question has a verb", "bad-request"),
     (b'{"zmqtopo": 1, "verb": "stop", "devices": "a"}', "devices is a list of names", "bad-request"),
     (b'{"zmqtopo": 1, "verb": "stop", "devices": [1]}', "devices is a list of names", "bad-request"),
+    (b'{"zmqtopo": 1, "verb": "reload", "file": "feed.yaml"}', "file is an absolute path", "bad-request"),
+    (b'{"zmqtopo": 1, "verb": "reload", "file": "/a\\u0000"}', "file is an absolute path", "bad-request"),
+    (b'{"zmqtopo": 1, "verb": "reload", "file": 1}', "file is an absolute path", "bad-request"),
 ])
 def test_what_is_no_question(line: bytes, error: str, reason: str) -> None:
     with pytest.raises(ProtocolError, match=error) as failure:

@@ -132,3 +132,17 @@ def test_no_file(path: str) -> None:
     assert read_at_rest(path, lambda path: f"read {path}") == f"read {path}"
     watch = Watch([path])
     assert [watch.look(), watch.look()] == [(), ()]
+
+
+def test_other_files_are_followed_and_no_change_of_the_first_is_missed(file: Path) -> None:
+    other, third = file.parent / "secret", file.parent / "another"
+    for path in (other, third):
+        path.write_text("1")
+    watch = Watch([str(file), str(other)])
+    in_place(file)
+    other.write_text("22")
+    third.write_text("22")
+    watch.follow([str(file), str(third)])
+    assert [watch.look(), watch.look(), watch.look()] == [(), (str(file),), ()]
+    third.write_text("333")
+    assert [watch.look(), watch.look()] == [(), (str(third),)]

@@ -1,0 +1,50 @@
+"""``zmqtopo reload``: let a running topology become what its file, or another one, says now."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from zmqtopo.cli.output import emit
+from zmqtopo.cli.remote import EXIT_USAGE, add_format, add_topology, complain, emit_json, refused, talk
+from zmqtopo.cli.topology import EXIT_BAD_FILE
+from zmqtopo.control.client import Client
+
+_WORDS = {"done": "reloaded", "unchanged": "nothing has changed", "planned": "nothing is done yet"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    add_topology(parser)
+    parser.add_argument("file", metavar="FILE", nargs="?", help="another file (default: the one that `up` was given)")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    add_format(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Return 0 when it is done, 1 when it could not be and all is as it was, 69 for no topology, 78 for a bad file."""
+    if args.file == "-":
+        complain("a running topology cannot read this standard input; name a file")
+        return EXIT_USAGE
+    return talk(args.topology, lambda client: _reload(client, args))
+
+
+def _reload(client: Client, args: argparse.Namespace) -> int:
+    file = None if args.file is None else os.path.abspath(args.file)  # noqa: PTH100 - follows no links
+    answer = client.ask("reload", file=file, dry_run=args.dry_run)
+    sys.stderr.write(answer.get("report", ""))
+    if args.format == "json":
+        errors = {} if answer.get("ok") else {"errors": answer.get("errors", [])}
+        emit_json({"result": answer.get("result") or answer.get("reason"), **answer.get("plan", {}), **errors})
+    else:
+        result = f"{client.name}: {_WORDS.get(answer['result'], answer['result'])}" if answer.get("ok") else ""
+        emit("".join(f"{line}\n" for line in (answer.get("text"), result) if line))
+    if answer.get("reason") == "bad-file":
+        if not answer.get("report"):
+            refused(answer)
+        return EXIT_BAD_FILE
+    code = refused(answer)
+    if answer.get("reason") == "rolled-back":
+        complain("not reloaded; everything is as it was")
+    return code

@@ -1,0 +1,163 @@
+"""How a running topology gets to another one: read in a thread, since that may take long, and then handed over."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from zmqtopo.checks import Checked
+from zmqtopo.cli.topology import examine_to_run
+from zmqtopo.cli.voice import Voice
+from zmqtopo.cli.words import count
+from zmqtopo.control.protocol import refusal
+from zmqtopo.runtime.notify import Notifier
+from zmqtopo.runtime.plan import Plan
+from zmqtopo.runtime.reload import Reload, ReloadError
+from zmqtopo.runtime.supervisor import Supervisor
+from zmqtopo.runtime.watch import ChangingFileError
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Somebody wants a file to be what runs; without ``answer`` it is only said what becomes of it."""
+
+    file: str
+    dry_run: bool = False
+    answer: Callable[[dict[str, Any]], None] | None = None
+
+
+class Reloading:
+    """Fulfils wishes, one after the other; but for `wish`, all of it is done in the supervisor's thread."""
+
+    def __init__(
+        self, supervisor: Supervisor, voice: Voice, notifier: Notifier, done: Callable[[], object]
+    ) -> None:
+        """``done`` is called when the topology has become another one."""
+        self._supervisor = supervisor
+        self._voice = voice
+        self._notifier = notifier
+        self._done = done
+        self._waiting: deque[Wish] = deque()
+        self._reads = False
+
+    def wish(self, wish: Wish) -> None:
+        """Take a wish, in any thread."""
+        self._supervisor.call(lambda: self._take(wish))
+
+    def _take(self, wish: Wish) -> None:
+        # A file that is about to be read anyway need not be read once more for nobody.
+        if wish.answer is not None or wish not in self._waiting:
+            self._waiting.append(wish)
+        self._next()
+
+    def _next(self) -> None:
+        if self._reads or not self._waiting:
+            return
+        wish = self._waiting.popleft()
+        self._reads = True
+        try:
+            threading.Thread(target=self._read, args=(wish,), name="zmqtopo reload", daemon=True).start()
+        except RuntimeError as error:
+            self._go_on(wish, f"cannot read {wish.file}: {error}")
+
+    def _read(self, wish: Wish) -> None:
+        """In a thread of its own."""
+        found: Checked | str = "internal error"     # the thread's traceback says more
+        try:
+            found = examine_to_run(wish.file)
+        except ChangingFileError as error:
+            found = str(error)
+        finally:
+            self._supervisor.call(lambda: self._go_on(wish, found))
+
+    def _go_on(self, wish: Wish, found: Checked | str) -> None:
+        self._reads = False
+        if isinstance(found, str):
+            self._refuse(wish, [found], "")
+        elif found.has_errors or found.topology is None:
+            self._refuse(wish, _lines(found), _report(found))
+        else:
+            report, began = _report(found), time.monotonic()
+            reload = Reload(found.topology, wish.dry_run, lambda made: self._begin(wish, made))
+            reload.reply.add_done_callback(lambda done: self._end(wish, done, report, began))
+            self._supervisor.ask(reload)
+        self._next()
+
+    def _refuse(self, wish: Wish, errors: list[str], report: str) -> None:
+        if not wish.dry_run:
+            for error in errors:
+                self._voice.say(error, event="error")
+            self._voice.say(f"not reloaded; {wish.file} cannot run, and nothing is changed", event="not-reloaded")
+        if wish.answer is not None:
+            wish.answer({**refusal("bad-file", *errors), "report": report})
+
+    def _begin(self, wish: Wish, made: Plan) -> None:
+        if wish.dry_run:
+            return
+        self._notifier.reloading(f"{self._supervisor.topology.name}: reloading")
+        self._voice.say(f"reloading {wish.file}", event="reloading")
+        for line in made.lines():
+            if not line.startswith("="):
+                self._voice.say(line, event="plan")
+
+    def _end(self, wish: Wish, done: Future[Plan], report: str, began: float) -> None:
+        error = done.exception()
+        made = error.plan if isinstance(error, ReloadError) else None if error is not None else done.result()
+        if not wish.dry_run:
+            self._say_the_end(made, error, time.monotonic() - began)
+        if wish.answer is None:
+            return
+        told = {"report": report} | ({"plan": made.plain(), "text": str(made)} if made is not None else {})
+        if error is None:
+            result = "unchanged" if not made else "planned" if wish.dry_run else "done"
+            wish.answer({"ok": True, "result": result, **told})
+        else:
+            reason = "rolled-back" if made is not None else "refused"
+            wish.answer({**refusal(reason, *getattr(error, "failures", [str(error)])), **told})
+
+    def _say_the_end(self, made: Plan | None, error: BaseException | None, took: float) -> None:
+        if error is None and made is not None:
+            self._done()
+            self._voice.say(f"reloaded in {took:.2f} s: {_sum(made)}" if made else "reloaded; nothing has changed",
+                            event="reloaded")
+        else:
+            for failure in getattr(error, "failures", [str(error)]):
+                self._voice.say(failure, event="error")
+            what = "everything is as it was" if made is not None else "nothing is changed"
+            self._voice.say(f"not reloaded; {what}", event="not-reloaded")
+        if not self._supervisor.is_stopping:
+            self._notifier.ready(f"{self._supervisor.topology.name}: {count(len(self._supervisor.members), 'device')}")
+
+
+def _sum(made: Plan) -> str:
+    actions = [device.action for device in made.devices.values()]
+    numbers = {
+        "added": actions.count("added"), "removed": actions.count("removed"),
+        "changed": actions.count("changed") + actions.count("replaced"), "unchanged": actions.count("unchanged"),
+    }
+    return ", ".join(f"{number} {action}" for action, number in numbers.items() if number)
+
+
+def _lines(checked: Checked) -> list[str]:
+    from zmqtopo.report import text
+
+    written = io.StringIO()
+    text.concise([problem for problem in checked.problems if problem.severity == "error"], written)
+    return written.getvalue().splitlines()
+
+
+def _report(checked: Checked) -> str:
+    """What `zmqtopo.cli.topology.report` writes; empty where there is nothing to report."""
+    from zmqtopo.report import text
+
+    problems = [problem for problem in checked.problems if problem.severity != "info"]
+    written = io.StringIO()
+    if problems:
+        text.full(problems, {checked.file: checked.lines}, written)
+    return written.getvalue()
