@@ -19,6 +19,7 @@ import zmq
 
 import zmqtopo
 from zmqtopo.config.model import Topology
+from zmqtopo.runtime.elsewhere import Elsewhere
 
 PIPELINE = """
 devices:
@@ -164,6 +165,62 @@ def test_the_verbs_of_the_command_line(running: zmqtopo.Running, net: Any) -> No
     with pytest.raises(zmqtopo.CommandError, match="pipeline has ended"):
         running.start()
     assert [status.state for status in running.status] == ["stopped", "stopped"]
+
+
+def test_reload(running: zmqtopo.Running, path: Path, net: Any) -> None:
+    copies = running.context.socket(zmq.SUB)        # of which nothing is unchanged but its context
+    endpoints = running.endpoints
+    path.write_text(PIPELINE.replace("run: process", "run: process/g") + """
+  more: {type: queue, in: {bind: "tcp://127.0.0.1:*"}, out: {bind: inproc://more}}
+""")
+    assert list(running.reload(path).lines()) == [
+        "= unchanged: ingest", "~ changed: work.run process -> process/g (new sockets)", "+ added: more"]
+    assert running.states == {"ingest": "running", "work": "running", "more": "running"}
+    assert {name: running.endpoints[name] for name in endpoints} == endpoints
+    loaded = zmqtopo.load(path)
+    assert running.topology == loaded
+    assert not running.reload(loaded)
+
+    path.write_text(BAD)
+    with pytest.raises(zmqtopo.TopologyError, match="streamer"):
+        running.reload(path)
+    _, taken = net.end(zmq.PULL)
+    path.write_text(PIPELINE.replace("tcp://*:*", taken))
+    with pytest.raises(zmqtopo.CommandError, match=r"^ingest\.in: cannot bind .*: Address already in use"):
+        running.reload(path)
+    assert running.topology == loaded
+    assert set(running.states.values()) == {"running"}
+    assert {name: running.endpoints[name] for name in endpoints} == endpoints
+
+    push = net.socket(zmq.PUSH, connect=running.address("ingest.in"))
+    pull = net.socket(zmq.PULL, connect=running.address("work.out"))
+    copies.connect("inproc://copies")
+    copies.subscribe(b"")
+    net.until(lambda: push.send(b"1") or copies.poll(10), "the subscription")
+    assert net.receive(pull) == [b"1"]
+    copies.close(0)
+    running.stop()
+    with pytest.raises(zmqtopo.CommandError, match=r"^pipeline has ended$"):
+        running.reload(loaded)
+
+
+def test_reload_elsewhere(tmp_path: Path, net: Any) -> None:
+    a = "devices:\n  a: {type: streamer, in: {bind: tcp://*:5000}, out: {connect: tcp://worker:5001}}\n"
+    b = "  b: {type: streamer, in: {bind: tcp://*:5002}, out: {connect: tcp://other:5003}}\n"
+    path = tmp_path / "it.yaml"
+    path.write_text(a)
+    running = Elsewhere(zmqtopo.load(path))
+    try:
+        first = running.where("tcp://worker:5001")
+        path.write_text(a + b)
+        assert list(running.reload(path).lines()) == ["= unchanged: a", "+ added: b"]
+        assert running.where("tcp://worker:5001") == first
+        pull = net.socket(zmq.PULL)
+        pull.bind(running.where("tcp://other:5003"))
+        net.socket(zmq.PUSH, connect=running.address("b.in")).send(b"1")
+        assert net.receive(pull) == [b"1"]
+    finally:
+        running.stop(0)
 
 
 def test_commands_from_many_threads(running: zmqtopo.Running) -> None:
