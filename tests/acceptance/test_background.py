@@ -188,6 +188,6 @@ def test_the_last_words_of_what_failed_in_the_background(
     pid = control.ps()["a"]["pid"]
     os.kill(pid, signal.SIGKILL)
     net.until(lambda: control._run("ps", "it").returncode == 69)
-    assert f"a: failed: a: process {pid} ended by SIGKILL" in control("logs", code=69)
+    assert f"a: failed: process {pid} ended by SIGKILL" in control("logs", code=69)
     assert in_background(TOPOLOGY).returncode == 0      # takes over
     assert "SIGKILL" not in control("logs")

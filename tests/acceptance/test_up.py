@@ -221,7 +221,7 @@ def test_a_killed_worker_is_reported_and_comes_back_where_it_was(
     addresses = up.addresses
     flows(net, up.address("a.in"), up.address("c.out"))
     os.kill(before, signal.SIGKILL)
-    up.wait_for(f"zmqtopo: a: ended: a: process {before} ended by SIGKILL; starts again in 0.1 s")
+    up.wait_for(f"zmqtopo: a: ended: process {before} ended by SIGKILL; starts again in 0.")
     up.wait_for("a: running")
     assert up.worker("device a") != before
     assert up.addresses == addresses
@@ -248,7 +248,7 @@ def test_never_means_never_and_the_others_go_on(start: Callable[..., Any], net: 
                + streamer("b", "process")).ready()
     pid = up.worker("device a")
     os.kill(pid, signal.SIGKILL)
-    up.wait_for(f"zmqtopo: a: failed: a: process {pid} ended by SIGKILL")
+    up.wait_for(f"zmqtopo: a: failed: process {pid} ended by SIGKILL")
     assert not (tmp_path / "a").exists()
     flows(net, up.address("b.in"), up.address("b.out"))
     os.kill(up.worker("device b"), signal.SIGKILL)

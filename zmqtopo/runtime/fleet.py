@@ -234,12 +234,12 @@ class Fleet:
         member.closed = self.turn()
         self._holds.note_end(member)
         if stopping or self.stopping:
-            self._change(member, "stopped", f"stopped ({error})" if error else "stopped")
+            self._change(member, "stopped", f"stopped ({_said(member, error)})" if error else "stopped")
             if member.wish != "stop" and not self.stopping:
                 self._begin(member)
             self._stop_with_the_stream()
         elif member.trial:
-            self._change(member, "failed", f"failed: {error}")
+            self._change(member, "failed", f"failed: {_said(member, error)}")
         else:
             try:
                 wait = wait_before_restart(member, error, self._clock(), self._jitter())
@@ -248,12 +248,13 @@ class Fleet:
             else:
                 member.since = None
                 member.due = self._clock() + wait
-                self._change(member, "backoff", f"ended: {error or 'stopped'}; starts again in {wait:.1f} s")
+                ended = _said(member, error) or "stopped"
+                self._change(member, "backoff", f"ended: {ended}; starts again in {wait:.2g} s")
         self._end_idle_worker(member.device.process)
 
     def _give_up(self, member: Member, error: str) -> None:
         if error:
-            self._change(member, "failed", f"failed: {error}")
+            self._change(member, "failed", f"failed: {_said(member, error)}")
             self._failed()
         else:
             self._change(member, "stopped")
@@ -360,3 +361,8 @@ class Fleet:
         self._nursery.close()
         for member in self.members.values():
             member.block = member.block.copy()
+
+
+def _said(member: Member, error: str) -> str:
+    """The error for a line that begins with the device's name."""
+    return error.removeprefix(f"{member.device.name}: ")
