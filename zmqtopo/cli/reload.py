@@ -8,7 +8,6 @@ import sys
 
 from zmqtopo.cli.output import emit
 from zmqtopo.cli.remote import EXIT_USAGE, add_format, add_topology, complain, emit_json, refused, talk
-from zmqtopo.cli.topology import EXIT_BAD_FILE
 from zmqtopo.control.client import Client
 
 _WORDS = {"done": "reloaded", "unchanged": "nothing has changed", "planned": "nothing is done yet"}
@@ -41,6 +40,8 @@ def _reload(client: Client, args: argparse.Namespace) -> int:
         result = f"{client.name}: {_WORDS.get(answer['result'], answer['result'])}" if answer.get("ok") else ""
         emit("".join(f"{line}\n" for line in (answer.get("text"), result) if line))
     if answer.get("reason") == "bad-file":
+        from zmqtopo.cli.topology import EXIT_BAD_FILE      # which brings all that reads files
+
         if not answer.get("report"):
             refused(answer)
         return EXIT_BAD_FILE
