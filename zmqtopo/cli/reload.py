@@ -40,7 +40,7 @@ def _reload(client: Client, args: argparse.Namespace) -> int:
         result = f"{client.name}: {_WORDS.get(answer['result'], answer['result'])}" if answer.get("ok") else ""
         emit("".join(f"{line}\n" for line in (answer.get("text"), result) if line))
     if answer.get("reason") == "bad-file":
-        from zmqtopo.cli.topology import EXIT_BAD_FILE      # which brings all that reads files
+        from zmqtopo.cli.topology import EXIT_BAD_FILE  # which brings all that reads files
 
         if not answer.get("report"):
             refused(answer)
