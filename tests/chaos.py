@@ -1,11 +1,12 @@
 """Devices of every type in threads and processes, under numbered traffic, and much that goes wrong with them.
 
 Run it with ``python tests/chaos.py --minutes 20 --seed 1``. In each episode something is done while messages pass: a
-worker is killed or stopped, a device paused, restarted or stopped, a client comes or goes. Then the senders are silent
-until all that can arrive has arrived, and every message is accounted for: none comes twice, none out of order on its
-path, none is lost but by a crash, with the receiver in whose queue it was or on its way to a socket that closed, and of
-each sender no more than what was under way, which the queues could hold. Answers to a queue that has stopped go
-nowhere. The seed decides what is done; the machine, when. Ends with 1 after the first episode with a fault. For Linux.
+worker is killed or stopped, a device paused, restarted or stopped, the file changed and loaded again, a client comes or
+goes. Then the senders are silent until all that can arrive has arrived, and every message is accounted for: none comes
+twice, none out of order on its path, none is lost but by a crash, with the receiver in whose queue it was or on its way
+to a socket that closed, and of each sender no more than what was under way, which the queues could hold. Answers to a
+queue that has stopped go nowhere. The seed decides what is done; the machine, when. Ends with 1 after the first episode
+with a fault. For Linux.
 """
 
 from __future__ import annotations
@@ -22,22 +23,21 @@ from typing import Any
 
 from chaos_parts.disturbances import UNDER_TRAFFIC, WITH_MESSAGES_UNDER_WAY
 from chaos_parts.paths import WINDOW
-from chaos_parts.world import Excuse, World
+from chaos_parts.world import World
 
 
 def episode(world: World) -> None:
     """Disturb, wait for silence, account."""
     names: list[str] = []
-    excuses: list[Excuse] = []
     if world.random.random() < 0.3:
         names.append(world.random.choice(sorted(WITH_MESSAGES_UNDER_WAY)))
-        excuses += WITH_MESSAGES_UNDER_WAY[names[0]](world)
+        world.excuses += WITH_MESSAGES_UNDER_WAY[names[0]](world)
     else:
         for _ in range(world.random.randint(1, 3)):
-            world.flow(but={device for excuse in excuses for device in excuse.devices})
+            world.flow()
             names.append(world.random.choice(sorted(UNDER_TRAFFIC)))
-            excuses += UNDER_TRAFFIC[names[-1]](world)
-    world.settle(names, excuses)
+            world.excuses += UNDER_TRAFFIC[names[-1]](world)
+    world.settle(names)
 
 
 def report(world: World, seed: int, seconds: float) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         world = World(Path(folder), random.Random(args.seed))
         try:
-            world.settle([], [])
+            world.settle([])
             while time.monotonic() < start + args.minutes * 60 and not world.faults:
                 episode(world)
             figures = report(world, args.seed, time.monotonic() - start)

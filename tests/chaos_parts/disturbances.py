@@ -7,7 +7,11 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import zmq
+
+import zmqtopo
 from chaos_parts import paths
+from chaos_parts.topology import ANY
 from chaos_parts.world import ANSWERS, Excuse, World
 from zmqtopo.runtime.status import DeviceStatus
 
@@ -143,6 +147,35 @@ def stop_and_start(world: World) -> list[Excuse]:
     return [Excuse(frozenset(devices), ANSWERS)]
 
 
+def reload(world: World) -> list[Excuse]:
+    """Reload with changes for which nobody but a device of the chain gets other sockets: nothing is lost."""
+    extra = "" if world.variant.extra else ANY
+    changes = world.random.choice([
+        {"description": f"the {world.episodes}th"}, {"rcvhwm": 3000 - world.variant.rcvhwm}, {"extra": extra},
+    ])
+    world.story.append(f"reload with {changes}")
+    world.reload(**changes)
+    return []
+
+
+def reload_in_vain(world: World) -> list[Excuse]:
+    """Reload what cannot start; all is as it was before, and the chain has got its sockets twice."""
+    with world.context.socket(zmq.PULL) as taken:
+        taken.bind(ANY)
+        changes = {"rcvhwm": 3000 - world.variant.rcvhwm, "extra": taken.getsockopt_string(zmq.LAST_ENDPOINT)}
+        world.story.append(f"reload with {changes}, which is taken")
+        before = set(world.devices)
+        try:
+            world.reload(**changes)
+        except zmqtopo.CommandError:
+            pass
+        else:
+            world.fault("a reload has succeeded with an address that is taken")
+    if set(world.devices) != before or any(state != "running" for state in world.running.states.values()):
+        world.fault(f"it is not as it was: {world.running.states}")
+    return []
+
+
 def stop_all(world: World) -> list[Excuse]:
     """Stop the whole topology and start it again, as `restart`."""
     world.story.append("stop and start of everything")
@@ -164,6 +197,8 @@ UNDER_TRAFFIC: dict[str, Disturbance] = {
     "restart while senders send": restart_in_between,
     "restart or stop in a chain": stop_inner,
     "receivers that stand still": hold,
+    "reload": reload,
+    "reload in vain": reload_in_vain,
     "another sender": replace_sender,
     "another receiver": replace_receiver,
 }

@@ -6,7 +6,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -55,6 +55,8 @@ class World:
     faults: list[str] = field(default_factory=list)
     story: list[str] = field(default_factory=list)
     """What has been done in this episode, and to whom."""
+    excuses: list[Excuse] = field(default_factory=list)
+    """Of this episode."""
     losses: dict[str, Loss] = field(default_factory=dict)
     episodes: int = 0
 
@@ -69,10 +71,22 @@ class World:
 
     def start(self) -> None:
         """Start it; the second time with the ports of the first."""
-        file = self.folder / "chaos.yaml"
-        file.write_text(topology.text(self.folder, self._ports))
-        self.running = zmqtopo.up(file)
+        self._written = self._ports
+        self.variant = topology.Variant()
+        self.running = zmqtopo.up(self._write(self.variant))
         self._ports = {name: sockets["in"][0] for name, sockets in self.running.endpoints.items() if sockets["in"]}
+
+    def reload(self, **changes: Any) -> None:
+        """Go over to another variant; raises CommandError when that has failed."""
+        variant = replace(self.variant, **changes)
+        if not self.running.reload(self._write(variant)):
+            self.fault(f"a reload finds nothing to do for {changes}")
+        self.variant = variant
+
+    def _write(self, variant: topology.Variant) -> FilePath:
+        file = self.folder / "chaos.yaml"
+        file.write_text(topology.text(self.folder, self._written, variant))
+        return file
 
     def _open(self) -> None:
         kinds = {"streamer": paths.Push, "forwarder": paths.Publish, "queue": paths.Request,
@@ -128,8 +142,11 @@ class World:
     # -- the traffic ---------------------------------------------------------------------------------------------
 
     def flow(self, but: Iterable[str] = (), messages: int = 30) -> None:
-        """Let traffic pass until every path, but those through some devices, has moved so many messages."""
-        still = frozenset(but)
+        """Let traffic pass until every path, but those through some devices, has moved so many messages.
+
+        Senders for whom messages have been lost have no room for more: all that may be under way may have been lost.
+        """
+        still = frozenset(but).union(*(excuse.devices for excuse in self.excuses))
 
         def start() -> dict[Path, int]:
             self.traffic.sending = True
@@ -203,7 +220,7 @@ class World:
         """Something is not as it should be."""
         self.faults.append(f"episode {self.episodes}, {', '.join(self.story) or 'the start'}: {what}")
 
-    def settle(self, names: list[str], excuses: list[Excuse]) -> None:
+    def settle(self, names: list[str]) -> None:
         """Wait until nothing is under way and account for every message; ``names`` are of what has been done."""
         self.episodes += 1
         self.traffic.begin_quiet()
@@ -212,7 +229,7 @@ class World:
             self.fault(f"no marker comes: {'; '.join(stuck)}")
         lost = self.traffic.call(lambda: {ledger: ledger.write_off() for ledger in self.traffic.ledgers})
         for ledger, numbers in lost.items():
-            if numbers and not any(excuse.covers(ledger) for excuse in excuses):
+            if numbers and not any(excuse.covers(ledger) for excuse in self.excuses):
                 self.fault(f"{ledger}: {len(numbers)} lost, {numbers[0]} to {numbers[-1]} of {ledger.sent}")
         self.traffic.call(lambda: [path.settle() for path in self.traffic.paths])
         for name in names:
@@ -223,6 +240,7 @@ class World:
                 loss.lost[ledger.kind] = loss.lost.get(ledger.kind, 0) + len(numbers)
                 loss.most_of_one_sender = max(loss.most_of_one_sender, len(numbers))
         self.story.clear()
+        self.excuses.clear()
 
 
 def _bytes_under_way(ports: set[int]) -> int:
