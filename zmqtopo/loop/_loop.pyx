@@ -61,7 +61,8 @@ cdef int burst(Loop *loop, Direction *d, Direction *other) noexcept nogil:
     too, which takes 10% less CPU for each message of a forwarder or a streamer. A hand that is not empty is sent first.
     """
     cdef Result filled = DONE, sent = DONE
-    cdef int64_t now, before = d.counters[MESSAGES], copies = loop.monitor.counters[MESSAGES]
+    cdef int64_t now, sent_before = d.counters[MESSAGES], dropped_before = d.counters[DROPPED]
+    cdef int64_t copies = loop.monitor.counters[MESSAGES]
     if d.step == EMPTY:
         filled = LATER if d.drained else fill(loop, d)
         if filled == FAIL:
@@ -73,11 +74,14 @@ cdef int burst(Loop *loop, Direction *d, Direction *other) noexcept nogil:
         sent = deliver(loop, d)
     if sent == FAIL:
         return -1
-    # Sending on a socket takes in what its peers have signalled: its descriptor may not tell of it any more.
-    other.idle = not other.open
+    if d.counters[MESSAGES] != sent_before or d.counters[DROPPED] != dropped_before:
+        # Sending on a socket takes in what its peers have signalled: its descriptor may not tell of it any more. A send
+        # that is refused does so too, but then `patience` looks before the loop sleeps; and two directions that are
+        # full must not wake each other.
+        other.idle = not other.open
     d.idle = sent == LATER or (d.idle and d.source != d.destination)
     now = clock_ns(CLOCK_REALTIME)
-    if d.counters[MESSAGES] != before:
+    if d.counters[MESSAGES] != sent_before:
         d.counters[LAST] = now
     if loop.monitor.counters[MESSAGES] != copies:
         loop.monitor.counters[LAST] = now

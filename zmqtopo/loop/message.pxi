@@ -182,6 +182,7 @@ cdef int copy_for_monitor(Direction *d, zmq_msg_t *frames, size_t count) noexcep
     for i in range(count):
         zmq.msg_copy(&to.items[i + shift], &frames[i])
     to.size = count + shift
+    d.copy_size = d.messages[d.sent].size + <int64_t>(zmq.msg_size(&d.prefix) if d.has_prefix else 0)
     return 0
 
 
@@ -202,9 +203,7 @@ cdef Result show(Loop *loop, Direction *d) noexcept nogil:
     unblock(mon.counters)
     if result == DONE:
         mon.counters[MESSAGES] += 1
-        mon.counters[BYTES] += d.messages[d.sent].size
-        if d.has_prefix:
-            mon.counters[BYTES] += <int64_t>zmq.msg_size(&d.prefix)
+        mon.counters[BYTES] += d.copy_size
         d.copy.size = 0
     else:
         mon.counters[DROPPED] += 1

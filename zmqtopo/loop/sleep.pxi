@@ -38,6 +38,7 @@ cdef int call_attend(Loop *loop) except -2 with gil:
     monitoring = (<object>loop.attend)()
     loop.forward.idle = not loop.forward.open
     loop.back.idle = not loop.back.open
+    loop.monitor.asked = loop.monitor.counts
     if monitoring is not None:
         prefix_in, prefix_out, blocks = monitoring
         set_prefix(&loop.forward, prefix_in)
@@ -89,7 +90,7 @@ cdef int stir(Loop *loop, int role) noexcept nogil:
 
 cdef int patience(Loop *loop, Direction *d) noexcept nogil:
     """How long an idle direction lets the loop sleep, in milliseconds: -1 for ever; -2 on error."""
-    if d.step == TO_DESTINATION and may_refuse(d.destination_type):
+    if d.step != EMPTY and may_refuse(loop.monitor.type if d.step == TO_MONITOR else d.destination_type):
         return REFUSED_RETRY
     if d.step != EMPTY:
         # A send that is refused looks only once a millisecond (libzmq's max_command_delay) at what its peers have
@@ -122,7 +123,7 @@ cdef int look(Loop *loop) except -2 nogil:
     if rc < 0 and errno != EINTR:
         fail(loop, errno, 0)
         return -1
-    if rc == 0 and timeout > 0:
+    if timeout > 0:
         loop.forward.idle = not loop.forward.open
         loop.back.idle = not loop.back.open
     if rc <= 0:

@@ -108,6 +108,7 @@ cdef struct Direction:
     Message *messages       # room for as many as the hand has for frames
     Frames hand
     Frames copy             # of the next one, for the monitor
+    int64_t copy_size       # and its bytes
 
 cdef struct Monitor:
     void *socket

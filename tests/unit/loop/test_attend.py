@@ -113,3 +113,23 @@ def test_without_it_the_byte_is_only_answered(net: Any) -> None:
     assert relay(in_socket, out_socket, control=control.worker.fileno())
     assert control.owner.recv(2) == b"cn"
     control.close()
+
+
+def test_a_subscription_that_it_takes_in_unseen(net: Any) -> None:
+    """Whatever attend does with the monitor's socket makes libzmq read what its peers have signalled."""
+    mon, other = net.socket(zmq.XPUB), bound(net, zmq.SUB, "inproc://other")
+    mon.bind("inproc://mon")
+    reader = net.socket(zmq.SUB)
+
+    def attend(*_: Any) -> None:
+        reader.connect("inproc://mon")
+        reader.subscribe(b"")
+        mon.connect("inproc://other")
+
+    with relaying(net, attend, mon_socket=mon, new_monitor=True) as (control, _):
+        asks, pull = net.socket(zmq.PAIR, connect="inproc://in"), net.socket(zmq.PULL, connect="inproc://out")
+        assert control.ask(b"c", PATIENCE)
+        asks.send(b"job")
+        assert net.receive(pull) == [b"job"]
+        assert net.receive(reader) == [b"job"]
+    assert not other.poll(0)
