@@ -91,8 +91,8 @@ class Fleet:
     @property
     def deadlines(self) -> list[float]:
         """When something is to be done though no event comes."""
-        return [m.due for m in self.members.values() if m.due is not None] + (
-            self.crew.deadlines + self._holds.deadlines)
+        mine = [m.due for m in self.members.values() if m.due is not None]
+        return mine + self.crew.deadlines + self._holds.deadlines
 
     def act_on_time(self) -> None:
         """Do what is due."""
@@ -306,7 +306,7 @@ class Fleet:
             feeders = [self.members[name] for name in self._patient[member.device.name]]
             feeders = [feeder for feeder in feeders if not feeder.over]
             if feeders and member.since is not None and not self.stopping:
-                # The other half is for what others have sent it.
+                # The other half is for what has been sent by others, and for its way out.
                 self._holds.begin(member, feeders, self._left(member) / 2)
             else:
                 self._order_stop(member)
