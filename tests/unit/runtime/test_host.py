@@ -219,13 +219,13 @@ def listen(listener: system.socket, address: str) -> bool:
 # -- while it runs --------------------------------------------------------------------------------------------------
 
 
-def running(told: Told, device: Device, net: Any) -> tuple[Any, Any]:
-    """A producer and a consumer of a device that runs."""
+def running(told: Told, device: Device, net: Any, **options: int) -> tuple[Any, Any]:
+    """A producer and a consumer, with these options, of a device that runs."""
     bound = told.bind(device)
     assert isinstance(bound, Bound)
     assert told.connect(device) == Ready(device.name)
     return (net.socket(zmq.PUSH, connect=bound.endpoints["in"][0]),
-            net.socket(zmq.PULL, connect=bound.endpoints["out"][0]))
+            net.socket(zmq.PULL, connect=bound.endpoints["out"][0], **options))
 
 
 def test_a_paused_device_takes_nothing_until_it_is_resumed(told: Told, net: Any) -> None:
@@ -323,8 +323,8 @@ def test_what_a_device_that_is_ended_at_once_had_received_is_dropped(
 @pytest.mark.parametrize("stops", [False, True])
 def test_what_could_not_be_sent_in_time_is_told(net: Any, stops: bool) -> None:
     told = Told()
-    push, pull = running(told, streamer(ANY, '{bind: "tcp://127.0.0.1:*", options: {sndbuf: 4kB}}'), net)
-    pull.rcvhwm = 1
+    device = streamer(ANY, '{bind: "tcp://127.0.0.1:*", options: {sndbuf: 4kB}}')
+    push, pull = running(told, device, net, rcvhwm=1, rcvbuf=4096)      # neither it nor the kernel holds many
     for _ in range(500):
         push.send(bytes(10_000))
     net.receive(pull)
