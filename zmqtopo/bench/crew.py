@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
-import socket
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator
 from multiprocessing.connection import Connection, wait
-from typing import Any
 
 from zmqtopo.bench.host import Answer, Call, Clear, Place
+from zmqtopo.runtime.interpreter import start
 
 PATIENCE = 2.0
 """Seconds that a worker has to put its things away before its process is killed."""
@@ -28,23 +25,7 @@ class Worker:
     def __init__(self, name: str) -> None:
         """``name`` is shown in process lists. Raises OSError when the system has no room for it."""
         self.name = name
-        ours, theirs = socket.socketpair()
-        try:
-            self._process = subprocess.Popen(
-                # -P: whatever lies in the working directory is not a module of the worker.
-                [sys.executable, "-P", "-m", "zmqtopo.bench.worker", str(theirs.fileno()), name],
-                stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                # Ctrl-C in a terminal goes to a process group; the bench acts on it and ends its workers.
-                process_group=0,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-            )
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-        self.connection: Connection[Any, Any] = Connection(ours.detach())
+        self._process, self.connection = start("zmqtopo.bench.worker", name)
 
     @property
     def pid(self) -> int:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 import subprocess
-import sys
-from multiprocessing.connection import Connection
 from multiprocessing.reduction import send_handle
 from typing import Any
+
+from zmqtopo.runtime.interpreter import start
 
 PATIENCE = 10.0
 """Seconds after which an answer, which takes milliseconds, will not come any more."""
@@ -65,24 +64,7 @@ class Nursery:
 
     def _start(self) -> None:
         self.close()
-        ours, theirs = socket.socketpair()
-        arguments = [str(theirs.fileno()), self._topology, " " * ROOM]
-        try:
-            self._process = subprocess.Popen(
-                # -P: whatever lies in the working directory is not a module of the worker.
-                [sys.executable, "-P", "-m", "zmqtopo.runtime.process", *arguments],
-                stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                # Ctrl-C in a terminal goes to a process group; the supervisor alone acts on it.
-                process_group=0,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-            )
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-        self._connection: Connection[Any, Any] = Connection(ours.detach())
+        self._process, self._connection = start("zmqtopo.runtime.process", self._topology, " " * ROOM)
 
     def _ask(self, question: str | int, handle: int | None = None) -> Any:
         if self._process is None:
