@@ -20,6 +20,7 @@ cdef enum:
     OPT_FD = 14
     OPT_EVENTS = 15
     OPT_TYPE = 16
+    OPT_SNDHWM = 23
     OPT_RCVHWM = 24
     # property of zmq_msg_get: the file descriptor that a message came by, -1 for inproc
     PROPERTY_SRCFD = 2

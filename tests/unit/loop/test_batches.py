@@ -30,6 +30,28 @@ def test_a_full_destination_holds_what_the_sockets_may(net: Any, hwm: int) -> No
     assert net.receive_all(pull, sent) == [[b"%d" % i] for i in range(sent)]
 
 
+@pytest.mark.parametrize(("hwm", "in_hand"), [(1, 1), (80, 9), (1000, 124)])
+def test_what_drops_is_given_an_eighth_of_its_hwm_at_a_time(net: Any, hwm: int, in_hand: int) -> None:
+    """Seen with XPUB_NODROP, which makes it wait where it would have dropped."""
+    push, in_address = net.end(zmq.PUSH, "inproc", sndhwm=0)
+    device = ThreadDevice(zmq.FORWARDER, zmq.PULL, zmq.XPUB)
+    device.setsockopt_out(zmq.SNDHWM, hwm)
+    device.setsockopt_out(zmq.XPUB_NODROP, 1)
+    device.bind_out("inproc://out")
+    net.start(device, **{"in": in_address})
+    sub = net.socket(zmq.SUB, connect="inproc://out", rcvhwm=1)
+    sub.subscribe(b"")
+    net.until(lambda: device.counters.out_to_in.dropped == 1)       # a PULL takes no subscription
+    device.pause()
+    for _ in range(3000):
+        push.send(b"")
+    device.resume()
+    net.until(lambda: device.counters.in_to_out.blocked)
+    device.stop(0)
+    assert device.counters.in_to_out.messages == hwm + 1        # an inproc pipe holds the HWM of both its ends together
+    assert device.counters.in_to_out.dropped == in_hand
+
+
 def test_frames_of_messages_that_wait_together_stay_apart(net: Any) -> None:
     """Messages of one to five frames, empty ones among them, which stood in hand while nobody took them."""
     messages = [[b"%d" % i, *[b""] * (i % 3), b"x" * (i % 50)][: 1 + i % 5] for i in range(5000)]
