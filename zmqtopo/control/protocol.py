@@ -17,10 +17,11 @@ thing after the other, and each question has one answer:
     {"ok": false, "reason": "unknown-device", "errors": ["there is no device 'colect'; did you mean collect?"]}
 
 The verbs: ``ps`` (all of ``zmqtopo ps --format json``); ``start``, ``stop``, ``restart``, ``pause`` and ``resume``,
-with ``devices`` or for all, answered when the devices are there; ``down``, with ``"force": true`` at once, answered
-with what ``ps`` would say in the end, ``forced`` for a stop out of time and ``unsent`` for one whose LINGER was, just
-before all is gone. ``reload`` reads the file of the topology again, or ``"file"``, an absolute path, and with
-``"dry_run": true`` only says what that would take; answered when it is done:
+with ``devices`` or for all, answered when the devices are there, and ``refused`` where a later question has sent them
+elsewhere before; ``down``, with ``"force": true`` at once, answered with what ``ps`` would say in the end, ``forced``
+for a stop out of time and ``unsent`` for one whose LINGER was, just before all is gone. ``reload`` reads the file of
+the topology again, or ``"file"``, an absolute path, and with ``"dry_run": true`` only says what that would take;
+answered when it is done:
 
     {"zmqtopo": 1, "verb": "reload", "file": "/etc/feed.yaml"}
     {"ok": true, "result": "done", "plan": {"topology": "feed", "changes": [], "devices": [...]}, "text": "..."}

@@ -30,9 +30,18 @@ _GOALS: Final[Mapping[Verb, frozenset[str]]] = {
     "resume": frozenset({"running", "backoff"}),
 }
 
+# A stop is overtaken by nothing: what is to start afterwards, or to start again, stops first.
+_OVERTAKES: Final[Mapping[Verb, frozenset[Verb]]] = {
+    "start": frozenset(),
+    "stop": frozenset({"start", "restart", "pause", "resume"}),
+    "restart": frozenset({"start", "restart", "pause", "resume"}),
+    "pause": frozenset({"resume"}),
+    "resume": frozenset({"pause"}),
+}
+
 
 class CommandError(RuntimeError):
-    """A command that was refused, or whose state some devices did not come to.
+    """A command that was refused, that a later one has overtaken, or whose state some devices did not come to.
 
     ``failures`` has a text for each; ``states`` are those that the devices of the command have come to.
     """
@@ -51,7 +60,8 @@ class UnknownDeviceError(CommandError):
 class Command:
     """Bring devices (none named: all for which it makes sense) to another state.
 
-    ``reply`` gives the states by name once all have come there; its exception is a `CommandError`.
+    ``reply`` gives by name the states that they came to, once all have, whatever has become of them since; its
+    exception is a `CommandError`.
     """
 
     verb: Verb
@@ -103,7 +113,10 @@ class Commands:
         except CommandError as error:
             command.reply.set_exception(error)
             return
-        task = _Task(command, [member.device.name for member in members], _GOALS[command.verb])
+        names = [member.device.name for member in members]
+        for other in self._tasks:
+            other.give_way(command.verb, names)
+        task = _Task(command, names, _GOALS[command.verb])
         self._tasks.append(task)
         self._do("stop" if command.verb == "restart" else command.verb, members)
         for member in members:
@@ -121,10 +134,11 @@ class Commands:
                 task.fail(name, f"{name} has stopped by itself")    # else it would have gone on from there by now
             if task.left:
                 continue
-            if task.command.verb == "restart" and task.goal == _GOALS["stop"]:
+            if task.stops_to_start and task.reached:
                 # All of them have stopped, so that none feeds another one that is about to stop.
-                members = [self._steps.members[name] for name in task.names]
-                task.left, task.goal = set(task.names), _GOALS["start"]
+                members = [self._steps.members[name] for name in task.names if name in task.reached]
+                task.left, task.goal = set(task.reached), _GOALS["start"]
+                task.reached.clear()
                 self._do("start", members)
                 for member in members:
                     task.note(member)
@@ -162,11 +176,11 @@ class Commands:
             step(member)
 
     def _answer(self, task: _Task) -> None:
-        states = {name: self._steps.members[name].state for name in task.names}
+        states = {name: task.reached.get(name) or self._steps.members[name].state for name in task.names}
         if task.failures:
             task.command.reply.set_exception(CommandError(task.failures, states))
         else:
-            task.command.reply.set_result({**states})
+            task.command.reply.set_result(states)
 
 
 class _Task:
@@ -177,18 +191,34 @@ class _Task:
         self.names = names
         self.left = set(names)
         self.goal = goal
+        self.reached: dict[str, str] = {}
+        """The states that devices have come to: by the time of the answer they may be on their way to another one."""
         self.failures: list[str] = []
 
+    @property
+    def stops_to_start(self) -> bool:
+        """Whether it is a restart whose devices have yet to stop."""
+        return self.command.verb == "restart" and self.goal == _GOALS["stop"]
+
     def note(self, member: Member) -> None:
-        name, stops = member.device.name, "stopped" in self.goal
+        name = member.device.name
         if name not in self.left:
             return
         if member.state in self.goal:
             self.left.discard(name)
-        elif not stops and member.wish == "stop":
-            self.fail(name, f"{name} was told to stop meanwhile")
-        elif not stops and member.state in ("backoff", "failed"):
+            self.reached[name] = member.state
+        elif "stopped" not in self.goal and member.state in ("backoff", "failed"):
             self.fail(name, member.error)
+
+    def give_way(self, verb: Verb, names: Iterable[str]) -> None:
+        """A later command wants some devices elsewhere, and it is the last word that counts."""
+        if self.command.verb not in _OVERTAKES[verb] or (self.stops_to_start and verb == "restart"):
+            return
+        for name in names:
+            # One that has stopped for a restart would still be started.
+            if name in self.left or (self.stops_to_start and name in self.reached):
+                self.reached.pop(name, None)
+                self.fail(name, f"{name} was told to {verb} meanwhile")
 
     def fail(self, name: str, failure: str) -> None:
         self.left.discard(name)

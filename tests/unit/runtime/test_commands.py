@@ -16,7 +16,9 @@ from zmqtopo.runtime.orders import (
     End,
     Failed,
     Pause,
+    Ready,
     Reconnect,
+    Resume,
     Stop,
     Stopped,
     StopRequest,
@@ -233,6 +235,83 @@ def test_a_stop_while_it_starts_wins(world: World) -> None:
     with pytest.raises(CommandError, match=r"^a was told to stop meanwhile$"):
         start.reply.result()
     assert stop.reply.result() == {"a": "stopped"}
+
+
+# -- commands that meet ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("before", "first", "slow", "second", "late", "state"), [
+    (None, "restart", Stop, "stop", Stopped("a"), "stopped"),
+    (None, "restart", Bind, "restart", Stopped("a"), "running"),
+    (None, "restart", Bind, "stop", Stopped("a"), "stopped"),
+    ("stop", "start", Bind, "stop", Stopped("a"), "stopped"),
+    ("stop", "start", Bind, "restart", Stopped("a"), "running"),
+    (None, "pause", Pause, "stop", None, "stopped"),
+    (None, "pause", Pause, "restart", None, "running"),
+    (None, "pause", Pause, "resume", None, "running"),
+    ("pause", "resume", Resume, "pause", None, "paused"),
+])
+def test_the_last_word_counts_and_the_first_is_told_what_has_overtaken_it(
+    world: World, before: Verb | None, first: Verb, slow: type, second: Verb, late: Stopped | None, state: str
+) -> None:
+    operator = started(world, "a")
+    if before is not None:
+        operator.at(1, before)
+    world.after(1.5, lambda: world.answers_to(slow, "a", []))
+    overtaken, last = operator.at(2, first), operator.at(3, second)
+    if late is not None:
+        world.after(4, late)
+    operator.until(5)
+    with pytest.raises(CommandError, match=rf"^a was told to {second} meanwhile$"):
+        overtaken.reply.result()
+    assert operator.when(overtaken) == 3
+    assert last.reply.result() == {"a": state}
+
+
+@pytest.mark.parametrize("second", ["start", "restart"])
+def test_a_stop_has_come_to_its_end_though_the_next_has_begun(world: World, second: Verb) -> None:
+    operator = started(world, "a")
+    world.answers_to(Stop, "a", [])
+    commands = [operator.at(1, "stop"), operator.at(2, second)]
+    world.after(4, Stopped("a"))
+    operator.until(10)
+    assert [command.reply.result() for command in commands] == [{"a": "stopped"}, {"a": "running"}]
+
+
+def test_two_restarts_are_one(world: World) -> None:
+    operator = started(world, "a")
+    world.answers_to(Stop, "a", [])
+    commands = [operator.at(1, "restart"), operator.at(2, "restart")]
+    world.after(4, Stopped("a"))
+    operator.until(10)
+    assert [command.reply.result() for command in commands] == [{"a": "running"}] * 2
+    assert world.ordered("Bind") == ["a"]
+
+
+def test_a_restart_goes_on_with_those_that_nobody_has_stopped_meanwhile(world: World) -> None:
+    operator = started(world, "a", "b", "c")
+    world.answers_to(Stop, "c", [])
+    restart = operator.at(1, "restart")     # a and b have stopped, and wait for c
+    stop = operator.at(2, "stop", "a")
+    world.after(3, Stopped("c"))
+    operator.until(10)
+    error = restart.reply.exception()
+    assert isinstance(error, CommandError)
+    assert error.failures == ["a was told to stop meanwhile"]
+    assert error.states == {"a": "stopped", "b": "running", "c": "running"}
+    assert stop.reply.result() == {"a": "stopped"}
+    assert world.ordered("Bind") == ["b", "c"]
+
+
+def test_the_answer_has_the_state_that_was_reached_whatever_came_in_the_same_moment(world: World) -> None:
+    supervisor = world.supervisor(topology("a", restart="{backoff: [5s, 5s]}"), at_once=True)
+    supervisor.start()
+    operator = Operator(world, supervisor)
+    world.answers_to(Connect, "a", [Ready("a"), Failed("a", "a: broken")])
+    restart = operator.at(1, "restart")
+    operator.until(3)
+    assert restart.reply.result() == {"a": "running"}
+    assert world.times("a", "backoff") == [1001]
 
 
 # -- processes ------------------------------------------------------------------------------------------------------
