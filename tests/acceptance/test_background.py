@@ -60,11 +60,18 @@ def test_who_starts_it_may_be_a_program(in_background: Callable[..., Any]) -> No
     assert json.loads(started.stderr.splitlines()[-1])["event"] == "ready"
 
 
-def test_no_time_to_wait(in_background: Callable[..., Any], control: Control, net: Any) -> None:
-    started = in_background(TOPOLOGY, "--wait=0")
-    assert started.returncode == 1
-    assert "error: not ready within 0 s; process " in started.stderr
-    net.until(lambda: control._run("ps", "it").returncode == 0)
+def test_who_does_not_wait_can_end_it_at_once(in_background: Callable[..., Any], control: Control) -> None:
+    for _ in range(3):
+        started = in_background(TOPOLOGY, "--wait=0")
+        assert started.returncode == 1
+        assert "error: not ready within 0 s; process " in started.stderr
+        assert control("down").count(": stopped; ") == 4
+        control("ps", code=69)
+
+
+def test_who_does_not_wait_hears_what_is_wrong_with_the_file(in_background: Callable[..., Any]) -> None:
+    started = in_background("devices: {a: {type: steamer}}", "--wait=0")
+    assert (started.returncode, "did you mean streamer" in started.stderr) == (78, True), started
 
 
 @pytest.mark.parametrize("wait", ["--wait=soon", "--wait=-1", "--wait=nan"])

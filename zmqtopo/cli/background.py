@@ -10,13 +10,13 @@ import sys
 import time
 
 from zmqtopo.cli.remote import EXIT_FAILURE, complain
-from zmqtopo.cli.voice import READY
+from zmqtopo.cli.voice import FOUND, READY
 
 
 def launch(args: argparse.Namespace) -> int:
     """Start it in a session of its own and pass on what it says until it is ready; 0 when it is, else its exit code.
 
-    Returns 1 when ``args.wait`` seconds did not suffice; it goes on starting then.
+    Returns 1 when ``args.wait`` seconds did not suffice; it goes on starting then, and other commands find it.
     """
     deadline = None if args.wait in (None, float("inf")) else time.monotonic() + args.wait
     readable, writable = os.pipe()
@@ -32,15 +32,18 @@ def launch(args: argparse.Namespace) -> int:
             )
         finally:
             os.close(writable)
+        found = False
         try:
             while True:
-                left = None if deadline is None else max(deadline - time.monotonic(), 0)
+                # Who left before would be told by `down` that nothing runs, and see it run a moment later.
+                left = max(deadline - time.monotonic(), 0) if deadline is not None and found else None
                 if not select.select([said], [], [], left)[0]:
                     complain(f"not ready within {args.wait:g} s; process {process.pid} goes on starting it")
                     process.returncode = 0      # it is not waited for
                     return EXIT_FAILURE
                 words = said.read(1 << 16)
-                sys.stderr.write(words.removesuffix(READY).decode(errors="backslashreplace"))
+                found = found or FOUND in words
+                sys.stderr.write(words.replace(FOUND, b"").removesuffix(READY).decode(errors="backslashreplace"))
                 sys.stderr.flush()
                 if words.endswith(READY):
                     process.returncode = 0

@@ -91,6 +91,7 @@ class Foreground:
             server = Server(self._folder.socket_path(), greeting, questions.handle)
         except OSError as error:
             raise ControlError(f"cannot listen in {self._folder.path}: {error.strerror}") from None
+        self._voice.found()
         before = {number: signal.getsignal(number) for number in SIGNALS}
         for number in SIGNALS:
             # A shell starts what it puts in the background with SIGINT ignored; only nohup is meant.

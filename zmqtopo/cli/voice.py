@@ -12,6 +12,9 @@ from zmqtopo.control.logfile import LogFile
 from zmqtopo.runtime.chores import Chore
 from zmqtopo.runtime.log import Log
 
+FOUND = b"\1"
+"""What a starter hears as soon as other commands find the topology."""
+
 READY = b"\0"
 """What follows the last word to a starter when the start has succeeded."""
 
@@ -52,6 +55,12 @@ class Voice:
     def chores(self) -> list[Chore]:
         """What the logs have to do though nothing happens."""
         return [log.chore for log in self._logs]
+
+    def found(self) -> None:
+        """Other commands find it: whoever has started it may leave."""
+        if self._starter is not None:
+            with contextlib.suppress(OSError):      # Ctrl-C has ended him
+                os.write(self._starter, FOUND)
 
     def started(self) -> None:
         """All is ready: part with the starter."""
