@@ -318,10 +318,6 @@ class Fleet:
             self._patient = upstream(self.topology, only_patient=True)
         return self._upstream
 
-    def is_fed(self, member: Member) -> bool:
-        """Whether others move messages to it that they keep until somebody takes them."""
-        return bool(self._feeders[member.device.name]) and bool(self._patient[member.device.name])
-
     def _order_stop(self, member: Member) -> None:
         self.crew.order(member.device, Stop(member.device.name, self._left(member)))
 

@@ -23,6 +23,9 @@ CLOSING = 0.2
 
 They take less than a millisecond, but on a machine that has much else to do have been seen to take more than fifty."""
 
+RECONNECT_IVL = 100
+"""libzmq's default, in milliseconds: a connection that has ended is made again after one to two of these."""
+
 
 @dataclass(eq=False)
 class _Stop:
@@ -34,9 +37,9 @@ class _Stop:
     """When it is told to stop in any case: others may send to it as well, and nobody may take what it passes on."""
     due: float | None
     """When to look again; None from when it is told to stop until it has."""
-    moved: int = -1
-    dry: float = 0.0
+    dry: float
     """When it is dry, if it moves no more until then."""
+    moved: int = -1
     closed: bool = False
 
 
@@ -69,7 +72,7 @@ class Holds:
                     self._order(feeder, Hold(feeder.device.name))
         self._order(member, Resume(member.device.name))     # one that is paused has all the more to pass on
         now = self._clock()
-        self._stops.append(_Stop(member, feeders, now + patience, now))
+        self._stops.append(_Stop(member, feeders, now + patience, now, dry=_connected(member, feeders)))
 
     def act_on_time(self) -> None:
         """Do what is due."""
@@ -107,7 +110,7 @@ class Holds:
         waits = counters.in_to_out.waiting or counters.mon.waiting
         if moved != stop.moved or waits or not all(_is_still(feeder) for feeder in stop.feeders):
             stop.moved = moved
-            stop.dry = now + QUIET
+            stop.dry = max(stop.dry, now + QUIET)
         return now >= stop.dry
 
     def _let_go(self, feeders: Collection[Member]) -> None:
@@ -116,6 +119,15 @@ class Holds:
                 feeder.held = feeder.still = False
                 if feeder.goes_on:
                     self._order(feeder, Resume(feeder.device.name))
+
+
+def _connected(member: Member, feeders: Collection[Member]) -> float:
+    """When those that feed a device have connected to it, so that what they have left is on its way."""
+    assert member.since is not None
+    sockets = [socket for feeder in feeders for socket in feeder.device.sockets]
+    intervals = [socket.options.get("reconnect_ivl", RECONNECT_IVL) for socket in sockets]
+    longest = max(interval for interval in intervals if isinstance(interval, int))
+    return member.since + 2 * longest / 1000 + QUIET
 
 
 def _is_still(feeder: Member) -> bool:

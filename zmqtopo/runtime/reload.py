@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
 
 from zmqtopo.config.model import Topology
 from zmqtopo.devices.counters import CounterBlock
@@ -17,11 +16,6 @@ from zmqtopo.runtime.commands import CommandError
 from zmqtopo.runtime.fleet import Fleet
 from zmqtopo.runtime.member import Member
 from zmqtopo.runtime.plan import DevicePlan, Plan, Step, kept_addresses, option_files, plan
-
-CONNECTED: Final = 0.25
-"""Seconds after which those that feed a device have connected again: unless its options say otherwise, libzmq tries 100
-to 200 ms after a connection has ended. A reload ends then: who is replaced again before could be taken for one to which
-nothing is on its way, and what reached it in its last moment would be lost."""
 
 
 class ReloadError(CommandError):
@@ -56,19 +50,13 @@ class Reload:
 class Reloads:
     """The reload that is under way, if there is one."""
 
-    def __init__(self, fleet: Fleet, clock: Callable[[], float]) -> None:
+    def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
-        self._clock = clock
         self._contents = _contents(fleet.topology)
         self._reload: Reload | None = None
 
     def __bool__(self) -> bool:
         return self._reload is not None
-
-    @property
-    def deadlines(self) -> list[float]:
-        """When to `settle` though no event comes."""
-        return [self._way.due] if self._reload is not None and self._way.due is not None else []
 
     def take(self, reload: Reload) -> None:
         """Begin with a reload while there is no other, or refuse it."""
@@ -90,7 +78,7 @@ class Reloads:
         self._new_contents = contents
         self._failures: list[str] = []
         self._fleet.reloading = True
-        self._way = _Way(self._fleet, self._clock, replace(made, new=new), self._failures)
+        self._way = _Way(self._fleet, replace(made, new=new), self._failures)
         self._progress = self._way.go()
 
     def settle(self) -> None:
@@ -120,12 +108,9 @@ class Reloads:
 class _Way:
     """The way from one topology to another, and back. Its generators yield whenever they have to wait for devices."""
 
-    def __init__(self, fleet: Fleet, clock: Callable[[], float], made: Plan, failures: list[str]) -> None:
+    def __init__(self, fleet: Fleet, made: Plan, failures: list[str]) -> None:
         """``failures`` takes what goes wrong."""
-        self.due: float | None = None
-        """When to go on though nothing has happened, on the clock."""
         self._fleet = fleet
-        self._clock = clock
         self._plan = made
         self._failures = failures
         self._before = fleet.members
@@ -208,10 +193,6 @@ class _Way:
                 self._fleet.connect(member)
             yield from _until(lambda: not any(member.state == "starting" for member in begun))
         self._failures += [member.error for member in begun if member.over]
-        if not self._failures and any(self._fleet.is_fed(member) for member in begun):
-            self.due = due = self._clock() + CONNECTED
-            yield from _until(lambda: self._clock() >= due)
-            self.due = None
 
     def _fresh(self, device: DevicePlan) -> Member:
         """A device that is to be started: its counters go on, and it is stopped or paused where the old one was."""

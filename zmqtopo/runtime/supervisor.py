@@ -84,7 +84,7 @@ class Supervisor:
         except OSError as error:
             raise StartError([f"cannot keep counters for {len(topology.devices)} devices: {error.strerror}"]) from None
         self._commands = Commands(self._fleet)
-        self._reloads = Reloads(self._fleet, self._clock)
+        self._reloads = Reloads(self._fleet)
         self._asked: deque[Command | Reload] = deque()
 
     # -- from outside --------------------------------------------------------------------------------------------
@@ -175,7 +175,7 @@ class Supervisor:
         With ``give_up`` a stop ends it, and so does the first failure, by StartError.
         """
         while condition() and not (give_up and self._fleet.stopping):
-            due = self._fleet.deadlines + self._reloads.deadlines + deadlines(self._chores)
+            due = self._fleet.deadlines + deadlines(self._chores)
             timeout = max(min(due) - self._clock(), 0) if due else None
             for event in self._wait(self._fleet.crew, self._inbox, timeout):
                 self._handle(event)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -78,6 +79,26 @@ def test_it_is_not_dry_while_messages_come(world: World, abc: Supervisor) -> Non
     at(world, abc, 1, "stop", "b")
     run_until(world, abc, 4)
     assert world.times("b", "stopped")[0] == pytest.approx(1002 + QUIET, abs=0.03)
+
+
+@pytest.mark.parametrize(("ivl", "connected"), [(None, 0.25), (500, 1.05)])
+def test_it_is_not_dry_before_who_feeds_it_has_connected_again(
+    world: World, ivl: int | None, connected: float
+) -> None:
+    """Twice libzmq's interval after a start: what came in the moment of the next stop would be lost."""
+    topology = chain(a="tcp://127.0.0.1:1", b="a.out")
+    if ivl:
+        a = topology.devices["a"]
+        a = replace(a, out=replace(a.out, options={"reconnect_ivl": ivl}))
+        topology = replace(topology, devices={**topology.devices, "a": a})
+    supervisor = world.supervisor(topology)
+    supervisor.start()
+    at(world, supervisor, 4, "restart", "b")
+    at(world, supervisor, 4.1, "restart", "b")
+    run_until(world, supervisor, 6)
+    first, second, _ = world.times("b", "stopped")
+    assert first == pytest.approx(1004 + QUIET, abs=0.02)
+    assert second == pytest.approx(first + connected, abs=0.02)
 
 
 @pytest.mark.parametrize("stuck", ["it never gets dry", "who feeds it does not answer"])
