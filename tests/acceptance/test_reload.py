@@ -277,10 +277,11 @@ class Stream:
                 self._enough.wait(0.001)    # it is no race
 
     def _receive(self) -> None:
-        while not (self._enough.is_set() and len(self.received) >= self.sent):
+        sender, _ = self._threads
+        while sender.is_alive() or len(self.received) < self.sent:
             if self._pull.poll(1000):
                 self.received.append(int(self._pull.recv()))
-            elif self._enough.is_set():
+            elif not sender.is_alive():
                 break
 
     def end(self) -> tuple[int, list[int]]:
