@@ -13,6 +13,7 @@ from types import NoneType
 
 from zmqtopo.config.definitions import Schema, definition, secret_options
 from zmqtopo.config.hints import choices, example, expected, got, value_hint
+from zmqtopo.config.names import LONGEST_TOPOLOGY_NAME
 from zmqtopo.config.problem import Place, Problem
 from zmqtopo.config.source import Source
 from zmqtopo.config.tree import UNKNOWN, Node, Spot, Step, Value
@@ -58,6 +59,12 @@ class Findings:
         """Report a key that names a device or peer and is no name."""
         self._report("bad-value", f"{quote(name)} is no name", self._spot(path), True,
                      "a name is made of letters, digits, _ and -")
+
+    def long_name(self, name: str) -> None:
+        """Report a name of the topology that is too long."""
+        message = (f"the name of the topology has {len(name.encode())} bytes, and that of its state folder at most "
+                   f"{LONGEST_TOPOLOGY_NAME}")
+        self._report("bad-value", message, self._spot(("name",)), False, "give it a shorter one")
 
     def add(self, faults: Sequence[Fault], holder: Value, prefix: tuple[str, ...]) -> None:
         """Report ``faults`` of the value at ``prefix``, which stands in ``holder`` (at the root: the value itself)."""

@@ -8,6 +8,9 @@ import unicodedata
 REFERENCE = re.compile(r"([^./:\s]+)\.(in|out|mon)")
 """``DEVICE.SOCKET``, as ``connect`` takes it."""
 
+LONGEST_TOPOLOGY_NAME = 255
+"""Bytes in UTF-8: the state folder of a topology has its name, and file systems take no longer ones (NAME_MAX)."""
+
 _ASCII = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -16,6 +19,11 @@ def is_name(text: str) -> bool:
     if text.isascii():
         return _ASCII.fullmatch(text) is not None
     return all(c in "_-" or unicodedata.category(c)[0] in "LMN" for c in text)
+
+
+def is_topology_name(text: str) -> bool:
+    """Tell whether ``text`` is a name that a topology can have."""
+    return is_name(text) and len(text.encode()) <= LONGEST_TOPOLOGY_NAME
 
 
 def is_run(text: str) -> bool:

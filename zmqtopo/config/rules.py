@@ -180,7 +180,7 @@ SCHEMA: Final = (
     Explanation(
         "schema", "bad-value", "error",
         finds="A value of the right kind that its key does not take: an unknown word, a number out of range, "
-        "a time without a known unit, a name with a character that names do not have.",
+        "a time without a known unit, a name that is too long or has a character that names do not have.",
         why="libzmq would refuse it when the device starts, or this program would not know what to do.",
         bad="""
             devices:

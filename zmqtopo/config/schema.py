@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from zmqtopo.config.definitions import Schema, definition, schema
 from zmqtopo.config.findings import Fault, Findings
-from zmqtopo.config.names import is_name
+from zmqtopo.config.names import is_name, is_topology_name
 from zmqtopo.config.problem import Problem
 from zmqtopo.config.scalars import resolve
 from zmqtopo.config.shape import FORMATS, shape
@@ -42,6 +42,9 @@ class _Validation:
         self._findings = Findings(source)
         value = evaluation.value
         self._check(partial(_faults, _validator("root")), value, value, ())
+        name = value.get("name")
+        if isinstance(name, str) and not is_topology_name(name):
+            self._findings.long_name(name)
         for section, kind in SECTIONS.items():
             entries = value.get(section)
             if isinstance(entries, dict):

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from zmqtopo.config.names import is_name
+from zmqtopo.config.names import is_topology_name
 from zmqtopo.config.wording import closest, printable
 from zmqtopo.control.errors import ControlError, NotRunningError
 from zmqtopo.control.folder import Folder, home, names, open_all
@@ -125,7 +125,7 @@ def find(target: str) -> Folder:
     Raises NotRunningError, which names what is near, and ControlError.
     """
     try:
-        if is_name(target):
+        if is_topology_name(target):
             return Folder(home() / target)
     except FileNotFoundError:
         pass        # it may be a file without an ending

@@ -269,6 +269,19 @@ def test_no_names(name: str) -> None:
     assert rules(read_text(f"devices: {{\"{name}\": {{type: queue, in: {{}}, out: {{}}}}}}")) == ["bad-value"]
 
 
+@pytest.mark.parametrize("name", ["a" * 255, "é" * 127])
+def test_the_longest_names_of_a_topology(name: str) -> None:
+    assert good(f"name: {name}\ndevices: {{}}").name == name
+
+
+@pytest.mark.parametrize(("name", "size"), [("a" * 256, 256), ("é" * 128, 256), ("${LONG}", 300)])
+def test_a_name_that_is_too_long_for_a_state_folder(name: str, size: int) -> None:
+    problem, = read_text(f"devices: {{}}\nname: {name}", environ={"LONG": "x" * 300}).problems
+    assert (problem.rule, problem.severity, problem.place.line, problem.place.column) == ("bad-value", "error", 2, 7)
+    assert problem.message == f"the name of the topology has {size} bytes, and that of its state folder at most 255"
+    assert problem.hint == "give it a shorter one"
+
+
 @pytest.mark.parametrize("version", ["1", "1.0", "1.2", "1.99"])
 def test_versions(version: str) -> None:
     assert good(f"version: {version}\ndevices: {{}}").devices == {}

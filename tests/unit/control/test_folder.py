@@ -39,6 +39,16 @@ def test_a_life() -> None:
     assert not home().exists()
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="the path of a socket has at most 103 bytes there")
+@pytest.mark.parametrize("name", ["a" * 255, "é" * 127])
+def test_the_longest_names(name: str) -> None:
+    folder = Folder.claim(name, "-")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(folder.socket_path())
+    assert (folder.path / "control").is_socket()
+    folder.remove()
+
+
 def test_what_is_kept_is_there_until_the_next_one_comes() -> None:
     folder = Folder.claim("a", "-")
     folder.write("log", "last words")
