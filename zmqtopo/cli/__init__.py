@@ -13,9 +13,14 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from zmqtopo.cli.output import OutputError, emit
+
+_OPERAND: Final = "\0"
+"""Put before what stands behind ``--``, lest argparse look at its dash; no argument of a process has one.
+
+Parsing options and operands in any order, argparse loses ``--`` on the way from the former to the latter."""
 
 EXIT_USAGE: Final = 2
 EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as a shell says it
@@ -61,13 +66,18 @@ class Parser(argparse.ArgumentParser):
         takes_the_rest = any(action.nargs == argparse.REMAINDER for action in self._get_positional_actions())
         # Intermixed: names may follow the options, as in `stop NAME --format json DEVICE`.
         parse = self.parse_known_args if takes_the_rest else self.parse_known_intermixed_args
-        args, unknown = parse(
-            [f"{argument}={self.alone[argument]}" if argument in self.alone else argument for argument in arguments]
-        )
+        end = arguments.index("--") if "--" in arguments and not takes_the_rest else len(arguments)
+        args, unknown = parse([
+            *(f"{argument}={self.alone[argument]}" if argument in self.alone else argument
+              for argument in arguments[:end]),
+            *(argument if argument == "-" else f"{_OPERAND}{argument}" for argument in arguments[end + 1:]),
+        ])
+        for name, value in vars(args).items():
+            setattr(args, name, _without_mark(value))
         for argument in unknown:
             if argument.startswith("-"):
                 self.fail("option", argument.partition("=")[0], list(self._option_string_actions))
-            self.error(f"one argument too many: {argument!r}")
+            self.error(f"one argument too many: {_without_mark(argument)!r}")
         return args
 
     def fail(self, thing: str, word: str, known: Sequence[str]) -> NoReturn:
@@ -76,6 +86,12 @@ class Parser(argparse.ArgumentParser):
 
         near = closest(word, known)
         self.error(f"there is no {thing} {word!r}" + (f"; did you mean {near!r}?" if near else ""))
+
+
+def _without_mark(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_mark(each) for each in value]
+    return value.removeprefix(_OPERAND) if isinstance(value, str) else value
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -62,6 +62,32 @@ def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out.startswith(f"usage: zmqtopo {verb} ")
 
 
+@pytest.mark.parametrize("arguments", [
+    ("validate", "--", "-x.yaml"), ("validate", "--strict", "--", "-x.yaml", "it.yaml"),
+    ("validate", "it.yaml", "--", "-x.yaml"), ("validate", "--", "it.yaml"), ("config", "--", "-x.yaml"),
+    ("graph", "--format", "json", "--", "-x.yaml"), ("graph", "--", "--wait"), ("ps", "--", "-x.yaml"),
+])
+def test_behind_two_dashes_nothing_is_an_option(
+    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("-x.yaml", "it.yaml", "--wait"):
+        (tmp_path / name).write_text("devices: {}\n")
+    assert main(arguments) == (69 if arguments[0] == "ps" else 0)
+    assert ("-x.yaml" in capsys.readouterr().err) == (arguments[0] == "ps")
+
+
+def test_two_dashes_are_no_argument_and_one_is_standard_input(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"devices: {}\n")))
+    assert main(["validate", "--", "-"]) == 0
+    for arguments, words in ((["validate", "--"], "required: FILE"), (["graph", "x", "--", "-y"], "too many: '-y'")):
+        with pytest.raises(SystemExit):
+            main(arguments)
+        assert words in capsys.readouterr().err
+
+
 def modules_after(code: str) -> set[str]:
     script = f"import sys\n{code}\nprint(*sorted(sys.modules), file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
