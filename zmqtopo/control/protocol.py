@@ -35,6 +35,7 @@ by both sides.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, Final, TypedDict
 
 VERSION: Final = 1
@@ -80,19 +81,50 @@ def decode(line: bytes) -> dict[str, Any]:
 def question(line: bytes) -> Question:
     """A line from a client as a question. Raises ProtocolError."""
     message = decode(line)
-    version, verb, devices = message.get("zmqtopo"), message.get("verb"), message.get("devices", [])
+    if "zmqtopo" not in message:
+        raise ProtocolError(f'a question has the version of the control protocol: "zmqtopo": {VERSION}', "version")
+    version = message["zmqtopo"]
     if version != VERSION or isinstance(version, bool):
-        raise ProtocolError(f"this topology speaks version {VERSION} of the control protocol, not {version!r:.20}",
-                            "version")
-    if not isinstance(verb, str):
-        raise ProtocolError("a question has a verb")
-    if not isinstance(devices, list) or not all(isinstance(name, str) for name in devices):
-        raise ProtocolError("devices is a list of names")
-    file = message.get("file")
-    if not (file is None or (isinstance(file, str) and file.startswith("/") and "\0" not in file)):
-        raise ProtocolError("file is an absolute path")
-    return Question(verb=verb, devices=tuple(devices), force=message.get("force") is True, file=file,
-                    dry_run=message.get("dry_run") is True)
+        raise ProtocolError(
+            f"this topology speaks version {VERSION} of the control protocol{_but_got(version)}", "version"
+        )
+    if "verb" not in message:
+        raise ProtocolError('a question has a verb, such as "verb": "ps"')
+    asked = {"devices": [], "force": False, "file": None, "dry_run": False, **message}
+    for field, (wanted, is_right) in _FIELDS.items():
+        if not is_right(asked[field]):
+            raise ProtocolError(f'"{field}" is {wanted}{_but_got(asked[field])}')
+    return Question(verb=asked["verb"], devices=tuple(asked["devices"]), force=asked["force"], file=asked["file"],
+                    dry_run=asked["dry_run"])
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+def _is_path(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and value.startswith("/") and "\0" not in value)
+
+
+_FIELDS: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
+    "verb": ("text", lambda value: isinstance(value, str)),
+    "devices": ("a list of names", _is_names),
+    "force": ("true or false", _is_flag),
+    "file": ("an absolute path or null", _is_path),
+    "dry_run": ("true or false", _is_flag),
+}
+"""What a question may have, in words and as a check."""
+
+
+def _but_got(value: Any) -> str:
+    if isinstance(value, (list, dict)):     # who has nested them as deep as can be read may not be able to show them
+        return ""
+    text = json.dumps(value)
+    return f", not {text if len(text) <= 40 else f'{text[:39]}…'}"
 
 
 def refusal(reason: str, *errors: str) -> dict[str, Any]:
