@@ -73,6 +73,8 @@ def value_hint(value: Value, rules: Schema, key: str, guess: Guess) -> str:
         written = [] if not is_socket else _as_sockets(value)
         return f"write {' or '.join(f'{key}: {one}' for one in written)}" if written else (
             f"such as {key}: {example(rules)}")
+    if types == ["array"]:
+        return f"such as {key}: {example(rules)}"
     if not isinstance(value, str):
         return ""
     if rules.get("format") == "run":
