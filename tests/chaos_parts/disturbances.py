@@ -151,7 +151,8 @@ def reload(world: World) -> list[Excuse]:
     """Reload with changes for which nobody but a device of the chain gets other sockets: nothing is lost."""
     extra = "" if world.variant.extra else ANY
     changes = world.random.choice([
-        {"description": f"the {world.episodes}th"}, {"rcvhwm": 3000 - world.variant.rcvhwm}, {"extra": extra},
+        {"description": f"episode {world.episodes}, after {len(world.story)} others"},
+        {"rcvhwm": 3000 - world.variant.rcvhwm}, {"extra": extra},
     ])
     world.story.append(f"reload with {changes}")
     world.reload(**changes)
