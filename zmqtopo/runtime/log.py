@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections.abc import Callable
@@ -34,6 +35,9 @@ class _Bucket:
     def next(self, now: float) -> float:
         """When it may speak; not after ``now`` if it may at once."""
         return max(self.filled, now) - (BURST - 1) * INTERVAL
+
+    def is_full(self, now: float) -> bool:
+        return self.filled <= now and not self.left_out
 
     def take(self, now: float) -> None:
         self.filled = max(self.filled, now) + INTERVAL
@@ -71,8 +75,8 @@ class Log:
         The event ``error`` stands for what keeps the topology from running.
         """
         if device:
-            bucket = self._buckets.setdefault(device, _Bucket(0))
             now = self._clock()
+            bucket = self._bucket(device, now)
             if bucket.next(now) > now and state not in _LAST_WORDS:
                 bucket.left_out += 1
                 return
@@ -103,6 +107,15 @@ class Log:
         """Say all that has been left out; the descriptor stays open."""
         for device, bucket in self._buckets.items():
             self._say_left_out(device, bucket)
+
+    def _bucket(self, device: str, now: float) -> _Bucket:
+        """That of a device that has something to say; those who spoke longest ago come first in the dictionary."""
+        bucket = self._buckets.pop(device, None) or _Bucket(0)
+        # A full bucket is as good as a new one, and may be that of a device which is no more.
+        for name in list(itertools.takewhile(lambda name: self._buckets[name].is_full(now), self._buckets)):
+            del self._buckets[name]
+        self._buckets[device] = bucket
+        return bucket
 
     def _say_left_out(self, device: str, bucket: _Bucket) -> None:
         if bucket.left_out:

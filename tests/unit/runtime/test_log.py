@@ -9,6 +9,7 @@ import select
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -229,3 +230,18 @@ def test_a_reader_that_stops_reading_is_waited_for_once(clock: Clock, pipe: tupl
     assert said(pipe[0]) == [f"zmqtopo: feed: {lost:,} messages could not be written here: nobody read them",
                              "zmqtopo: feed: it reads again"]
     assert os.get_blocking(pipe[1])
+
+
+def test_devices_that_say_no_more_are_forgotten(clock: Clock) -> None:
+    with Path(os.devnull).open("wb") as nowhere:
+        log = clock.log(nowhere.fileno())
+        log.say("running", device="first")
+        tracemalloc.start()
+        try:
+            for number in range(1000):
+                clock.now += INTERVAL
+                log.say("running", device=f"d{number}")
+            kept = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, "*/zmqtopo/runtime/log.py")])
+        finally:
+            tracemalloc.stop()
+    assert sum(trace.size for trace in kept.traces) < 5000
