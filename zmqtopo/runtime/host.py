@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import select
 import socket as system
 import threading
@@ -53,6 +54,10 @@ bring more devices."""
 
 PATIENCE = 10.0
 """Seconds after which a loop that does not answer is a fault of this program."""
+
+MEMORY = 10.0
+"""Seconds after which the sockets of a device that has ended and sends no more have long been closed, a thousand times
+as many as libzmq's I/O thread takes, and nobody asks for them any more."""
 
 
 @dataclass
@@ -137,9 +142,9 @@ class Host:
             self.context.max_sockets = settings.max_sockets or max(LIBZMQ_MAX_SOCKETS, 2 * sockets)
         self._post = post
         self._devices: dict[str, _Running] = {}
-        self._seen: set[str] = set()
-        self._lingering: dict[str, float] = {}
-        """Devices whose sockets may still be sending, and until when."""
+        self._closed: dict[str, float] = {}
+        """Devices whose sockets have been closed lately, and until when those may be sending; the last comes last."""
+        self._closing = threading.Lock()
 
     def execute(self, order: Order) -> None:
         """Carry out an order. Errors of devices are posted, never raised."""
@@ -169,7 +174,7 @@ class Host:
             begun = time.monotonic()
             self.context.term()
             ended = time.monotonic()
-            for name, until in self._lingering.items():
+            for name, until in self._closed.items():
                 # libzmq does not say what it has thrown away, but it ends earlier when it has sent everything.
                 if begun < until <= ended:
                     self._post(Unsent(name))
@@ -193,8 +198,7 @@ class Host:
 
     def _bind(self, order: Bind) -> None:
         device = order.device
-        before = order.patient or device.name in self._seen
-        self._seen.add(device.name)
+        before = order.patient or device.name in self._closed
         assert order.block is not None
         running = self._devices[device.name] = _Running(device, order.block)
         for socket in device.sockets:
@@ -202,7 +206,7 @@ class Host:
                 self.context, socket.role, zmq.SocketType[socket.type], socket_options(socket)
             )
             for address in set(order.binds[socket.role]) - {address.text for address in socket.bind}:
-                make_folder_again(address, closed_here=before)
+                make_folder_again(address)
         endpoints = {
             socket.role: tuple(
                 bind_again(running.sockets[socket.role], socket.role, address, running.ipc_files, closed_here=before)
@@ -267,7 +271,16 @@ class Host:
     def _drop(self, name: str) -> None:
         running = self._devices.pop(name, None)
         if running is not None:
-            running.close(now=True)
+            self._close(running, now=True)
+
+    def _close(self, running: _Running, *, now: bool) -> None:
+        name, until = running.device.name, running.close(now=now)
+        with self._closing:     # in the threads of many devices
+            self._closed.pop(name, None)
+            self._closed[name] = until
+            long_ago = time.monotonic() - MEMORY
+            for other in list(itertools.takewhile(lambda other: self._closed[other] < long_ago, self._closed)):
+                del self._closed[other]
 
     def _run(self, running: _Running, paused: bool) -> None:
         name = running.device.name
@@ -296,7 +309,7 @@ class Host:
             event = Failed(name, _text(name, error))
         finally:
             self._devices.pop(name, None)
-            self._lingering[name] = running.close(now=now)
+            self._close(running, now=now)
             self._post(event)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import queue
 import socket as system
 import time
+import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -387,3 +389,21 @@ def test_abandoned_devices_end_at_once(net: Any) -> None:
     told.host.abandon()
     assert told.next() == Stopped("d")
     told.host.end()
+
+
+def test_devices_that_are_no_more_are_forgotten(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zmqtopo.runtime.host.MEMORY", 0)
+    device = streamer(ANY, ANY)
+    tracemalloc.start()
+    try:
+        for number in range(200):
+            named = replace(device, name=f"d{number}")
+            assert isinstance(told.bind(named), Bound)
+            if number % 2:      # the others are stopped before they run
+                assert told.connect(named) == Ready(named.name)
+            told.host.execute(Stop(named.name, 0))
+            assert told.next() == Stopped(named.name)
+        kept = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, "*/zmqtopo/runtime/host.py")])
+    finally:
+        tracemalloc.stop()
+    assert sum(trace.size for trace in kept.traces) < 5000
