@@ -307,6 +307,33 @@ def test_two_topologies_at_once(path: Path, net: Any) -> None:
             assert net.receive(pull) == [running.address("ingest.in").encode()]
 
 
+def test_a_path_of_the_systems_choice_leads_there_from_everywhere(
+    tmp_path: Path, net: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("TMPDIR", "TEMPDIR", "TEMP", "TMP"):
+        monkeypatch.delenv(name, raising=False)
+    path = tmp_path / "it.yaml"
+    path.write_text("""
+devices:
+  a: {type: streamer, in: {bind: "ipc://*"}, out: {bind: "ipc://*"}}
+  b: {type: streamer, run: process, in: {connect: a.out}, out: {bind: "ipc://*"}}
+""")
+    monkeypatch.chdir(tmp_path)
+    with zmqtopo.up(path) as running:
+        monkeypatch.chdir("/")
+        addresses = [running.address(name) for name in ("a.in", "a.out", "b.out")]
+        assert all(address.startswith("ipc:///") for address in addresses)
+        pull = net.socket(zmq.PULL, connect=addresses[2])
+        push = net.socket(zmq.PUSH, connect=addresses[0])
+        for number in range(3):
+            push.send(b"%d" % number)
+            assert net.receive(pull) == [b"%d" % number]
+            running.restart("a")
+            assert [running.address(name) for name in ("a.in", "a.out", "b.out")] == addresses
+    assert not any(Path(address.removeprefix("ipc://")).parent.exists() for address in addresses)
+    assert [found.name for found in tmp_path.iterdir()] == ["it.yaml"]
+
+
 def test_in_another_thread_than_the_main_one(path: Path) -> None:
     states = []
 

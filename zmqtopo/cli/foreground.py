@@ -14,13 +14,12 @@ from zmqtopo.cli.reloading import Reloading, Wish
 from zmqtopo.cli.voice import Voice
 from zmqtopo.cli.words import count, farewell
 from zmqtopo.config.model import Topology
-from zmqtopo.control.errors import ControlError
-from zmqtopo.control.folder import Folder
+from zmqtopo.control.folder import Folder, unusable
 from zmqtopo.control.logfile import LOGS
 from zmqtopo.control.protocol import VERSION, Question, refusal
 from zmqtopo.control.questions import Questions, last_words
 from zmqtopo.control.server import Answer, Server
-from zmqtopo.devices.sockets import seed_routing_ids, settle_temporary_folder
+from zmqtopo.devices.sockets import seed_routing_ids
 from zmqtopo.runtime.chores import Chore, every
 from zmqtopo.runtime.member import Member
 from zmqtopo.runtime.notify import Notifier
@@ -71,7 +70,6 @@ class Foreground:
 
     def _supervise(self) -> int:
         seed_routing_ids()
-        settle_temporary_folder()
         chores = self._voice.chores
         if self._notifier.watchdog_interval is not None:
             chores.append(every(self._notifier.watchdog_interval, self._notifier.watchdog))
@@ -90,7 +88,7 @@ class Foreground:
         try:
             server = Server(self._folder.socket_path(), greeting, questions.handle)
         except OSError as error:
-            raise ControlError(f"cannot listen in {self._folder.path}: {error.strerror}") from None
+            raise unusable("listen in", self._folder.path, error) from None
         self._voice.found()
         before = {number: signal.getsignal(number) for number in SIGNALS}
         for number in SIGNALS:

@@ -1,4 +1,4 @@
-"""The files of ipc sockets, which libzmq makes and leaves behind: it removes only those whose name it chose itself."""
+"""The files of ipc sockets, which libzmq makes and leaves behind."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from pathlib import Path
 
 PREFIX = "ipc://"
 
+CHOSEN = f"{PREFIX}*"
+"""A path that the system chooses."""
+
 
 @dataclass(frozen=True, slots=True)
 class IpcFile:
@@ -24,7 +27,7 @@ class IpcFile:
     @classmethod
     def of(cls, address: str) -> IpcFile | None:
         """The file of an address that has just been bound; None for another transport or an abstract name."""
-        if not address.startswith(PREFIX) or address.startswith((f"{PREFIX}@", f"{PREFIX}*")):
+        if not address.startswith(PREFIX) or address.startswith((f"{PREFIX}@", CHOSEN)):
             return None
         path = Path(address.removeprefix(PREFIX)).absolute()    # the working directory may change
         with contextlib.suppress(OSError):
@@ -39,7 +42,7 @@ class IpcFile:
             if (found.st_dev, found.st_ino) == (self.device, self.inode):
                 self.path.unlink()
                 if self.path.name == "socket" and self.path.parent.name.startswith("tmp"):
-                    # What libzmq made for `ipc://*` in a process that was killed; rmdir takes but an empty folder.
+                    # What was made for `ipc://*`; rmdir takes but an empty folder.
                     self.path.parent.rmdir()
 
 

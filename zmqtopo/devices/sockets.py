@@ -9,11 +9,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import zmq
 
-from zmqtopo.devices.ipc import IpcFile, is_taken
+from zmqtopo.devices.ipc import CHOSEN, PREFIX, IpcFile, is_taken
 
 DEFAULT_LINGER = 5000
 """Milliseconds that a closed socket goes on sending unless an option or its context says otherwise. libzmq's own
@@ -33,15 +34,6 @@ def seed_routing_ids() -> None:
     import ctypes
 
     ctypes.CDLL(None).srand(int.from_bytes(os.urandom(4), sys.byteorder))
-
-
-def settle_temporary_folder() -> None:
-    """Let ``ipc://*`` become an absolute path; for a process of our own.
-
-    libzmq makes it below TMPDIR, TEMPDIR or TMP, and without them in the working directory, with a relative path that
-    leads programs elsewhere to nothing.
-    """
-    os.environ.setdefault("TMPDIR", tempfile.gettempdir())
 
 
 def open_socket(
@@ -93,14 +85,31 @@ def bind(socket: AnySocket, role: str, address: str, files: list[IpcFile]) -> st
     """
     if is_taken(address):
         raise zmq.ZMQError(zmq.EADDRINUSE, f"{role}: cannot bind {address}: {zmq.strerror(zmq.EADDRINUSE)}")
+    folder = _make_folder(role) if address == CHOSEN else None
+    if folder is not None:
+        address = f"{PREFIX}{folder}/socket"
     try:
         socket.bind(address)
     except zmq.ZMQError as error:
+        if folder is not None:
+            folder.rmdir()
         raise zmq.ZMQError(error.errno, f"{role}: cannot bind {address}: {_reason(error)}") from None
     file = IpcFile.of(address)
     if file is not None:
         files.append(file)
     return socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
+
+
+def _make_folder(role: str) -> Path:
+    """A folder for the path of a socket that the system shall choose.
+
+    libzmq makes its own below TMPDIR, TEMPDIR or TMP, and without them in the working directory, with a relative path
+    that leads programs elsewhere to nothing.
+    """
+    try:
+        return Path(tempfile.mkdtemp())
+    except OSError as error:
+        raise zmq.ZMQError(error.errno, f"{role}: cannot bind {CHOSEN}: {error.strerror}") from None
 
 
 def connect(socket: AnySocket, role: str, address: str) -> None:

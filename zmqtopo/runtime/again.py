@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import zmq
@@ -34,15 +33,11 @@ def bind_again(socket: AnySocket, role: str, address: str, files: list[IpcFile],
         time.sleep(0.001)
 
 
-def make_folder_again(address: str, *, closed_here: bool) -> None:
-    """Make the folder of the path that libzmq chose for ``ipc://*``, which it removes when it closes the socket."""
-    if not address.startswith(PREFIX):
-        return
-    path = Path(address.removeprefix(PREFIX))
-    if closed_here:
-        _wait(lambda: not path.parent.exists())
-    with contextlib.suppress(OSError):      # that it cannot be bound says more
-        path.parent.mkdir(mode=0o700)
+def make_folder_again(address: str) -> None:
+    """Make the folder of the path that was chosen for ``ipc://*``; it was removed with the socket."""
+    if address.startswith(PREFIX):
+        with contextlib.suppress(OSError):      # that it cannot be bound says more
+            Path(address.removeprefix(PREFIX)).parent.mkdir(mode=0o700)
 
 
 def _holder(address: str) -> str:
@@ -56,9 +51,3 @@ def _holder(address: str) -> str:
         if endpoint.transport == "ipc":
             return holder_of_path(endpoint.path)
     return ""
-
-
-def _wait(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.001)

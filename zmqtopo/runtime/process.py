@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from zmqtopo.devices.counters import CounterBlock
-from zmqtopo.devices.sockets import seed_routing_ids, settle_temporary_folder
+from zmqtopo.devices.sockets import seed_routing_ids
 from zmqtopo.runtime.host import Host
 from zmqtopo.runtime.orders import Bind, End, Event
 
@@ -35,7 +35,6 @@ def nurse(fd: int, topology: str) -> int | None:
     # is not meant for them.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    settle_temporary_folder()
     connection = Connection(fd)
     gc.freeze()     # a collection in a worker writes to no page that it shares with the others
     for question in _received(connection):
@@ -87,7 +86,7 @@ def serve(fd: int) -> None:
             return
     # Without a supervisor nobody can stop these devices any more.
     host.abandon()
-    # Only a context that ends removes the ipc files whose names libzmq has chosen.
+    # What devices have stopped before may have something left to send, and its time to do so.
     end = threading.Thread(target=host.end, daemon=True)
     end.start()
     end.join(PATIENCE)

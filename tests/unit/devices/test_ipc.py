@@ -62,7 +62,47 @@ def test_a_stale_file_is_removed_and_one_in_use_is_not(tmp_path: Path) -> None:
         assert sorted(p.name for p in tmp_path.iterdir()) == ["used"]
 
 
-def test_the_folder_that_libzmq_has_made_goes_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [ThreadDevice, ProcessDevice])
+def test_a_path_of_the_systems_choice_leads_there_from_everywhere(
+    kind: type, net: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """libzmq's own is relative to the working directory when no variable names a folder for temporary files."""
+    for name in ("TMPDIR", "TEMPDIR", "TEMP", "TMP"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "cwd").mkdir()
+    monkeypatch.chdir(tmp_path / "cwd")
+    device = kind(zmq.STREAMER, zmq.PULL, zmq.PUSH)
+    device.bind_in("ipc://*")
+    device.bind_out("ipc://*")
+    with device:
+        monkeypatch.chdir("/")
+        (in_,), (out,) = device.endpoints["in"], device.endpoints["out"]
+        net.socket(zmq.PUSH, connect=in_).send(b"x")
+        assert net.receive(net.socket(zmq.PULL, connect=out)) == [b"x"]
+        folders = [Path(address.removeprefix("ipc://")).parent for address in (in_, out)]
+        assert all(folder.is_absolute() and folder.stat().st_mode & 0o777 == 0o700 for folder in folders)
+    assert not any(folder.exists() for folder in folders)
+    assert list((tmp_path / "cwd").iterdir()) == []
+
+
+@pytest.mark.parametrize(("folder", "words"), [
+    ("nowhere/below", r"in: cannot bind ipc://\*: No such file or directory"),
+    ("x" * 100, r"in: cannot bind ipc:///.*/\w+/socket: File name too long"),
+])
+def test_a_path_of_the_systems_choice_for_which_there_is_no_room(
+    folder: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ("x" * 100)).mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / folder))
+    device = ThreadDevice(zmq.STREAMER, zmq.PULL, zmq.PUSH)
+    device.bind_in("ipc://*")
+    device.start()
+    with pytest.raises(zmq.ZMQError, match=words):
+        device.wait_ready(10)
+    assert list((tmp_path / ("x" * 100)).iterdir()) == []
+
+
+def test_the_folder_of_a_killed_process_goes_too(tmp_path: Path) -> None:
     (tmp_path / "tmpAbC123").mkdir()
     listener(tmp_path / "tmpAbC123" / "socket").close()
     remove_stale([f"ipc://{tmp_path}/tmpAbC123/socket"])
