@@ -6,8 +6,7 @@ import contextlib
 import os
 from typing import Any, Literal
 
-from zmqtopo.control.errors import ControlError
-from zmqtopo.control.folder import Folder
+from zmqtopo.control.folder import Folder, unusable
 from zmqtopo.control.logfile import LogFile
 from zmqtopo.runtime.chores import Chore
 from zmqtopo.runtime.log import Log
@@ -30,7 +29,7 @@ class Voice:
         try:
             self._file = LogFile(folder)
         except OSError as error:
-            raise ControlError(f"cannot write to {folder.path}/log: {error.strerror}") from None
+            raise unusable("write to", folder.path / "log", error) from None
         self.is_all_there_is = starter is not None
         """Whether the log in the state folder is the only one."""
         self._starter = starter

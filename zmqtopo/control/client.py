@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 from zmqtopo.config.names import is_topology_name
 from zmqtopo.config.wording import closest, printable
 from zmqtopo.control.errors import ControlError, NotRunningError
-from zmqtopo.control.folder import Folder, home, names, open_all
+from zmqtopo.control.folder import Folder, home, names, open_all, unusable
 from zmqtopo.control.protocol import VERSION, ProtocolError, decode, encode
 
 PATIENCE: Final = 5.0
@@ -40,10 +40,13 @@ class Client:
             except OSError:     # its queue is full: nobody takes anybody out
                 raise self._stuck() from None
             greeting = self._receive(PATIENCE)
-            if greeting.get("zmqtopo") != VERSION:
+            version, release = greeting.get("zmqtopo"), str(greeting.get("release", "?"))
+            if not isinstance(version, int) or isinstance(version, bool):
+                raise self._foreign()
+            if version != VERSION:
                 raise ControlError(
-                    f"{self.name} runs zmqtopo {greeting.get('release')}, whose control protocol has version "
-                    f"{greeting.get('zmqtopo')}; this one speaks version {VERSION}: use the command of the same release"
+                    f"{self.name} runs zmqtopo {printable(release)}, whose control protocol has version {version}; "
+                    f"this one speaks version {VERSION}: use the command of the same release"
                 )
         except BaseException:
             self.close()
@@ -98,7 +101,10 @@ class Client:
         try:
             return decode(bytes(line))
         except ProtocolError:
-            raise ControlError(f"what listens at {self.path}/control does not speak as zmqtopo does") from None
+            raise self._foreign() from None
+
+    def _foreign(self) -> ControlError:
+        return ControlError(f"what listens at {self.path}/control does not speak as zmqtopo does")
 
     def _stuck(self) -> ControlError:
         return ControlError(f"{self.name}{f', process {self.pid},' if self.pid else ''} does not answer")
@@ -130,11 +136,12 @@ def find(target: str) -> Folder:
     except FileNotFoundError:
         pass        # it may be a file without an ending
     except OSError as error:
-        raise ControlError(f"cannot look into {home() / target}: {error.strerror}") from None
+        raise unusable("look into", home() / target, error) from None
     for folder in open_all():
         if _is_same(folder.read("source"), target):
             return Folder(folder.path)
-    near = closest(target, names())
+    known = names()
+    near = closest(target, known) or closest(Path(target).stem, known)     # what was meant to be its file
     raise NotRunningError(f"'{printable(target)}' is not running" + (f"; did you mean {near}?" if near else ""))
 
 

@@ -9,6 +9,7 @@ folder whose lock is free was left behind and may be taken over.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import stat
@@ -37,24 +38,33 @@ def home() -> Path:
 
 def names() -> list[str]:
     """The topologies that have a state folder, running or not, in order. Raises ControlError when nobody may know."""
+    place = home()
     try:
-        return sorted(path.name for path in home().iterdir() if path.is_dir())
-    except (FileNotFoundError, NotADirectoryError):
+        _check(place, place.lstat())
+        return sorted(path.name for path in place.iterdir() if path.is_dir())
+    except FileNotFoundError:
         return []
     except OSError as error:
-        raise ControlError(f"cannot look into {home()}: {error.strerror}") from None
+        raise unusable("look into", place, error) from None
+
+
+def unusable(what: str, path: Path, error: OSError) -> ControlError:
+    """What to say when something cannot be done with a state folder, and what to do about it."""
+    place = "one with room" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "a folder of your own"
+    return ControlError(f"cannot {what} {path}: {error.strerror}; set XDG_RUNTIME_DIR to {place}")
 
 
 class Folder:
     """A state folder that is open, so that it stays the same whatever becomes of its path."""
 
     def __init__(self, path: Path) -> None:
-        """Open what is there. Raises OSError, and ControlError when it is another user's."""
+        """Open what is there. Raises OSError, and ControlError when it, or the one above, is another user's."""
         self.path = path
+        _check(path.parent, path.parent.lstat())
         self.fd = os.open(path, _FLAGS)
         self._lock: int | None = None
         try:
-            _check_owner(path, os.fstat(self.fd))
+            _check(path, os.fstat(self.fd))
         except ControlError:
             self.close()
             raise
@@ -85,9 +95,7 @@ class Folder:
                     raise
                 folder.close()      # its last owner has removed it
         except OSError as error:
-            raise ControlError(
-                f"cannot use the state folder {path}: {error.strerror}; set XDG_RUNTIME_DIR to a folder of your own"
-            ) from None
+            raise unusable("use the state folder", path, error) from None
 
     def _take(self, name: str) -> bool:
         """Lock it and empty it; whether it is still there."""
@@ -105,6 +113,9 @@ class Folder:
         self._lock = lock
         if not os.fstat(self._lock).st_nlink:
             return False
+        # tmpfiles.d(5): what is old in folders for temporary files is removed, but not from one that somebody locks.
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(self.fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         self._remove_files()
         return True
 
@@ -194,16 +205,17 @@ def _make(path: Path) -> None:
         with contextlib.suppress(FileNotFoundError):
             found = path.lstat()
             break
-    _check_owner(path, found)
+    _check(path, found)
     if stat.S_IMODE(found.st_mode) & 0o077:
         path.chmod(0o700)
 
 
-def _check_owner(path: Path, found: os.stat_result) -> None:
+def _check(path: Path, found: os.stat_result) -> None:
     """Whoever owns the folder could put a socket of his own there, and get what is meant for the devices."""
     if found.st_uid != os.geteuid():
         raise ControlError(
-            f"{path} belongs to another user ({_user(found.st_uid)}); set XDG_RUNTIME_DIR to a folder of your own"
+            f"{path} belongs to another user ({_user(found.st_uid)}); be that user, or set XDG_RUNTIME_DIR to a folder "
+            "of your own"
         )
     if not stat.S_ISDIR(found.st_mode):
         raise ControlError(f"{path} is no folder; remove it")

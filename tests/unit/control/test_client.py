@@ -83,7 +83,7 @@ def test_a_file_of_the_same_name_is_another_topology(fakes: list[Fake], tmp_path
     (tmp_path / "other").mkdir()
     other = tmp_path / "other/it.yaml"
     other.write_text("devices: {}")
-    with pytest.raises(NotRunningError, match=r"it.yaml' is not running"):
+    with pytest.raises(NotRunningError, match=r"it.yaml' is not running; did you mean it\?$"):
         find(str(other))
 
 
@@ -91,6 +91,8 @@ def test_what_is_near_is_named(fakes: list[Fake]) -> None:
     fakes.append(Fake("pipeline", "-", GREETING))
     with pytest.raises(NotRunningError, match=r"^'piepline' is not running; did you mean pipeline\?$"):
         find("piepline")
+    with pytest.raises(NotRunningError, match=r"^'some/pipelin.yml' is not running; did you mean pipeline\?$"):
+        find("some/pipelin.yml")
     for nothing in ("", ".", "..", "a/b", "\0", "x" * 255, "x" * 256, "é" * 128):
         with pytest.raises(NotRunningError):
             find(nothing)
@@ -109,6 +111,10 @@ def test_a_folder_that_was_left_behind_is_not_running() -> None:
 @pytest.mark.parametrize(("said", "error"), [
     ((encode({"zmqtopo": 7, "release": "3.0"}),),
      "it runs zmqtopo 3.0, whose control protocol has version 7; this one speaks version 1"),
+    ((encode({"zmqtopo": 0, "release": "0.0\x1b"}),), r"it runs zmqtopo 0\.0\\x1b, whose .* version 0; this one"),
+    ((encode({"name": "it"}),), "does not speak as zmqtopo does"),
+    ((encode({"zmqtopo": "one", "release": "3.0"}),), "does not speak as zmqtopo does"),
+    ((encode({"zmqtopo": True, "release": "3.0"}),), "does not speak as zmqtopo does"),
     ((b"220 mail.example.org ESMTP\r\n",), "does not speak as zmqtopo does"),
     ((GREETING[:10],), "it has ended"),
     ((), "it has ended"),

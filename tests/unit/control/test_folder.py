@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import resource
 import socket
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from zmqtopo.control.errors import AlreadyRunningError, ControlError
-from zmqtopo.control.folder import Folder, home, names
+from zmqtopo.control.folder import Folder, home, names, unusable
 
 
 def test_where_it_is(state_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,9 +141,26 @@ def test_one_that_is_removed_while_it_is_claimed(monkeypatch: pytest.MonkeyPatch
 def test_a_folder_of_somebody_else_is_refused(state_folders: Path, which: str) -> None:
     (state_folders / "zmqtopo/a").mkdir(parents=True)
     os.chown(state_folders / which, 12345, -1)
-    with pytest.raises(ControlError, match=r"belongs to another user \(uid 12345\); set XDG_RUNTIME_DIR to a folder"):
-        Folder.claim("a", "-")
+    expected = r"belongs to another user \(uid 12345\); be that user, or set XDG_RUNTIME_DIR to a folder of your own$"
+    for use in (lambda: Folder.claim("a", "-"), lambda: Folder(home() / "a")):
+        with pytest.raises(ControlError, match=expected):
+            use()
+    if which == "zmqtopo":      # somebody else was there first, in a folder that everybody may write to
+        with pytest.raises(ControlError, match=expected):
+            names()
     os.chown(state_folders / which, os.geteuid(), -1)
+
+
+def test_a_link_or_a_file_in_place_of_all_of_them_is_refused(state_folders: Path, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    home().symlink_to(tmp_path)
+    for use in (lambda: Folder.claim("a", "-"), lambda: Folder(home() / "a"), names):
+        with pytest.raises(ControlError, match=r"/zmqtopo is no folder; remove it$"):
+            use()
+    home().unlink()
+    home().write_text("")
+    with pytest.raises(ControlError, match=r"/zmqtopo is no folder; remove it$"):
+        names()
 
 
 def test_a_link_or_a_file_in_its_place_is_refused(state_folders: Path, tmp_path: Path) -> None:
@@ -180,6 +199,26 @@ def test_a_path_of_any_bytes() -> None:
         folder.remove()
 
 
+def test_what_removes_old_files_leaves_it_alone() -> None:
+    folder = Folder.claim("a", "-")
+    with Folder(folder.path) as cleaner, pytest.raises(BlockingIOError):
+        fcntl.flock(cleaner.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    folder.remove()
+    folder.path.mkdir(parents=True)
+    with Folder(folder.path) as cleaner:
+        fcntl.flock(cleaner.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        Folder.claim("a", "-").remove()     # one that is at it just now keeps nobody from it
+
+
+@pytest.mark.parametrize(("number", "remedy"), [
+    (errno.EACCES, "Permission denied; set XDG_RUNTIME_DIR to a folder of your own"),
+    (errno.ENOSPC, "No space left on device; set XDG_RUNTIME_DIR to one with room"),
+])
+def test_each_cause_has_its_remedy(number: int, remedy: str) -> None:
+    error = unusable("write to", Path("/run/a/log"), OSError(number, os.strerror(number)))
+    assert str(error) == f"cannot write to /run/a/log: {remedy}"
+
+
 def test_a_full_disk_leaves_nothing() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
@@ -195,7 +234,7 @@ def test_a_place_that_cannot_be_looked_into_is_not_an_empty_one(state_folders: P
     assert names() == []
     # For root too, who has every permission.
     (state_folders / "zmqtopo").symlink_to(state_folders / "zmqtopo")
-    with pytest.raises(ControlError, match=r"^cannot look into .*/zmqtopo: Too many levels of symbolic links$"):
+    with pytest.raises(ControlError, match=r"/zmqtopo is no folder; remove it$"):
         names()
 
 
