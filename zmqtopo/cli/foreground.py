@@ -14,8 +14,7 @@ from zmqtopo.cli.reloading import Reloading, Wish
 from zmqtopo.cli.voice import Voice
 from zmqtopo.cli.words import count, farewell
 from zmqtopo.config.model import Topology
-from zmqtopo.control.errors import ControlError
-from zmqtopo.control.folder import Folder
+from zmqtopo.control.folder import Folder, unusable
 from zmqtopo.control.logfile import LOGS
 from zmqtopo.control.protocol import VERSION, Question, refusal
 from zmqtopo.control.questions import Questions, last_words
@@ -89,7 +88,7 @@ class Foreground:
         try:
             server = Server(self._folder.socket_path(), greeting, questions.handle)
         except OSError as error:
-            raise ControlError(f"cannot listen in {self._folder.path}: {error.strerror}") from None
+            raise unusable("listen in", self._folder.path, error) from None
         self._voice.found()
         before = {number: signal.getsignal(number) for number in SIGNALS}
         for number in SIGNALS:
