@@ -41,14 +41,19 @@ class Voice:
             null = os.open(os.devnull, os.O_RDONLY)
             os.dup2(null, 0)
             os.close(null)
-            for fd in (1, 2):       # what a worker or a library prints
-                os.dup2(self._file.fd, fd)
+            self._print_there()
 
     def say(self, text: str, **about: Any) -> None:
         """Say that something happened; ``about`` is as in `Log.say`."""
+        if self._file.turn_over() and self.is_all_there_is:
+            self._print_there()
         for log in self._logs:
             log.say(text, **about)
-        self._file.turn_over()
+
+    def _print_there(self) -> None:
+        """Let what libraries print go to the log; a worker goes on with the file that it was given."""
+        for fd in (1, 2):
+            os.dup2(self._file.fd, fd)
 
     @property
     def chores(self) -> list[Chore]:

@@ -25,18 +25,32 @@ class LogFile:
         self._folder = folder
         self.fd = self._open()
 
-    def turn_over(self) -> None:
-        """Begin a new file if this one is large. That this cannot be done is no reason to lose a message."""
+    def turn_over(self) -> bool:
+        """Begin a new file if this one is large, or is not there any more; whether that was done.
+
+        That it cannot be done is no reason to lose a message: the old file takes it, and the next time is another try.
+        """
         with contextlib.suppress(OSError):
-            if os.fstat(self.fd).st_size >= LARGEST:
+            if self._is_there():
+                if os.fstat(self.fd).st_size < LARGEST:
+                    return False
                 os.rename("log", "log.1", src_dir_fd=self._folder.fd, dst_dir_fd=self._folder.fd)
-                fd = self._open()
-                os.dup2(fd, self.fd, inheritable=False)
-                os.close(fd)
+            fd = self._open()
+            os.dup2(fd, self.fd, inheritable=False)
+            os.close(fd)
+            return True
+        return False
 
     def close(self) -> None:
         """Let go of it; it stays where it is."""
         os.close(self.fd)
+
+    def _is_there(self) -> bool:
+        """Whether nobody has removed it or moved it away."""
+        try:
+            return os.path.samestat(os.stat("log", dir_fd=self._folder.fd), os.fstat(self.fd))
+        except FileNotFoundError:
+            return False
 
     def _open(self) -> int:
         return self._folder.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)

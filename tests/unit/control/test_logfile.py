@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -60,6 +62,39 @@ def test_a_new_file_is_begun_and_followed(folder: Folder, log: LogFile, monkeypa
     assert sorted(path.name for path in folder.path.iterdir()) == ["log", "log.1", "pid", "source"]
     # Only one is kept.
     assert len(list(lines(folder, lambda: True))) < 5
+
+
+@pytest.mark.parametrize("away", [
+    lambda path: path.unlink(),
+    lambda path: path.rename(path.with_name("log.2")),
+    lambda path: (path.rename(path.with_name("log.2")), path.write_text("")),
+])
+def test_somebody_takes_it_away(folder: Folder, log: LogFile, away: Any) -> None:
+    os.write(log.fd, b"one\n")
+    assert not log.turn_over()
+    away(folder.path / "log")
+    assert log.turn_over()
+    os.write(log.fd, b"two\n")
+    assert not log.turn_over()
+    assert list(lines(folder, lambda: True)) == ["two\n"]
+
+
+def test_a_new_file_is_begun_as_soon_as_there_is_room(
+    folder: Folder, log: LogFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logfile, "LARGEST", 4)
+    os.write(log.fd, b"one\n")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))       # no descriptor, as no inode
+    try:
+        assert not log.turn_over()
+        os.write(log.fd, b"two\n")
+        assert not log.turn_over()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert log.turn_over()
+    os.write(log.fd, b"three\n")
+    assert list(lines(folder, lambda: True)) == ["one\n", "two\n", "three\n"]
 
 
 def test_the_last_words_when_the_folder_has_gone(folder: Folder, log: LogFile) -> None:
