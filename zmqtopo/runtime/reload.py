@@ -78,8 +78,8 @@ class Reloads:
         self._new_contents = contents
         self._failures: list[str] = []
         self._fleet.reloading = True
-        self._way = _Way(self._fleet, replace(made, new=new), self._failures)
-        self._progress = self._way.go()
+        # The way holds the devices that were there before, and ends with its last step.
+        self._progress = _Way(self._fleet, replace(made, new=new), self._failures).go()
 
     def settle(self) -> None:
         """Go on as far as the devices have come."""

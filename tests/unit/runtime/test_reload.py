@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from zmqtopo.checks import examine_text
 from zmqtopo.config.model import Topology
 from zmqtopo.runtime.commands import Command, CommandError, Verb
+from zmqtopo.runtime.member import Member
 from zmqtopo.runtime.orders import (
     Adapt,
     Bind,
@@ -147,7 +149,9 @@ def test_a_running_topology_keeps_its_name(started: Started) -> None:
         operator.at(seconds, file(A, head="name: other\n"))
     operator.until(3)
     assert operator.supervisor.topology.name == "it"
-    assert [str(made).splitlines()[0] for made in operator.plans] == 2 * ["~ changed: name it -> other"]
+    assert [str(made).splitlines()[0] for made in operator.plans] == 2 * [
+        "~ changed: name it -> other (not before the next up)"
+    ]
 
 
 def test_all_are_bound_before_the_first_connects(world: World, started: Started) -> None:
@@ -264,6 +268,17 @@ def test_late_words_of_what_was_removed_are_nobodys(world: World, started: Start
     operator.at(1, file(A))
     world.after(2, Unsent("b"))
     assert operator.until(3)
+
+
+def test_nothing_of_what_was_removed_is_kept(world: World, started: Started) -> None:
+    """Its counters have descriptors."""
+    operator = started(A, B)
+    removed = weakref.ref(operator.supervisor.members["b"])
+    operator.at(1, file(A))
+    kept: list[Member | None] = []
+    world.after(2, lambda: kept.append(removed()))
+    assert operator.until(3)
+    assert kept == [None]
 
 
 # -- the way back ---------------------------------------------------------------------------------------------------
