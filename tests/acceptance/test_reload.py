@@ -51,6 +51,20 @@ def client(net: Any) -> Callable[[str, str], tuple[Any, Any]]:
 # -- the verb -------------------------------------------------------------------------------------------------------
 
 
+def test_another_name_waits_for_the_next_up(
+    start: Callable[..., Up], control: Control, zmqtopo: Any, tmp_path: Path
+) -> None:
+    up = start(topology(A)).ready()
+    (tmp_path / "it.yaml").write_text("name: other\n" + topology(A))
+    line = "~ changed: name it -> other (not before the next up)\n= unchanged: a\n"
+    assert control("reload", "--dry-run") == line + "it: nothing is done yet\n"
+    for _ in range(2):
+        assert control("reload") == line + "it: reloaded\n"
+    assert zmqtopo("reload", "it.yaml").stdout == line + "it: reloaded\n"
+    assert zmqtopo("reload", "other").returncode == 69
+    up.stop()
+
+
 def test_the_plan_is_printed_and_done(start: Callable[..., Up], control: Control, rewrite: Any) -> None:
     up = start(topology(A, B)).ready()
     before = control.ps()

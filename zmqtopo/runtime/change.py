@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from zmqtopo.config.wording import printable
 
-Needs = Literal["nothing", "loop", "options", "connections", "sockets"]
+Needs = Literal["nothing", "loop", "options", "connections", "sockets", "up"]
 """What a change takes: nothing, another way for the loop (prefix, overflow), options set on the sockets that are there,
-inproc addresses connected again after others have bound them again, or new sockets."""
+inproc addresses connected again after others have bound them again, new sockets, or to be started anew as a whole."""
 
 
 @dataclass(frozen=True, slots=True)

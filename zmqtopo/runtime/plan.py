@@ -36,6 +36,8 @@ _HEADS: Final[Mapping[Action, str]] = {
     "unchanged": "= unchanged",
 }
 _HIDDEN: Final = "a secret"
+_OWN: Final[Mapping[str, Needs]] = {"name": "up", "description": "nothing"}
+"""What the topology says of itself; its name is that of its state folder, by which others know it while it runs."""
 _DATA: Final = frozenset({"description", "graph", "restart", "stop_timeout"})
 
 
@@ -145,7 +147,8 @@ class Plan:
 
     def lines(self) -> Iterator[str]:
         """The plan for people, a line for each change."""
-        yield from (f"~ changed: {change}" for change in self.changes)
+        for change in self.changes:
+            yield f"~ changed: {change}{' (not before the next up)' if change.needs == 'up' else ''}"
         for name, device in self.devices.items():
             head = f"{_HEADS[device.action]}: {name}"
             if not device.changes:
@@ -184,7 +187,7 @@ def plan(old: Topology, new: Topology, rewritten: Collection[str] = ()) -> Plan:
     ``rewritten`` are those of the `option_files` that have another content now: topologies know only their paths.
     """
     told_old, told_new = plain(old), plain(new)
-    own = [Change(*found, needs="nothing") for key in ("name", "description")
+    own = [Change(*found, needs=needs) for key, needs in _OWN.items()
            for found in differences(told_old.get(key), told_new.get(key), (key,))]
     context = [Change(*found) for found in differences(told_old["context"], told_new["context"], ("context",))]
     devices: dict[str, DevicePlan] = {}

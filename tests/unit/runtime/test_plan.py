@@ -117,7 +117,7 @@ def test_what_it_says(old: list[str], new: list[str], lines: list[str]) -> None:
 
 @pytest.mark.parametrize(("old", "new", "first", "action"), [
     ("", "description: new\n", "~ changed: description not set -> new", "unchanged"),
-    ("name: one\n", "name: other\n", "~ changed: name one -> other", "unchanged"),
+    ("name: one\n", "name: other\n", "~ changed: name one -> other (not before the next up)", "unchanged"),
     ("", "context: {io_threads: 3}\n", "~ changed: context.io_threads 1 -> 3", "replaced"),
     ("context: {max_sockets: 9}\n", "", "~ changed: context.max_sockets 9 -> not set", "replaced"),
 ])
