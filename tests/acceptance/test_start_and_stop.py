@@ -266,6 +266,16 @@ def test_workers_do_not_outlive_a_killed_supervisor(start: Callable[..., Any], n
     assert [path.name for path in tmp_path.iterdir()] == ["it.yaml"]
 
 
+def test_nor_does_a_worker_that_stands_still(start: Callable[..., Any]) -> None:
+    up = start(streamer("process")).ready()
+    pid, = up.workers()
+    os.kill(pid, signal.SIGSTOP)
+    up.process.kill()
+    began = time.monotonic()
+    up.end(-signal.SIGKILL)
+    assert time.monotonic() - began < 2
+
+
 def test_a_worker_that_stands_still_is_killed_in_the_end(start: Callable[..., Any]) -> None:
     up = start(streamer("process", "200ms")).ready()
     pid, = up.workers()

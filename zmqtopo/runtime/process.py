@@ -14,6 +14,7 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from zmqtopo.devices.counters import CounterBlock
@@ -24,12 +25,16 @@ from zmqtopo.runtime.orders import Bind, End, Event
 PATIENCE = 1.0
 """Seconds that a context may take to end when nobody is left to care for what it still has to send."""
 
+KILL_AFTER = 1.5
+"""Seconds without a supervisor after which the nursery kills the workers that are left, such as one that has been
+stopped by SIGSTOP: its sockets would be in the way of a successor."""
+
 
 def nurse(fd: int, topology: str) -> int | None:
     """Serve the `zmqtopo.runtime.nursery.Nursery` at the other end of ``fd``.
 
     Returns in each worker, with the descriptor of its connection, and in this process, with None, when the supervisor
-    is gone.
+    and then the workers are gone.
     """
     # The supervisor decides when its workers end: what is sent to everybody, by a terminal or at the end of a service,
     # is not meant for them.
@@ -37,6 +42,7 @@ def nurse(fd: int, topology: str) -> int | None:
         signal.signal(number, signal.SIG_IGN)
     connection = Connection(fd)
     gc.freeze()     # a collection in a worker writes to no page that it shares with the others
+    workers: set[int] = set()
     for question in _received(connection):
         answer: int | None
         if isinstance(question, int):
@@ -44,6 +50,7 @@ def nurse(fd: int, topology: str) -> int | None:
                 answer = os.waitstatus_to_exitcode(os.waitpid(question, 0)[1])
             except ChildProcessError:       # of a nursery that has been killed
                 answer = None
+            workers.discard(question)
         else:
             worker = recv_handle(connection)
             seed_routing_ids()      # for the worker, which inherits the seed
@@ -59,7 +66,9 @@ def nurse(fd: int, topology: str) -> int | None:
             if answer > 0:
                 # Ctrl-C in a terminal goes to a process group; the supervisor alone acts on it.
                 os.setpgid(answer, answer)
+                workers.add(answer)
         connection.send(answer)
+    _outlive(workers)
     return None
 
 
@@ -90,6 +99,19 @@ def serve(fd: int) -> None:
     end = threading.Thread(target=host.end, daemon=True)
     end.start()
     end.join(PATIENCE)
+
+
+def _outlive(workers: set[int]) -> None:
+    """Wait until the workers have ended by themselves, or kill them."""
+    def kill(number: int, frame: FrameType | None) -> None:
+        for pid in workers:
+            with contextlib.suppress(ProcessLookupError):       # it has just been waited for
+                os.kill(pid, signal.SIGKILL)
+
+    signal.signal(signal.SIGALRM, kill)
+    signal.setitimer(signal.ITIMER_REAL, KILL_AFTER)
+    while workers:
+        workers.discard(os.wait()[0])
 
 
 def _received(connection: Connection[Any, Any]) -> Iterator[Any]:

@@ -80,5 +80,16 @@ def test_a_nursery_without_its_supervisor_ends(nursery: Nursery) -> None:
     worker = Worker(nursery)
     assert nursery._process is not None
     nursery._connection.close()
-    assert nursery._process.wait(10) == 0
     worker.connection.close()
+    assert nursery._process.wait(10) == 0
+
+
+def test_a_nursery_without_its_supervisor_takes_those_along_that_stand_still(nursery: Nursery) -> None:
+    worker = Worker(nursery)
+    os.kill(worker.pid, signal.SIGSTOP)
+    assert nursery._process is not None
+    nursery._connection.close()
+    worker.connection.close()
+    assert nursery._process.wait(10) == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker.pid, 0)
