@@ -131,6 +131,7 @@ class ProcessWorker:
         """``name`` is shown in process lists."""
         self.name = name
         self._nursery = nursery
+        self._killed = False
         ours, theirs = socket.socketpair()
         try:
             self.pid = nursery.fork(name, theirs.fileno())
@@ -157,13 +158,17 @@ class ProcessWorker:
         except (EOFError, OSError):
             self.connection.close()
             self.connection = None
-            return WorkerEnded(self.name, f"process {self.pid} ended{_how(self._nursery.wait(self.pid))}")
+            code = self._nursery.wait(self.pid)
+            if self._killed and code == -signal.SIGKILL:
+                return WorkerEnded(self.name, f"process {self.pid} did not stop in time and was killed")
+            return WorkerEnded(self.name, f"process {self.pid} ended{_how(code)}")
         return event
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """SIGKILL, for one that has been told to stop and has not."""
         # Its process id is its own until it has been waited for, which is when it has no connection any more.
         if self.connection is not None:
+            self._killed = True
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
 

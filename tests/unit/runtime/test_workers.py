@@ -162,6 +162,12 @@ def test_a_process_that_is_killed_is_reported_with_its_cause(process: Told, numb
     process.worker.order(Stop("d", 5))      # it goes nowhere, and that is no error
 
 
+def test_one_that_had_to_be_killed_is_not_taken_for_the_work_of_others(process: Told) -> None:
+    process.start()
+    process.worker.kill()
+    assert process.next() == WorkerEnded("device d", f"process {process.worker.pid} did not stop in time and was killed")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_to_everybody_are_not_for_workers(process: Told, number: signal.Signals) -> None:
     process.start()
@@ -214,7 +220,7 @@ def test_workers_have_nothing_of_each_other(process: Told) -> None:
     process.start()
     other = ProcessWorker("other", ContextSettings(), 0, process.nursery)
     # Only when nobody else holds the other end of its connection, its own death ends that.
-    other.kill()
+    os.kill(other.pid, signal.SIGKILL)
     assert ready([other], process.inbox, DEADLINE) == [WorkerEnded("other", f"process {other.pid} ended by SIGKILL")]
     assert ready([process.worker], process.inbox, 0) == []
 
