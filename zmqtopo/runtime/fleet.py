@@ -254,7 +254,7 @@ class Fleet:
 
     def _give_up(self, member: Member, error: str) -> None:
         if error:
-            self._change(member, "failed", f"failed: {_said(member, error)}")
+            self._change(member, "failed", f"failed: {_said(member, error)}; does not start again by itself")
             self._failed()
         else:
             self._change(member, "stopped")
