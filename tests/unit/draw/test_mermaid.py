@@ -6,12 +6,13 @@ import os
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from zmqtopo.draw.mermaid import mermaid
 from zmqtopo.draw.picture import frames, kind
+
+from .conftest import TOPOLOGIES
 
 MMDC = shutil.which("mmdc")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -69,25 +70,25 @@ def test_two_names_are_never_one_identifier(draw) -> None:
 
 
 @pytest.fixture(scope="module")
-def puppeteer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("mermaid") / "puppeteer.json"
-    path.write_text(json.dumps({"executablePath": CHROMIUM, "args": ["--no-sandbox"]}))
-    return path
+def drawings(draw, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Each of TOPOLOGIES as Mermaid draws it, all on one page, since it starts a Chromium for every file."""
+    folder = tmp_path_factory.mktemp("mermaid")
+    (folder / "puppeteer.json").write_text(json.dumps({"executablePath": CHROMIUM, "args": ["--no-sandbox"]}))
+    (folder / "in.md").write_text("\n".join(f"```mermaid\n{mermaid(draw(name))}```\n" for name in TOPOLOGIES), "utf-8")
+    assert MMDC is not None
+    done = subprocess.run(
+        [MMDC, "--quiet", "--puppeteerConfigFile", "puppeteer.json", "--input", "in.md", "--output", "out.svg"],
+        cwd=folder, capture_output=True, text=True, timeout=120, check=False, env={**os.environ, "HOME": str(folder)},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return {name: (folder / f"out-{n}.svg").read_text("utf-8") for n, name in enumerate(TOPOLOGIES, 1)}
 
 
 @needs_mermaid
-@pytest.mark.parametrize("name", ["all", "bad", "nasty", "forty", "empty"])
-def test_mermaid_draws_every_text_as_it_is(draw, puppeteer: Path, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", TOPOLOGIES)
+def test_mermaid_draws_every_text_as_it_is(draw, drawings: dict[str, str], name: str) -> None:
     picture = draw(name)
-    (tmp_path / "in.mmd").write_text(mermaid(picture), "utf-8")
-    assert MMDC is not None
-    done = subprocess.run(
-        [MMDC, "--quiet", "--puppeteerConfigFile", str(puppeteer), "--input", "in.mmd", "--output", "out.svg"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
-        env={**os.environ, "HOME": str(tmp_path)},
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    drawing = (tmp_path / "out.svg").read_text("utf-8")
+    drawing = drawings[name]
     labels = re.findall(r"<p>(.*?)</p>", drawing, re.DOTALL)
     drawn = {html.unescape(re.sub(r"<br ?/?>", "\n", label)) for label in labels}
     wanted = set()
