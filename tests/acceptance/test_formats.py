@@ -156,17 +156,21 @@ def test_junit(folder: Path, strict: bool) -> None:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_no_warning_slips_through_strict(folder: Path, form: str) -> None:
+def test_no_warning_slips_through_strict(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    monkeypatch.chdir(folder)
     by_severity = {"error": (1, 1), "warning": (0, 1), "info": (0, 0)}
     tried = set()
     for rule in CATALOGUE.values():
         if (rule.severity == "error" and rule.name != "bind-conflict") or rule.family == "machine":
             continue
-        (folder / "rule.yaml").write_text(dedent(rule.bad))
-        codes = tuple(validate(folder, "--format", form, "rule.yaml", *more).returncode for more in ([], ["--strict"]))
+        Path("rule.yaml").write_text(dedent(rule.bad))
+        codes = tuple(main(["validate", "--format", form, "rule.yaml", *more]) for more in ([], ["--strict"]))
         assert (rule.name, codes) == (rule.name, by_severity[rule.severity])
         tried.add(rule.severity)
     assert tried == set(by_severity)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_warning_that_a_comment_silences_is_none_for_strict(folder: Path) -> None:

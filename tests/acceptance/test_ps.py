@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 import zmq
 
 from .brokers import ANY, SMALL, TOPOLOGY, pump
@@ -105,22 +104,20 @@ def test_all_topologies_in_short(
         up.stop()
 
 
-@pytest.mark.parametrize(("arguments", "code", "words"), [
-    (("ps", "ti"), 69, "'ti' is not running; did you mean it?"),
-    (("down", "other.yaml"), 69, "'other.yaml' is not running; running: it"),
-    (("stop", "it", "job"), 2, "there is no device 'job'; did you mean jobs?"),
-    (("logs", "it", "calsl"), 2, "there is no device 'calsl'; did you mean calls?"),
-    (("pause", "it", "x\x1b[2J"), 2, r"there is no device 'x\x1b[2J'"),
-    (("stop",), 2, "the following arguments are required: TOPOLOGY\n"),
-    (("ps", "it", "jobs"), 2, "one argument too many"),
-])
-def test_names_that_are_not_there(
-    start: Callable[..., Any], zmqtopo: Run, control: Control, arguments: tuple[str, ...], code: int, words: str
-) -> None:
+def test_names_that_are_not_there(start: Callable[..., Any], zmqtopo: Run, control: Control) -> None:
     up = start(TOPOLOGY).ready()
-    done = zmqtopo(*arguments)
-    assert (done.returncode, done.stdout) == (code, "")
-    assert words in done.stderr
+    for arguments, code, words in (
+        (("ps", "ti"), 69, "'ti' is not running; did you mean it?"),
+        (("down", "other.yaml"), 69, "'other.yaml' is not running; running: it"),
+        (("stop", "it", "job"), 2, "there is no device 'job'; did you mean jobs?"),
+        (("logs", "it", "calsl"), 2, "there is no device 'calsl'; did you mean calls?"),
+        (("pause", "it", "x\x1b[2J"), 2, r"there is no device 'x\x1b[2J'"),
+        (("stop",), 2, "the following arguments are required: TOPOLOGY\n"),
+        (("ps", "it", "jobs"), 2, "one argument too many"),
+    ):
+        done = zmqtopo(*arguments)
+        assert (done.returncode, done.stdout) == (code, ""), arguments
+        assert words in done.stderr
     assert set(control.states().values()) == {"running"}
     up.stop()
 

@@ -122,21 +122,22 @@ def test_through_another(through_another_fixture):
     run().assert_outcomes(passed=3)
 
 
-@pytest.mark.parametrize(("code", "words"), [
-    ("def test_it(topology): pass", 'say which topology to run: @pytest.mark.zmqtopo("FILE")'),
-    ("@pytest.mark.zmqtopo\ndef test_it(topology): pass", "the mark takes one file"),
-    ("@pytest.mark.zmqtopo('a', 'b')\ndef test_it(topology): pass", "the mark takes one file"),
-    ("@pytest.mark.zmqtopo('nowhere.yaml')\ndef test_it(topology): pass", "there is no nowhere.yaml in *"),
-    ("@pytest.mark.zmqtopo('wrong.yaml')\ndef test_it(topology): pass", "*wrong.yaml has errors:"),
-    ("@pytest.mark.zmqtopo('unable.yaml')\ndef test_it(topology): pass", "*unable.yaml cannot start: d.in: cannot *"),
-])
-def test_mistakes(run, pytester: pytest.Pytester, code: str, words: str) -> None:
+def test_mistakes(run, pytester: pytest.Pytester) -> None:
+    mistakes = {
+        "": 'say which topology to run: @pytest.mark.zmqtopo("FILE")',
+        "@pytest.mark.zmqtopo": "the mark takes one file",
+        "@pytest.mark.zmqtopo('a', 'b')": "the mark takes one file",
+        "@pytest.mark.zmqtopo('nowhere.yaml')": "there is no nowhere.yaml in *",
+        "@pytest.mark.zmqtopo('wrong.yaml')": "*wrong.yaml has errors:",
+        "@pytest.mark.zmqtopo('unable.yaml')": "*unable.yaml cannot start: d.in: cannot *",
+    }
     device = "devices: {d: {type: streamer, in: {%s}, out: {bind: tcp://*:2}}}"
     pytester.makefile(".yaml", wrong=device % "bnd: tcp://*:1",
                       unable=device % "bind: tcp://*:1, options: {curve_secretkey: {file: none}}")
-    done = run(test_it=code)
-    done.assert_outcomes(errors=1)
-    done.stdout.fnmatch_lines([f"*{words}*"])
+    done = run(test_it="".join(f"{mark}\ndef test_{n}(topology): pass\n" for n, mark in enumerate(mistakes)))
+    done.assert_outcomes(errors=len(mistakes))
+    done.stdout.fnmatch_lines([line for n, words in enumerate(mistakes.values())
+                               for line in (f"*ERROR at setup of test_{n} *", f"*{words}*")])
     done.stdout.no_fnmatch_line("*Traceback*")
 
 
