@@ -221,23 +221,29 @@ def test_a_terminal_that_is_closed_ends_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("detached", [False, True])
 def test_watch_reloads_when_the_file_has_changed(
     start: Callable[..., Up], in_background: Callable[..., Any], control: Control, rewrite: Any, net: Any,
-    tmp_path: Path, detached: bool,
+    tmp_path: Path, state_folders: Path, detached: bool,
 ) -> None:
     secret = tmp_path / "secret"
     secret.write_text("one")
+    log = state_folders / "zmqtopo/it/log"
     with_secret = A.replace("}}", f", options: {{plain_username: u, plain_password: {{file: {secret}}}}}}}}}")
     if detached:
         in_background(topology(A), "--watch")
     else:
         start(topology(A), "--watch").ready()
-    rewrite(A, C)
-    net.until(lambda: list(control.ps(None)) == ["a", "c"])
-    rewrite(BAD)
-    net.until(lambda: "cannot run, and nothing is changed" in control("logs"))
-    rewrite(with_secret)
-    net.until(lambda: list(control.ps(None)) == ["a"])
-    secret.write_text("another")
-    net.until(lambda: f"the file {secret} has changed" in control("logs"))
+    with connect("it") as asked:
+        def reloaded(times: int, *devices: str) -> bool:
+            there = [device["name"] for device in asked.ask("ps", timeout=DEADLINE)["devices"]]
+            return there == list(devices) and log.read_text().count("reloaded in ") == times
+
+        rewrite(A, C)
+        net.until(lambda: reloaded(1, "a", "c"))
+        rewrite(BAD)
+        net.until(lambda: "cannot run, and nothing is changed" in log.read_text())
+        rewrite(with_secret)
+        net.until(lambda: reloaded(2, "a"))
+        secret.write_text("another")
+        net.until(lambda: f"the file {secret} has changed" in log.read_text())
     control("down")
 
 
@@ -284,19 +290,23 @@ class Stream:
 
     def _send(self) -> None:
         while not self._enough.is_set():
-            if self._push.poll(100, zmq.POLLOUT):
+            try:
                 self._push.send(b"%d" % self.sent, zmq.DONTWAIT)
-                self.sent += 1
+            except zmq.Again:
+                self._push.poll(100, zmq.POLLOUT)
+                continue
+            self.sent += 1
             if self.sent % 100 == 0:
                 self._enough.wait(0.001)    # it is no race
 
     def _receive(self) -> None:
         sender, _ = self._threads
         while sender.is_alive() or len(self.received) < self.sent:
-            if self._pull.poll(1000):
-                self.received.append(int(self._pull.recv()))
-            elif not sender.is_alive():
-                break
+            try:
+                self.received.append(int(self._pull.recv(zmq.DONTWAIT)))
+            except zmq.Again:
+                if not self._pull.poll(1000) and not sender.is_alive():
+                    break
 
     def end(self) -> tuple[int, list[int]]:
         self._enough.set()
