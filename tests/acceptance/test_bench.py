@@ -244,7 +244,7 @@ def run(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
 def test_interrupted_it_shows_what_there_is(run: Callable[..., Bench]) -> None:
     bench = run("--pattern", "latency,queue", "--transport", "ipc", "--time", "0.05", "--rounds", "1000",
                 "--contestant", "direct,zmqtopo.process")
-    bench.wait_for("round 2")
+    bench.wait_for("round 3")
     bench.process.send_signal(signal.SIGINT)
     table = bench.end(130)
     assert bench.said.endswith("zmqtopo: interrupted; what had been measured:\r\n")

@@ -15,8 +15,9 @@ def document(cases: Iterable[CaseResults], machine: dict[str, str | int], *, com
 
     Its shape: ``{"zmqtopo", "machine": {...}, "complete", "cases": [{"pattern", "title", "device", "transport", "size",
     "load": {...}, "results": [{"contestant", "rounds", "messages_per_second": {"median", "min", "max"},
-    "cpu_us_per_message", "latency_us": {"p50", "p99", "p99.9"}, "loss", "copies", "error"}]}]}``. What does not apply
-    is null.
+    "of_zmq_proxy", "cpu_us_per_message", "latency_us": {"p50", "p99", "p99.9"}, "loss", "copies", "error"}]}]}``.
+    What does not apply is null. ``of_zmq_proxy`` is messages a second in proportion to those of zmq.proxy in the same
+    round, so that its median is that of the rounds' ratios. Of one round median, min and max are the same.
     """
     whole = {
         "zmqtopo": machine["zmqtopo"],
@@ -47,6 +48,7 @@ def _result(result: Result) -> dict[str, Any]:
         "contestant": result.contestant,
         "rounds": result.rounds,
         "messages_per_second": _spread(result.rate),
+        "of_zmq_proxy": _spread(result.ratio),
         "cpu_us_per_message": _spread(result.cpu),
         "latency_us": None if latency is None else {name: _spread(spread) for name, spread in latency.items()},
         "loss": _spread(result.loss),

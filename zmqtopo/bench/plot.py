@@ -68,7 +68,7 @@ def plot(cases: Sequence[CaseResults], machine: dict[str, str | int]) -> str:
 def _group(svg: ElementTree.Element, top: float, found: CaseResults, rows: Sequence[Result]) -> float:
     """Draw a case from there on; where it ends."""
     unit = _unit(found)
-    _text(svg, _MARGIN, top + 30, found.case.title, weight="600")
+    _text(svg, _MARGIN, top + 30, found.title, weight="600")
     _text(svg, _WIDTH - _MARGIN, top + 30, unit, colour=_FAINT, anchor="end", size=12)
     left, width = _MARGIN + _LABELS, _WIDTH - 2 * _MARGIN - _LABELS - _FIGURES
     scale = width / max(_quantity(found, row).max for row in rows)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from zmqtopo.bench.cases import Case, Contestant
 from zmqtopo.bench.crew import Crew, WorkerEndedError
-from zmqtopo.bench.results import CaseResults, summarize
+from zmqtopo.bench.results import MEASURE, CaseResults, summarize
 from zmqtopo.bench.trial import Dose, Sample, TrialError, measure
 
 
@@ -75,7 +75,8 @@ class Series:
         found = []
         for at, case in enumerate(self.cases):
             results = tuple(
-                summarize(case, contestant, self._samples[at, contestant], self._errors.get((at, contestant), ""))
+                summarize(case, contestant, self._samples[at, contestant], self._errors.get((at, contestant), ""),
+                          self._samples[at, MEASURE])
                 for contestant in case.contestants
                 if self._samples[at, contestant] or (at, contestant) in self._errors
             )

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from zmqtopo.bench.machine import in_words
-from zmqtopo.bench.results import PERCENTILES, CaseResults, Result, Spread
-
-MEASURE = "zmq.proxy"
-"""The contestant that the others are compared with."""
+from zmqtopo.bench.results import MEASURE, PERCENTILES, CaseResults, Result
 
 
 def table(cases: Iterable[CaseResults], machine: dict[str, str | int]) -> str:
@@ -18,9 +15,9 @@ def table(cases: Iterable[CaseResults], machine: dict[str, str | int]) -> str:
 
 
 def _case(found: CaseResults) -> Iterator[str]:
-    yield found.case.title
+    yield found.title
     unit = "requests/s" if found.results and any(r.latency for r in found.results) else "messages/s"
-    rows = [_row(result, found, unit) for result in found.results if result.rate is not None]
+    rows = [_row(result, unit) for result in found.results if result.rate is not None]
     heads = [head for head in rows[0] if any(row[head] for row in rows)] if rows else []
     widths = {head: max(len(head), *(len(row[head]) for row in rows)) for head in heads}
     if rows:
@@ -32,14 +29,14 @@ def _case(found: CaseResults) -> Iterator[str]:
             yield f"  {result.contestant}: {result.error}"
 
 
-def _row(result: Result, found: CaseResults, unit: str) -> dict[str, str]:
+def _row(result: Result, unit: str) -> dict[str, str]:
     assert result.rate is not None
     latency = result.latency or {}
     return {
         "": result.contestant,
         unit: number(result.rate.median),
         "min to max": f"{number(result.rate.min)} to {number(result.rate.max)}" if result.rounds > 1 else "",
-        f"{MEASURE} = 1": _ratio(result, found),
+        f"{MEASURE} = 1": f"{result.ratio.median:.2f}" if result.ratio else "",
         "CPU µs": number(result.cpu.median) if result.cpu else "",
         **{f"{name} µs": number(latency[name].median) if name in latency else "" for name in PERCENTILES},
         "lost": f"{result.loss.median:.1%}" if result.loss and result.loss.max >= 0.0005 else "",
@@ -49,15 +46,6 @@ def _row(result: Result, found: CaseResults, unit: str) -> dict[str, str]:
 
 def _cell(text: str, head: str, widths: dict[str, int]) -> str:
     return text.rjust(widths[head]) if head else text.ljust(widths[head])
-
-
-def _ratio(result: Result, found: CaseResults) -> str:
-    measure = next((r.rate for r in found.results if r.contestant == MEASURE), None)
-    return f"{_median(result.rate) / measure.median:.2f}" if measure is not None else ""
-
-
-def _median(spread: Spread | None) -> float:
-    return spread.median if spread is not None else 0.0
 
 
 def number(value: float) -> str:

@@ -29,9 +29,9 @@ def streamer() -> CaseResults:
     proxy = [replace(sample, seconds=seconds) for seconds in (0.4, 0.5, 1.0)]
     ours = [replace(sample, seconds=0.25, cpu=cpu) for cpu in (0.2, 0.3, 0.1)]
     return CaseResults(case, (
-        summarize(case, "zmq.proxy", proxy),
-        summarize(case, "zmqtopo.thread", ours),
-        summarize(case, "direct", [replace(sample, cpu=None)], "it is gone"),
+        summarize(case, "zmq.proxy", proxy, measure=proxy),
+        summarize(case, "zmqtopo.thread", ours, measure=proxy),
+        summarize(case, "direct", [replace(sample, cpu=None)], "it is gone", proxy),
         summarize(case, "zmq.monitored_queue", [], "it <never> was & is not"),
     ))
 
@@ -46,4 +46,5 @@ def latency() -> CaseResults:
 @pytest.fixture
 def forwarder() -> CaseResults:
     (case,) = cases(Wishes(("forwarder",)))
-    return CaseResults(case, (summarize(case, "zmq.proxy", [Sample(900, 1000, 0.1, 0.05, copies=450)]),))
+    samples = [Sample(900, 1000, 0.1, 0.05, copies=450)]
+    return CaseResults(case, (summarize(case, "zmq.proxy", samples, measure=samples),))

@@ -20,11 +20,13 @@ def test_the_shape(streamer: CaseResults, latency: CaseResults, machine: dict[st
         "contestant": "zmqtopo.thread", "rounds": 3,
         "messages_per_second": {"median": 4e6, "min": 4e6, "max": 4e6},
         "cpu_us_per_message": {"median": 0.2, "min": 0.1, "max": 0.3},
+        "of_zmq_proxy": {"median": 2, "min": 1.6, "max": 4},
         "latency_us": None, "loss": {"median": 0, "min": 0, "max": 0}, "copies": None, "error": None,
     }
     assert first["results"][3] == dict.fromkeys(first["results"][3]) | {
         "contestant": "zmq.monitored_queue", "rounds": 0, "error": "it <never> was & is not",
     }
+    assert second["results"][0]["of_zmq_proxy"] is None
     assert second["results"][0]["latency_us"]["p50"] == {"median": 100, "min": 90, "max": 110}
 
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from zmqtopo.bench.results import CaseResults, Spread
+from zmqtopo.bench.results import CaseResults, Spread, summarize
+from zmqtopo.bench.trial import Sample
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,22 @@ def test_messages_and_cpu_by_the_second_and_the_message(streamer: CaseResults) -
     assert proxy.loss == Spread(0, 0, 0)
     assert (direct.cpu, direct.rounds, direct.error) == (None, 1, "it is gone")
     assert (none.rate, none.rounds) == (None, 0)
+
+
+def test_a_ratio_is_that_of_one_round(streamer: CaseResults) -> None:
+    """The machine is at first fast, and then ever slower: each round is compared with itself."""
+    case = streamer.case
+    proxy = [Sample(rate, rate, 1.0, None) for rate in (400, 200, 100)]
+    ours = [Sample(rate, rate, 1.0, None) for rate in (1200, 400, 300)]
+    assert summarize(case, "zmqtopo.thread", ours, measure=proxy).ratio == Spread(3, 2, 3)
+    assert summarize(case, "zmq.proxy", proxy, measure=proxy).ratio == Spread(1, 1, 1)
+    assert summarize(case, "zmqtopo.thread", ours, measure=proxy[:1]).ratio == Spread(3, 3, 3)
+    assert summarize(case, "zmqtopo.thread", ours).ratio is None
+
+
+def test_the_title_says_that_there_was_but_one_round(streamer: CaseResults, forwarder: CaseResults) -> None:
+    assert streamer.title == "streamer, 16 B, tcp"
+    assert forwarder.title == "forwarder, 16 B, tcp, 10 subscribers, 1,000 topics (1 round)"
 
 
 def test_latency_by_its_percentiles(latency: CaseResults) -> None:

@@ -10,7 +10,7 @@ streamer, 16 B, tcp
                   messages/s              min to max  zmq.proxy = 1  CPU µs
   zmq.proxy        2,000,000  1,000,000 to 2,500,000           1.00     0.4
   zmqtopo.thread   4,000,000  4,000,000 to 4,000,000           2.00     0.2
-  direct           2,000,000                                   1.00
+  direct           2,000,000                                   0.80
   direct: it is gone
   zmq.monitored_queue: it <never> was & is not
 
@@ -18,7 +18,7 @@ latency, 16 B, tcp, one request at a time
                    requests/s        min to max  CPU µs  p50 µs  p99 µs  p99.9 µs
   zmqtopo.process      10,000  10,000 to 10,000      50     100     200       300
 
-forwarder, 16 B, tcp, 10 subscribers, 1,000 topics
+forwarder, 16 B, tcp, 10 subscribers, 1,000 topics (1 round)
              messages/s  zmq.proxy = 1  CPU µs   lost  copies read
   zmq.proxy       9,000           1.00    55.6  10.0%        50.0%
 
