@@ -27,6 +27,10 @@ from zmqtopo.runtime.status import DeviceStatus, status
 from zmqtopo.runtime.upstream import next_to_stop, upstream
 from zmqtopo.runtime.workers import Inbox, Worker, make_worker, ready
 
+PATIENCE = 10.0
+"""Seconds that a device may take to change with the sockets that it has. It takes milliseconds; one whose process has
+been stopped by SIGSTOP would hold up the reload, and all that is asked after it, for ever."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outside:
@@ -194,12 +198,18 @@ class Fleet:
     # -- changing ------------------------------------------------------------------------------------------------
 
     def adapt(self, member: Member, device: Device, settings: Iterable[tuple[Role, str, OptionValue]]) -> None:
-        """Let a device that works become another one with the sockets that it has; its answer is `on_adapted`."""
+        """Let a device that works become another one with the sockets that it has; its answer is `on_adapted`.
+
+        One that does not answer is ended, and starts again.
+        """
+        member.due = self._clock() + PATIENCE
         self.crew.order(member.device, Adapt(device.name, device, tuple(settings)))
 
     def on_adapted(self, member: Member, device: Device) -> None:
         """It is as it should be."""
         member.device = device
+        if member.works:
+            member.due = None
 
     # -- pausing -------------------------------------------------------------------------------------------------
 

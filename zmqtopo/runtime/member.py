@@ -30,7 +30,7 @@ class Member:
     since: float | None = None
     """When it began to run; None while it does not."""
     due: float | None = None
-    """When the next step is due: a restart in ``backoff``, the end of patience in ``stopping``."""
+    """When the next step is due: a restart in ``backoff``, else the end of patience with a stop or a change."""
     waits: bool = False
     """It shall stop when those that feed it have."""
     held: bool = False

@@ -11,9 +11,12 @@ import pytest
 from zmqtopo.checks import examine_text
 from zmqtopo.config.model import Topology
 from zmqtopo.runtime.commands import Command, CommandError, Verb
+from zmqtopo.runtime.crew import KILL_AFTER
+from zmqtopo.runtime.fleet import PATIENCE
 from zmqtopo.runtime.member import Member
 from zmqtopo.runtime.orders import (
     Adapt,
+    Adapted,
     Bind,
     Connect,
     End,
@@ -350,6 +353,37 @@ def test_one_that_ends_while_it_is_changed_undoes_all(world: World, started: Sta
     ]
     (again,) = [o for o in world.orders if isinstance(o, Bind)]
     assert again.device == file(*old).devices["t"]
+
+
+def test_one_that_does_not_answer_does_not_hold_up_a_reload_for_ever(world: World, started: Started) -> None:
+    sub = ("s: {{type: streamer, run: process, in: {{type: SUB, bind: tcp://*:8000, options: {{subscribe: {}}}}}, "
+           "out: {{bind: tcp://*:8001}}}}")
+    operator = started(A, sub.format("x"))
+    for order in (Adapt, Stop):
+        world.answers_to(order, "s", [])
+    reload = operator.at(1, file(A, sub.format("y")))
+    restart = operator.command(2, "restart", "a")
+    states = operator.look(30)
+    operator.until(31)
+    error = reload.reply.exception(0)
+    assert isinstance(error, ReloadError)
+    assert error.failures == ["s ended while it was changed: s: process 1 ended by SIGKILL"]
+    assert operator.when(reload) == operator.when(restart) == 1 + PATIENCE + KILL_AFTER
+    assert states == {"a": "running", "s": "running"}
+
+
+def test_one_that_answers_late_is_left_alone(world: World, started: Started) -> None:
+    sub = ("s: {{type: streamer, in: {{type: SUB, bind: tcp://*:8000, options: {{subscribe: {}}}}}, "
+           "out: {{bind: tcp://*:8001}}}}")
+    operator = started(sub.format("x"))
+    new = file(sub.format("y"))
+    world.answers_to(Adapt, "s", [])
+    reload = operator.at(1, new)
+    world.after(PATIENCE, Adapted("s", new.devices["s"]))
+    operator.until(30)
+    assert reload.reply.done()
+    assert operator.when(reload) == PATIENCE
+    assert ("Stop", "s") not in operator.orders
 
 
 def test_what_does_not_come_back_is_told_and_tried_again(world: World, started: Started) -> None:

@@ -164,8 +164,9 @@ def test_a_process_that_is_killed_is_reported_with_its_cause(process: Told, numb
 
 def test_one_that_had_to_be_killed_is_not_taken_for_the_work_of_others(process: Told) -> None:
     process.start()
+    pid = process.worker.pid
     process.worker.kill()
-    assert process.next() == WorkerEnded("device d", f"process {process.worker.pid} did not stop in time and was killed")
+    assert process.next() == WorkerEnded("device d", f"process {pid} did not stop in time and was killed")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
