@@ -172,8 +172,9 @@ class _Way:
             else:
                 member.device = device.new
         yield from _until(lambda: all(member.device == new or member.closed != closed for member, new, closed in asked))
-        self._failures += [f"{member.device.name} ended while it was changed: {member.error}"
-                           for member, new, _ in asked if member.device != new]
+        self._failures += [f"{name} ended while it was changed: {member.error.removeprefix(f'{name}: ')}"
+                           for name, member, new in ((member.device.name, member, new) for member, new, _ in asked)
+                           if member.device != new]
 
     def _start(self, step: Step) -> Iterator[None]:
         """Start those that are new or replaced: all are bound before the first connects."""

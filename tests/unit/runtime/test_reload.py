@@ -367,7 +367,7 @@ def test_one_that_does_not_answer_does_not_hold_up_a_reload_for_ever(world: Worl
     operator.until(31)
     error = reload.reply.exception(0)
     assert isinstance(error, ReloadError)
-    assert error.failures == ["s ended while it was changed: s: process 1 ended by SIGKILL"]
+    assert error.failures == ["s ended while it was changed: process 1 ended by SIGKILL"]
     assert operator.when(reload) == operator.when(restart) == 1 + PATIENCE + KILL_AFTER
     assert states == {"a": "running", "s": "running"}
 
