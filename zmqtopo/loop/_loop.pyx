@@ -54,6 +54,16 @@ include "sleep.pxi"
 
 # ---- many messages -----------------------------------------------------------------------------------------------
 
+cdef inline void limit(Direction *d, int64_t readers) noexcept nogil:
+    """Give a socket that drops only so much at a time as the queues of its readers have room for, in eighths.
+
+    To a single one, a whole HWM at once lost 20% of a full stream, and an eighth 6%. Ten or a hundred share the stream,
+    and take 10% less CPU a message from a larger part, as it wakes the I/O thread less often.
+    """
+    if d.share:
+        d.most = <int>min(d.drain_least, d.share * readers, <int64_t>INT_MAX)
+
+
 cdef int burst(Loop *loop, Direction *d, Direction *other) noexcept nogil:
     """Receive a burst of messages and send them; -1 on error.
 
@@ -68,6 +78,8 @@ cdef int burst(Loop *loop, Direction *d, Direction *other) noexcept nogil:
         if filled == FAIL:
             return -1
         d.idle = filled == LATER
+        if d.source_type == XPUB:
+            limit(other, max(d.peers, 1))
     if d.step == EMPTY:
         return 0
     while sent == DONE and d.step != EMPTY:
@@ -116,7 +128,7 @@ cdef int read_subscriptions(Loop *loop) noexcept nogil:
 
 
 cdef inline void note_peer(Direction *d) noexcept nogil:
-    """Count the peer of the message just received if it is its first since the stop, and begin to count the time anew.
+    """Count the peer of the message just received if it is its first, and let a stop begin to count the time anew.
 
     libzmq takes from its peers in turn, so those of which it holds something are soon known; of others the I/O thread
     has yet to read what the kernel holds. (Peers that came one after the other by one descriptor count as one.)
@@ -212,10 +224,8 @@ cdef void set_direction(Loop *loop, Direction *d, int source_role, int destinati
     d.most = hwm or INT_MAX
     if d.destination_type == PUB or d.destination_type == XPUB:
         hwm = int_option(d.destination, OPT_SNDHWM)
-        if hwm:
-            # A whole HWM at once is more than one subscriber's queue has room for, and these drop the rest: 20% of a
-            # full stream where 5% were lost in parts of an eighth.
-            d.most = min(d.most, max(hwm // 8, 1))
+        d.share = max(hwm // 8, 1) if hwm else 0
+        limit(d, 1)
     d.swap = d.source_type == ROUTER and d.destination_type == ROUTER and d.source != d.destination
     d.open = True
 

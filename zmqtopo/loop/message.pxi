@@ -100,7 +100,7 @@ cdef Result fill(Loop *loop, Direction *d) noexcept nogil:
         if result != DONE:
             break
         work += d.messages[d.received - 1].size + MESSAGE_WORK
-        if loop.stopping:
+        if loop.stopping or d.source_type == XPUB:
             note_peer(d)
     loop.work += work
     if d.received:

@@ -97,11 +97,12 @@ cdef struct Direction:
     int64_t drain_time      # nanoseconds spent moving since the stop
     int64_t drain_count     # messages moved since the stop
     int64_t drain_least     # and how many it moves at least: the receive HWM of each peer
-    int64_t peers           # peers seen since the stop, and which: a bit for each file descriptor
+    int64_t peers           # seen since the stop, or of an XPUB since the start, and which: a bit for each descriptor
     unsigned char seen[8192]
     bint idle               # the source was dry or the way full: nothing to do until a socket stirs
     Step step
     int most                # messages in hand at most
+    int64_t share           # and of these for each reader of a socket that drops; 0 for others
     int received            # messages that have been taken into hand
     int sent                # and of these, those that are done with
     size_t first            # where the frames of the next one begin

@@ -30,18 +30,29 @@ def test_a_full_destination_holds_what_the_sockets_may(net: Any, hwm: int) -> No
     assert net.receive_all(pull, sent) == [[b"%d" % i] for i in range(sent)]
 
 
-@pytest.mark.parametrize(("hwm", "in_hand"), [(1, 1), (80, 9), (1000, 124)])
-def test_what_drops_is_given_an_eighth_of_its_hwm_at_a_time(net: Any, hwm: int, in_hand: int) -> None:
-    """Seen with XPUB_NODROP, which makes it wait where it would have dropped."""
+@pytest.mark.parametrize(("hwm", "readers", "in_hand"), [
+    (1, 0, 1), (80, 0, 9), (80, 1, 9), (80, 4, 39), (1000, 0, 124),
+])
+def test_what_drops_is_given_an_eighth_of_its_hwm_at_a_time_for_each_reader(
+    net: Any, hwm: int, readers: int, in_hand: int
+) -> None:
+    """Seen with XPUB_NODROP, which makes it wait where it would have dropped. Who reads over inproc is not counted."""
     push, in_address = net.end(zmq.PUSH, "inproc", sndhwm=0)
     device = ThreadDevice(zmq.FORWARDER, zmq.PULL, zmq.XPUB)
     device.setsockopt_out(zmq.SNDHWM, hwm)
     device.setsockopt_out(zmq.XPUB_NODROP, 1)
     device.bind_out("inproc://out")
+    port = device.bind_out_to_random_port("tcp://127.0.0.1")
     net.start(device, **{"in": in_address})
+    for number in range(readers):
+        # The topics of one that has another come by the same connection.
+        other = net.socket(zmq.SUB, connect=f"tcp://127.0.0.1:{port}")
+        other.subscribe(f"none {number}")
+        other.subscribe(f"nothing {number}")
     sub = net.socket(zmq.SUB, connect="inproc://out", rcvhwm=1)
     sub.subscribe(b"")
-    net.until(lambda: device.counters.out_to_in.dropped == 1)       # a PULL takes no subscription
+    topics = 2 * readers + 1
+    net.until(lambda: device.counters.out_to_in.dropped == topics)      # a PULL takes no subscription
     device.pause()
     for _ in range(3000):
         push.send(b"")
