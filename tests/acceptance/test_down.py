@@ -34,6 +34,22 @@ def test_the_name_is_free_after_down(in_background: Callable[..., Any], control:
         control("down")
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="where nobody is told of the end of a process")
+@pytest.mark.parametrize("options", [(), ("--force",)])
+def test_the_process_has_ended_when_down_returns(
+    in_background: Callable[..., Any], control: Control, options: tuple[str, ...]
+) -> None:
+    for _ in range(3):
+        in_background(f"devices: {{a: {{type: streamer, in: {ANY}, out: {ANY}}}}}")
+        process = Path(f"/proc/{control.ps()['a']['pid']}/stat")
+        control("down", *options)
+        try:
+            state = process.read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            continue
+        assert state in "ZX"
+
+
 def test_down_with_messages_that_nobody_takes(start: Callable[..., Any], control: Control, net: Any) -> None:
     text = f"devices: {{a: {{type: streamer, stop_timeout: 1h, in: {SMALL}, out: {SMALL}}}}}"
     up = start(text).ready()

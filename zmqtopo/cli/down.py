@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
 def _end(client: Client, args: argparse.Namespace) -> int:
     answer = client.ask("down", force=args.force)
     devices = answer.get("devices", [])
-    client.wait_for_the_end()   # afterwards its name is free
+    client.wait_for_the_end()   # afterwards its name is free, and nothing of it is left
     if args.format == "json":
         emit_json(devices)
     else:

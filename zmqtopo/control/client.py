@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import socket
+import struct
+import sys
 import time
 from pathlib import Path
 from types import TracebackType
@@ -64,13 +68,26 @@ class Client:
         return self._receive(timeout)
 
     def wait_for_the_end(self) -> None:
-        """Wait until the topology has parted with everybody, which is the last that it does."""
+        """Wait until the topology has parted with everybody, which is the last that it does, and its process is gone.
+
+        For that it waits `PATIENCE` at most, and only on Linux, which tells of it.
+        """
+        process = self._process()
         self._socket.settimeout(None)
-        try:
+        with contextlib.suppress(OSError):
             while self._socket.recv(4096):
                 continue
-        except OSError:
-            return
+        if process is not None:
+            select.select([process], [], [], PATIENCE)
+            os.close(process)
+
+    def _process(self) -> int | None:
+        """A descriptor that can be read once the process at the other end has ended (pidfd_open(2))."""
+        if sys.platform == "linux":
+            with contextlib.suppress(OSError):      # it is gone, or out of sight in a container of its own
+                peer = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+                return os.pidfd_open(struct.unpack("3i", peer)[0])
+        return None
 
     def has_ended(self, within: float) -> bool:
         """Whether the topology parts with this client in so many seconds, as it does at its end."""
