@@ -34,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Measure this machine: messages a second, CPU a message and latency of zmqtopo's devices, beside the same work "
         "with no device, zmq.proxy and pyzmq's monitored_queue. The ends are native code, in processes of their own. "
-        "Rounds are interleaved, and what is shown are medians; for the comparison with zmq.proxy, those of each round's "
-        "ratio. Without arguments it takes about two minutes."
+        "Rounds are interleaved, and what is shown are medians; in comparison with zmq.proxy, those of the rounds' "
+        "ratios. Without arguments it takes about two minutes."
     )
     parser.add_argument(
         "file", metavar="FILE", nargs="?",
