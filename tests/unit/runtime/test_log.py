@@ -244,4 +244,4 @@ def test_devices_that_say_no_more_are_forgotten(clock: Clock) -> None:
             kept = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, "*/zmqtopo/runtime/log.py")])
         finally:
             tracemalloc.stop()
-    assert sum(trace.size for trace in kept.traces) < 5000
+    assert sum(trace.size for trace in kept.traces) < 20_000     # a thousand buckets have more than 100,000
