@@ -38,16 +38,17 @@ class Checked:
 
 
 def examine(
-    path: str | os.PathLike[str], *, strict_variables: bool = False, environ: Mapping[str, str] | None = None
+    path: str | os.PathLike[str], *, strict_variables: bool = False, environ: Mapping[str, str] | None = None,
+    streams: bool = True,
 ) -> Checked:
     """Read and check the file at ``path`` (``-`` is standard input); nothing is raised for its content.
 
     With ``strict_variables`` an undefined variable is an error, as it is for ``up``. ``environ`` stands
-    in for the environment.
+    in for the environment. Without ``streams`` a pipe or a device, which may have to be waited for, is a problem.
     """
     from zmqtopo.config.load import read
 
-    return _checked(read(os.fspath(path), strict_variables=strict_variables, environ=environ))
+    return _checked(read(os.fspath(path), strict_variables=strict_variables, environ=environ, streams=streams))
 
 
 def examine_all(path: str | os.PathLike[str], *, environ: Mapping[str, str] | None = None) -> Iterator[Checked]:

@@ -9,6 +9,7 @@ import sys
 from zmqtopo.cli.output import emit
 from zmqtopo.cli.remote import EXIT_USAGE, add_format, add_topology, complain, emit_json, refused, talk
 from zmqtopo.control.client import Client
+from zmqtopo.runtime.watch import is_stream
 
 _WORDS = {"done": "reloaded", "unchanged": "nothing has changed", "planned": "nothing is done yet"}
 
@@ -23,8 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Return 0 when it is done, 1 when it could not be and all is as it was, 69 for no topology, 78 for a bad file."""
-    if args.file == "-":
-        complain("a running topology cannot read this standard input; name a file")
+    if args.file is not None and (args.file == "-" or is_stream(args.file)):
+        what = "standard input" if args.file == "-" else args.file
+        complain(f"a running topology cannot read what comes from {what}; name a file")
         return EXIT_USAGE
     return talk(args.topology, lambda client: _reload(client, args))
 

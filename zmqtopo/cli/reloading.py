@@ -70,7 +70,8 @@ class Reloading:
         """In a thread of its own."""
         found: Checked | str = "internal error"     # the thread's traceback says more
         try:
-            found = examine_to_run(wish.file)
+            # A pipe would be waited for, and every other wish with it.
+            found = examine_to_run(wish.file, streams=False)
         except ChangingFileError as error:
             found = str(error)
         finally:

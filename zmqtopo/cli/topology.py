@@ -24,9 +24,9 @@ def load_or_report(path: str, *, strict_variables: bool = False) -> Topology | N
     return None if checked.has_errors else checked.topology
 
 
-def examine_to_run(path: str) -> Checked:
+def examine_to_run(path: str, *, streams: bool = True) -> Checked:
     """Examine a file that is meant to run, in which an undefined variable is an error. Raises ChangingFileError."""
-    return read_at_rest(path, lambda path: examine(path, strict_variables=True))
+    return read_at_rest(path, lambda path: examine(path, strict_variables=True, streams=streams))
 
 
 def load_to_run(path: str, claim: Callable[[Topology], None] = lambda topology: None) -> Topology | int:

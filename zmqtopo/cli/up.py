@@ -7,6 +7,7 @@ import os
 import sys
 
 from zmqtopo.cli import EXIT_USAGE, Parser
+from zmqtopo.runtime.watch import is_stream
 
 
 def add_arguments(parser: Parser) -> None:
@@ -39,8 +40,9 @@ def run(args: argparse.Namespace) -> int:
 
     2 is for ``--watch`` with standard input. With ``-d`` that is 0 when every device is ready.
     """
-    if args.watch and args.file == "-":
-        print("zmqtopo: error: --watch needs a file to look at, and standard input is none", file=sys.stderr)
+    if args.watch and (args.file == "-" or is_stream(args.file)):
+        what = "standard input" if args.file == "-" else args.file
+        print(f"zmqtopo: error: --watch needs a file to look at, and {what} is none", file=sys.stderr)
         return EXIT_USAGE
     if args.detach or args.wait is not None:
         from zmqtopo.cli.background import launch

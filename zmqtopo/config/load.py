@@ -28,13 +28,13 @@ class Loaded:
 
 
 def read(path: str | os.PathLike[str], *, strict_variables: bool = False,
-         environ: Mapping[str, str] | None = None) -> Loaded:
+         environ: Mapping[str, str] | None = None, streams: bool = True) -> Loaded:
     """Read a topology from ``path``, or from standard input where it is ``-``. Raises nothing for a bad file.
 
     ``strict_variables`` makes a variable without value or default an error instead of a warning;
-    ``environ`` stands for ``os.environ``.
+    ``environ`` stands for ``os.environ``; without ``streams`` no pipe is read.
     """
-    return _load(read_source(os.fspath(path)), strict_variables, environ)
+    return _load(read_source(os.fspath(path), streams=streams), strict_variables, environ)
 
 
 def read_all(path: str | os.PathLike[str], *, environ: Mapping[str, str] | None = None) -> Iterator[Loaded]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import re
+import stat
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -55,10 +56,13 @@ class Source:
         return spot.key_place if key else spot.place
 
 
-def read_source(path: str) -> Source:
-    """Read the file ``path``, or standard input where it is ``-``. Problems are values: nothing is raised."""
+def read_source(path: str, *, streams: bool = True) -> Source:
+    """Read the file ``path``, or standard input where it is ``-``. Problems are values: nothing is raised.
+
+    Without ``streams`` a pipe or a device, which may have to be waited for, is a problem.
+    """
     name = STDIN if path == "-" else path
-    text = _text_of(path, name)
+    text = _text_of(path, name, streams)
     return parse_text(text, name) if isinstance(text, str) else text
 
 
@@ -100,7 +104,7 @@ def _folder(folder: str) -> Iterator[Source]:
         yield _unreadable(folder, "this folder has no topology", "a topology is a file that ends in .yaml or .yml")
 
 
-def _text_of(path: str, name: str) -> str | Source:
+def _text_of(path: str, name: str, streams: bool = True) -> str | Source:
     """The text of a file, or its problem."""
     if not path:
         return _unreadable("''", "a file without a name", "an argument is empty: is a variable of the shell not set?")
@@ -108,7 +112,9 @@ def _text_of(path: str, name: str) -> str | Source:
         if path == "-":
             data = sys.stdin.buffer.read(MAX_BYTES + 1)
         else:
-            with Path(path).open("rb") as opened:
+            with open(path, "rb", opener=None if streams else _open_at_once) as opened:
+                if not streams and not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+                    return _unreadable(name, "this is a pipe or a device and not a file", "name a file")
                 data = opened.read(MAX_BYTES + 1)
     except FileNotFoundError:
         return _unreadable(name, "there is no such file")
@@ -124,6 +130,11 @@ def _text_of(path: str, name: str) -> str | Source:
                            "is this the right file? A topology is a text that people read",
                            rule="yaml-unsafe")
     return _decoded(data, name)
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    # Whoever opens a pipe waits for its other end, unless he says that he does not.
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def decode(data: bytes, file: str) -> Source:

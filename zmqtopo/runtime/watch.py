@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
@@ -40,17 +41,18 @@ class Watch:
         """When to look again, on the clock."""
 
     def look(self) -> tuple[str, ...]:
-        """Those files that have changed since the last change that was told, once all are there and at rest.
+        """Those files that have changed since the last change that was told, once all are at rest.
 
-        At rest is what is the same as at the look before: who writes a file in place may be in the middle of it.
+        At rest is what is the same as at the look before: who writes a file in place may be in the middle of it. That
+        a file has gone is no change, and keeps no other from being told: it may be wanted no more.
         """
         self.due = self._clock() + INTERVAL
         known, before, now = self._known, self._before, self._identities()
         self._before = now
-        if now != before or None in now:
+        if now != before:
             return ()
-        self._known = now
-        return tuple(path for path, was, is_ in zip(self._paths, known, now, strict=True) if was != is_)
+        self._known = tuple(is_ or was for was, is_ in zip(known, now, strict=True))
+        return tuple(path for path, was, is_ in zip(self._paths, known, self._known, strict=True) if was != is_)
 
     def follow(self, paths: Iterable[str]) -> None:
         """Look at these from now on; of those that were looked at before, no change is missed."""
@@ -67,21 +69,38 @@ class Watch:
 def read_at_rest(path: str, read: Callable[[str], T]) -> T:
     """Return ``read(path)`` when the file was the same before and after it; otherwise read again.
 
-    Raises ChangingFileError when it never was. A file that is not there is left to ``read``.
+    Raises ChangingFileError when it never was. A file that is not there is left to ``read``, and so is a stream, of
+    which nothing would be left for a second time.
     """
+    if is_stream(path):
+        return read(path)
     before = _identity(path)
     for _ in range(ATTEMPTS):
         result = read(path)
         after = _identity(path)
         if after == before:
             return result
+        if is_stream(path):
+            break
         before = after
     raise ChangingFileError(f"{path} changes while it is read: write another file and rename it to this name")
 
 
+def is_stream(path: str) -> bool:
+    """Whether it is a pipe or a device: who reads one may have to wait for ever."""
+    status = _status(path)
+    return status is not None and not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode))
+
+
 def _identity(path: str) -> Identity:
-    try:
-        status = os.stat(path)  # noqa: PTH116 - it shall follow symbolic links, and a path may be too long for Path
-    except (OSError, ValueError):
+    status = _status(path)
+    if status is None:
         return None
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)    # noqa: PTH116 - it shall follow symbolic links, and a path may be too long for Path
+    except (OSError, ValueError):
+        return None

@@ -4,6 +4,7 @@ import io
 import os
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,13 @@ def test_pipe(tmp_path: Path) -> None:
     writer.start()
     assert value(read_source(str(path))) == {"name": "x"}
     writer.join()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_what_might_have_to_be_waited_for(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "pipe")
+    assert only(read_source(str(tmp_path / "pipe"), streams=False)) == (
+        "unreadable-file", "this is a pipe or a device and not a file")
 
 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from zmqtopo.runtime.watch import ATTEMPTS, INTERVAL, ChangingFileError, Watch, read_at_rest
+from zmqtopo.runtime.watch import ATTEMPTS, INTERVAL, ChangingFileError, Watch, is_stream, read_at_rest
 
 
 @pytest.fixture
@@ -87,6 +88,17 @@ def test_a_file_that_goes_is_no_change_before_it_comes_back(file: Path) -> None:
     assert [watch.look(), watch.look(), watch.look()] == [(), (str(file),), ()]
 
 
+def test_a_file_that_is_gone_hides_no_change_of_another(file: Path) -> None:
+    secret = file.parent / "secret"
+    secret.write_text("1")
+    watch = Watch([str(file), str(secret)])
+    in_place(file)      # so that it names no secret any more
+    secret.unlink()
+    assert [watch.look() for _ in range(3)] == [(), (str(file),), ()]
+    secret.write_text("22")
+    assert [watch.look() for _ in range(3)] == [(), (str(secret),), ()]
+
+
 def test_when_to_look(file: Path) -> None:
     now = 100.0
     watch = Watch([str(file)], clock=lambda: now)
@@ -132,6 +144,28 @@ def test_no_file(path: str) -> None:
     assert read_at_rest(path, lambda path: f"read {path}") == f"read {path}"
     watch = Watch([path])
     assert [watch.look(), watch.look()] == [(), ()]
+
+
+def test_a_file_that_becomes_a_pipe_is_not_waited_for(file: Path) -> None:
+    def read(path: str) -> str:
+        content = Path(path).read_text()
+        file.unlink()
+        os.mkfifo(file)
+        return content
+
+    with pytest.raises(ChangingFileError):
+        read_at_rest(str(file), read)
+
+
+def test_a_stream_is_read_once(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    assert is_stream(str(path))
+    writer = threading.Thread(target=path.write_text, args=("all there is",))
+    writer.start()
+    assert read_at_rest(str(path), lambda path: Path(path).read_text()) == "all there is"
+    writer.join()
+    assert not any(map(is_stream, [__file__, str(tmp_path), "/no/such/file", "zero\0byte", 5000 * "x"]))
 
 
 def test_other_files_are_followed_and_no_change_of_the_first_is_missed(file: Path) -> None:
