@@ -22,6 +22,10 @@ default is for ever, with which a context cannot end while a peer stays away."""
 
 _SECRET = frozenset({zmq.CURVE_SECRETKEY, zmq.PLAIN_PASSWORD})
 
+MOST_SUBSCRIPTIONS = 1_000_000
+"""SNDHWM of SUB and XSUB, for whose own default of 1000 see `open_socket`. A publisher that takes nothing may so cost
+64 MB, at 64 bytes for each topic of up to 33 bytes."""
+
 AnySocket = zmq.Socket[Any]
 
 
@@ -42,7 +46,9 @@ def open_socket(
     """Make a socket and set its options in order; text values are sent as UTF-8.
 
     A PUB monitor is opened as an XPUB: peers see no difference, and the loop sees when nobody listens and then copies
-    nothing. Raises zmq.ZMQError, naming role and option, and TypeError.
+    nothing. Subscriptions beyond the SNDHWM of a SUB or XSUB are lost and nobody hears of it: zmq_setsockopt(3) of
+    ZMQ_SUBSCRIBE. A publisher that comes late gets all of them at once. Raises zmq.ZMQError, naming role and option,
+    and TypeError.
     """
     if role == "mon" and type_ == zmq.PUB:
         type_ = zmq.XPUB
@@ -53,6 +59,8 @@ def open_socket(
     try:
         if zmq.LINGER not in context.sockopts and int(socket.getsockopt(zmq.LINGER)) < 0:
             socket.setsockopt(zmq.LINGER, DEFAULT_LINGER)
+        if type_ in (zmq.SUB, zmq.XSUB) and zmq.SNDHWM not in context.sockopts:
+            socket.setsockopt(zmq.SNDHWM, MOST_SUBSCRIPTIONS)
         set_options(socket, role, options)
     except BaseException:
         socket.close(0)
