@@ -270,6 +270,21 @@ def test_a_pipe_is_read_once_and_never_waited_for(
     up.stop()
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_a_secret_that_would_have_to_be_waited_for(
+    up: Up, zmqtopo: Run, tmp_path: Path, make: Callable[[Path], object]
+) -> None:
+    make(tmp_path / "secret")
+    (tmp_path / "new.yaml").write_text(streamers("a").replace(
+        "}, out", f", options: {{plain_server: true, plain_password: {{file: {tmp_path}/secret}}}}}}, out"))
+    done = zmqtopo("reload", "it", "new.yaml")
+    why = "a pipe or a device and not a file"
+    assert (done.returncode, done.stderr) == (1, f"zmqtopo: error: cannot read {tmp_path}/secret: {why}\n")
+    done = zmqtopo("up", "new.yaml")
+    assert done.returncode == 1
+    assert f"a.in: cannot read plain_password from {tmp_path}/secret: {why}\n" in done.stderr
+
+
 # -- a log that cannot be written ------------------------------------------------------------------------------------
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import zmq
 
 from zmqtopo.config.model import File, OptionValue, Role, Socket
+from zmqtopo.runtime.watch import read_option
 
 
 def socket_options(socket: Socket) -> Iterator[tuple[int, int | bytes]]:
@@ -36,7 +36,7 @@ def _raw(socket: Socket, name: str, value: OptionValue) -> int | bytes:
     match value:
         case File(path):
             try:
-                return Path(path).read_bytes().rstrip(b"\r\n")
+                return read_option(path).rstrip(b"\r\n")
             except OSError as error:
                 raise OSError(f"{socket.role}: cannot read {name} from {path}: {error.strerror}") from None
         case str():

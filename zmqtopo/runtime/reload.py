@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from zmqtopo.config.model import Topology
 from zmqtopo.devices.counters import CounterBlock
@@ -16,6 +15,7 @@ from zmqtopo.runtime.commands import CommandError
 from zmqtopo.runtime.fleet import Fleet
 from zmqtopo.runtime.member import Member
 from zmqtopo.runtime.plan import DevicePlan, Plan, Step, kept_addresses, option_files, plan
+from zmqtopo.runtime.watch import read_option
 
 
 class ReloadError(CommandError):
@@ -63,9 +63,9 @@ class Reloads:
         # What it is known by, to its owner and in its state folder, does not change while it runs.
         new = replace(reload.topology, name=self._fleet.topology.name)
         contents = _contents(new)
-        unreadable = [path for path, content in contents.items() if content is None]
+        unreadable = [f"cannot read {path}: {why}" for path, why in contents.items() if isinstance(why, str)]
         if unreadable:
-            reload.reply.set_exception(CommandError([f"cannot read {path}" for path in unreadable]))
+            reload.reply.set_exception(CommandError(unreadable))
             return
         made = plan(self._fleet.topology, reload.topology,
                     [path for path, content in contents.items() if self._contents.get(path, content) != content])
@@ -235,13 +235,13 @@ def _until(condition: Callable[[], bool]) -> Iterator[None]:
         yield
 
 
-def _contents(topology: Topology) -> Mapping[str, int | None]:
-    """What is in the files of options, so that a change can be told; None for one that cannot be read."""
+def _contents(topology: Topology) -> Mapping[str, int | str]:
+    """What is in the files of options, so that a change can be told; in words why one cannot be read."""
     return {path: _content(path) for path in option_files(topology)}
 
 
-def _content(path: str) -> int | None:
+def _content(path: str) -> int | str:
     try:
-        return hash(Path(path).read_bytes())    # keyed anew in each process; the content itself is kept by nobody
-    except OSError:
-        return None
+        return hash(read_option(path))      # keyed anew in each process; the content itself is kept by nobody
+    except OSError as error:
+        return error.strerror or str(error)

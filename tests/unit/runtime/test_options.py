@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,20 @@ def test_a_secret_that_cannot_be_read_names_socket_option_and_file(tmp_path: Pat
     with pytest.raises(OSError, match="No such file") as error:
         raw(plain_password=File(str(tmp_path / "key")))
     assert str(error.value) == f"in: cannot read plain_password from {tmp_path}/key: No such file or directory"
+
+
+@pytest.mark.parametrize(("make", "why"), [
+    (os.mkfifo, "a pipe or a device and not a file"),
+    (lambda path: path.symlink_to("/dev/zero"), "a pipe or a device and not a file"),
+    (Path.mkdir, "Is a directory"),
+    (lambda path: path.write_bytes(bytes(2 << 20)), "more than 1 MiB"),
+])
+def test_what_is_no_file_of_a_secret_is_not_waited_for(
+    tmp_path: Path, make: Callable[[Path], object], why: str
+) -> None:
+    make(tmp_path / "key")
+    with pytest.raises(OSError, match=rf"^in: cannot read plain_password from {tmp_path}/key: {why}$"):
+        raw(plain_password=File(str(tmp_path / "key")))
 
 
 def test_an_option_that_this_pyzmq_does_not_have_is_named() -> None:

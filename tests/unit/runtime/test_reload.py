@@ -440,7 +440,7 @@ def test_a_secret_with_another_content_is_a_change(world: World, started: Starte
     states = operator.look(7)
     operator.until(8)
     assert [bool(reload.reply.result(0)) for reload in (same, other, again)] == [False, True, False]
-    with pytest.raises(CommandError, match=r"^cannot read .*password$"):
+    with pytest.raises(CommandError, match=r"^cannot read .*password: No such file or directory$"):
         gone.reply.result(0)
     assert states == {"a": "running"}
 
