@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,18 @@ def test_who_does_not_wait_can_end_it_at_once(in_background: Callable[..., Any],
         assert "error: not ready within 0 s; process " in started.stderr
         assert control("down").count(": stopped; ") == 4
         control("ps", code=69)
+
+
+def test_who_waits_for_what_is_stopped_meanwhile_hears_of_it(
+    in_background: Callable[..., Any], control: Control, state_folders: Path, net: Any
+) -> None:
+    devices = "".join(f"  d{i}: {{type: streamer, run: process, in: {ANY}, out: {ANY}}}\n" for i in range(60))
+    with ThreadPoolExecutor() as pool:
+        started = pool.submit(in_background, "devices:\n" + devices)
+        net.until(lambda: (state_folders / "zmqtopo/it/control").exists())
+        control("down")
+    assert started.result().returncode == 1
+    assert started.result().stderr.endswith("zmqtopo: error: it was stopped before it was ready\n")
 
 
 def test_who_does_not_wait_hears_what_is_wrong_with_the_file(in_background: Callable[..., Any]) -> None:

@@ -57,6 +57,9 @@ def launch(args: argparse.Namespace) -> int:
     if code < 0:
         complain(f"process {process.pid} was ended by signal {-code} while it started")
         return EXIT_FAILURE
+    if code == 0 and found:
+        complain("it was stopped before it was ready")
+        return EXIT_FAILURE
     return code
 
 

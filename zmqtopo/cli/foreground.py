@@ -113,7 +113,7 @@ class Foreground:
         self._supervisor.wake_on_signals()
         self._supervisor.start()
         members = self._supervisor.members.values()
-        if not self._signals:
+        if not self._signals and not self._supervisor.is_stopping:
             self._ready = True
             for member in members:
                 self._voice.say(_introduction(member), device=member.device.name)
