@@ -297,7 +297,7 @@ class Stream:
                 continue
             self.sent += 1
             if self.sent % 100 == 0:
-                self._enough.wait(0.001)    # it is no race
+                self._enough.wait(0.002)    # it is no race
 
     def _receive(self) -> None:
         sender, _ = self._threads
