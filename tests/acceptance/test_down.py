@@ -75,16 +75,28 @@ def test_a_hundred_devices_with_messages_that_nobody_takes(
     ))
     up.wait_for(": ready, ", within=30)
     stands_still = net.socket(zmq.PULL, rcvhwm=1)
-    for i in range(0, 100, 10):
-        stands_still.connect(up.address(f"d{i}.out"))
-        net.fill(net.socket(zmq.PUSH, connect=up.address(f"d{i}.in"), sndhwm=1), [bytes(100_000)], quiet=0.2)
+    full = [f"d{i}" for i in range(0, 100, 10)]
+    pushes = []
+    for name in full:
+        stands_still.connect(up.address(f"{name}.out"))
+        pushes.append(net.socket(zmq.PUSH, connect=up.address(f"{name}.in"), sndhwm=1))
+    seen: list[int] = []
+
+    def nothing_moves() -> bool:
+        for push in pushes:
+            net.fill(push, [bytes(100_000)], quiet=0.02)
+        counters = [device["counters"]["in_to_out"] for name, device in control.ps().items() if name in full]
+        before, seen[:] = seen[:], [of_one["messages"] for of_one in counters]
+        return seen == before and all(of_one["waiting"] for of_one in counters)
+
+    net.until(nothing_moves)
     began = time.monotonic()
     said = control("down")
     assert time.monotonic() - began < 10
     assert said.count(": stopped; ") == 100
     over = [line for line in said.splitlines() if "its time was over" in line]
-    for i in range(0, 100, 10):     # a busy machine may leave others without time too
-        assert any(line.startswith(f"d{i}: ") for line in over)
+    for name in full:       # a busy machine may leave others without time too
+        assert any(line.startswith(f"{name}: ") for line in over)
     up.end(0)
 
 
