@@ -58,7 +58,8 @@ class BackgroundDevice(Device):
         try:
             self.run()
         except Exception as error:
-            log.error("%s ended: %s: %s", type(self).__name__, type(error).__name__, error)
+            # Its words: the error itself would keep this device alive for as long as a handler keeps the record.
+            log.error("%s ended: %s: %s", type(self).__name__, type(error).__name__, str(error))
             return False
         return True
 

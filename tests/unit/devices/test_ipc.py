@@ -99,6 +99,7 @@ def test_a_path_of_the_systems_choice_for_which_there_is_no_room(
     device.start()
     with pytest.raises(zmq.ZMQError, match=words):
         device.wait_ready(10)
+    device.stop()
     assert list((tmp_path / ("x" * 100)).iterdir()) == []
 
 
