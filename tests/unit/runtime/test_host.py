@@ -300,11 +300,14 @@ def binds(socket: Any, address: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize(("rcvhwm", "least", "most"), [(0, 2000, 2000), (200, 200, 1000)])
+@pytest.mark.parametrize(("address", "rcvhwm", "least", "most"), [
+    ("inproc://in", 0, 2000, 2000), ("tcp://127.0.0.1:*", 200, 200, 1000),
+])
 def test_what_a_device_that_is_ended_at_once_had_received_is_dropped(
-    told: Told, net: Any, rcvhwm: int, least: int, most: int
+    net: Any, context: zmq.Context[Any], address: str, rcvhwm: int, least: int, most: int
 ) -> None:
-    device = streamer(f'{{bind: "tcp://127.0.0.1:*", options: {{rcvhwm: {rcvhwm}}}}}', ANY)
+    told = Told(context=context)
+    device = streamer(f'{{bind: "{address}", options: {{rcvhwm: {rcvhwm}}}}}', ANY)
     block = CounterBlock()
     binds = {s.role: tuple(address.text for address in s.bind) for s in device.sockets}
     told.host.execute(Bind(device, binds, block))
@@ -320,6 +323,7 @@ def test_what_a_device_that_is_ended_at_once_had_received_is_dropped(
     # A batch is in hand, and the rest in the queue; what the kernel holds for a full queue has not been received.
     assert least <= block.read().in_to_out.dropped <= most
     assert block.read().in_to_out.messages == 0
+    told.host.end()
 
 
 @pytest.mark.parametrize("stops", [False, True])
