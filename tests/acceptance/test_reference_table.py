@@ -241,7 +241,7 @@ def test_a_subscription_that_cannot_go_up_costs_no_cpu(net: Any, devices: Module
 @pytest.mark.parametrize("monitored", [False, True], ids=["alone", "monitored"])
 def test_a_mandatory_router_and_an_unknown_peer(net: Any, devices: ModuleType, monitored: bool) -> None:
     client, in_address = net.end(zmq.REQ)
-    worker, out_address = net.end(zmq.DEALER, sndtimeo=1000)
+    worker, out_address = net.end(zmq.DEALER)
     addresses = {"in": in_address, "out": out_address}
     if monitored:
         mon, addresses["mon"] = net.end(zmq.PULL)
