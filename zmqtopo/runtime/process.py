@@ -105,13 +105,16 @@ def _outlive(workers: set[int]) -> None:
     """Wait until the workers have ended by themselves, or kill them."""
     def kill(number: int, frame: FrameType | None) -> None:
         for pid in workers:
-            with contextlib.suppress(ProcessLookupError):       # it has just been waited for
-                os.kill(pid, signal.SIGKILL)
+            # One that has been waited for is no child any more, and its number may be that of anybody.
+            with contextlib.suppress(ChildProcessError):
+                if os.waitpid(pid, os.WNOHANG)[0] == 0:
+                    os.kill(pid, signal.SIGKILL)
 
     signal.signal(signal.SIGALRM, kill)
     signal.setitimer(signal.ITIMER_REAL, KILL_AFTER)
-    while workers:
-        workers.discard(os.wait()[0])
+    with contextlib.suppress(ChildProcessError):        # until there are none
+        while True:
+            os.wait()
 
 
 def _received(connection: Connection[Any, Any]) -> Iterator[Any]:
