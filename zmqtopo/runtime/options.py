@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 import zmq
 
 from zmqtopo.config.model import File, OptionValue, Role, Socket
-from zmqtopo.runtime.watch import read_option
+
+MOST: Final = 1 << 20
+"""Bytes of a file with the value of an option; certificates are the longest."""
 
 
 def socket_options(socket: Socket) -> Iterator[tuple[int, int | bytes]]:
@@ -30,6 +36,17 @@ def settings(socket: Socket, wanted: Iterable[tuple[Role, str, OptionValue]]) ->
     """Of options by role, name and single value, those of this socket. Raises as `socket_options`."""
     return ((zmq.SocketOption[name.upper()], _raw(socket, name, value)) for role, name, value in wanted
             if role == socket.role)
+
+
+def read_option(path: str) -> bytes:
+    """The value of an option from its file. Raises OSError, also for what would have to be waited for."""
+    with open(path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "a pipe or a device and not a file")
+        content = file.read(MOST + 1)
+    if len(content) > MOST:
+        raise OSError(errno.EFBIG, f"more than {MOST >> 20} MiB")
+    return content
 
 
 def _raw(socket: Socket, name: str, value: OptionValue) -> int | bytes:

@@ -14,8 +14,8 @@ from zmqtopo.devices.counters import CounterBlock
 from zmqtopo.runtime.commands import CommandError
 from zmqtopo.runtime.fleet import Fleet
 from zmqtopo.runtime.member import Member
+from zmqtopo.runtime.options import read_option
 from zmqtopo.runtime.plan import DevicePlan, Plan, Step, kept_addresses, option_files, plan
-from zmqtopo.runtime.watch import read_option
 
 
 class ReloadError(CommandError):
@@ -172,9 +172,8 @@ class _Way:
             else:
                 member.device = device.new
         yield from _until(lambda: all(member.device == new or member.closed != closed for member, new, closed in asked))
-        self._failures += [f"{name} ended while it was changed: {member.error.removeprefix(f'{name}: ')}"
-                           for name, member, new in ((member.device.name, member, new) for member, new, _ in asked)
-                           if member.device != new]
+        self._failures += [f"{new.name} ended while it was changed: {member.error.removeprefix(f'{new.name}: ')}"
+                           for member, new, _ in asked if member.device != new]
 
     def _start(self, step: Step) -> Iterator[None]:
         """Start those that are new or replaced: all are bound before the first connects."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 import time
@@ -15,9 +14,6 @@ INTERVAL: Final = 1.0
 """Seconds from one look to the next."""
 
 ATTEMPTS: Final = 5
-
-MOST: Final = 1 << 20
-"""Bytes of a file with the value of an option; certificates are the longest."""
 
 Identity = tuple[int, ...] | None
 """What tells one content of a path from another; None where there is no file."""
@@ -88,17 +84,6 @@ def read_at_rest(path: str, read: Callable[[str], T]) -> T:
             break
         before = after
     raise ChangingFileError(f"{path} changes while it is read: write another file and rename it to this name")
-
-
-def read_option(path: str) -> bytes:
-    """The value of an option from its file. Raises OSError, also for what would have to be waited for."""
-    with open(path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "a pipe or a device and not a file")
-        content = file.read(MOST + 1)
-    if len(content) > MOST:
-        raise OSError(errno.EFBIG, f"more than {MOST >> 20} MiB")
-    return content
 
 
 def is_stream(path: str) -> bool:
