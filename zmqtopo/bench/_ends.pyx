@@ -1,9 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The two ends of a measurement: loops that send, receive, ask and answer without Python, the GIL free meanwhile.
 
-One thread serves all sockets of an end in turn, a burst each, and sleeps in one poll(2) when all of them are dry: ends
-that cost as little as possible leave the machine to what is measured. Every loop gives up when nothing has moved for
-``idle`` milliseconds, so that a dead device ends a measurement instead of hanging it.
+One thread serves the sockets of an end that have stirred, in turn, a burst each, and sleeps in one poll(2) when all are
+dry: ends that cost as little as possible leave the machine to what is measured. Every loop gives up when nothing has
+moved for ``idle`` milliseconds, so that a dead device ends a measurement instead of hanging it.
 
 Messages of MARK_SIZE bytes are marks, not load: they show that a way is open, and that it is empty again.
 """
@@ -36,15 +36,12 @@ cdef enum:
     LARGE = 4096            # bytes from which a look at the clock (25 ns) is nothing beside sending
     SMALL_TURNS = 32        # smaller messages between two looks
 
-cdef struct End:
-    void *socket
-    int fd
-    bint over               # nothing more is awaited here
-
 cdef struct Ends:
-    End *items
-    pollfd *fds
+    void **sockets
+    pollfd *fds             # of each socket; -1 when nothing more is awaited there
+    bint *stirred           # and whether it may have something
     int size
+    bint any                # has stirred
     int error
 
 cdef Libzmq zmq
@@ -70,51 +67,52 @@ cdef int hold(Ends *ends, list sockets) except -1:
     cdef uintptr_t handle
     cdef int i
     ends.error = 0
+    ends.any = True
     ends.size = len(sockets)
-    ends.items = <End *>calloc(ends.size, sizeof(End))
+    ends.sockets = <void **>calloc(ends.size, sizeof(void *))
     ends.fds = <pollfd *>calloc(ends.size, sizeof(pollfd))
-    if ends.items == NULL or ends.fds == NULL:
+    ends.stirred = <bint *>calloc(ends.size, sizeof(bint))
+    if ends.sockets == NULL or ends.fds == NULL or ends.stirred == NULL:
         raise MemoryError
     for i in range(ends.size):
         handle = sockets[i]
-        ends.items[i].socket = <void *>handle
-        if zmq.getsockopt(ends.items[i].socket, OPT_FD, &ends.items[i].fd, &size) < 0:
+        ends.sockets[i] = <void *>handle
+        ends.stirred[i] = True
+        ends.fds[i].events = POLLIN
+        if zmq.getsockopt(ends.sockets[i], OPT_FD, &ends.fds[i].fd, &size) < 0:
             raise ValueError("not an open socket")
     return 0
 
 
 cdef void drop(Ends *ends) noexcept:
-    free(ends.items)
+    free(ends.sockets)
     free(ends.fds)
+    free(ends.stirred)
 
 
-cdef int sleep(Ends *ends, int idle) noexcept nogil:
-    """Wait until a socket that is not over can receive: 0, or -1 with the error, which is ETIMEDOUT after ``idle``.
+cdef int stir(Ends *ends, int idle) noexcept nogil:
+    """Note which sockets have stirred, and wait for one if none has: 0 or the error, ETIMEDOUT after ``idle``.
 
-    A descriptor turns readable when a peer has signalled since the last look at OPT_EVENTS, so all are looked at first.
+    A descriptor turns readable when a peer has signalled something that the socket has not taken in yet. A receive
+    that finds nothing has taken in all, so a socket that was served until then can be left until its descriptor tells.
     """
-    cdef int i, rc, events = 0, count = 0
-    cdef size_t size = sizeof(events)
+    cdef int i, rc = poll(ends.fds, ends.size, 0 if ends.any else idle)
+    if rc == 0 and not ends.any:
+        return ETIMEDOUT
+    if rc < 0:
+        return 0 if errno == EINTR else errno
     for i in range(ends.size):
-        if ends.items[i].over:
-            continue
-        while zmq.getsockopt(ends.items[i].socket, OPT_EVENTS, &events, &size) < 0:
-            if zmq.zmq_errno() != EINTR:
-                ends.error = zmq.zmq_errno()
-                return -1
-        if events & CAN_RECEIVE:
-            return 0
-        ends.fds[count].fd = ends.items[i].fd
-        ends.fds[count].events = POLLIN
-        count += 1
-    rc = poll(ends.fds, count, idle)
-    if rc == 0:
-        ends.error = ETIMEDOUT
-        return -1
-    if rc < 0 and errno != EINTR:
-        ends.error = errno
-        return -1
+        if ends.fds[i].revents:
+            ends.stirred[i] = True
     return 0
+
+
+cdef inline void served(Ends *ends, int i, int left, int err) noexcept nogil:
+    """Note how a socket's turn has ended: with ``left`` of its burst, and 0 or the error of its last receive."""
+    ends.stirred[i] = left == 0
+    ends.any = ends.any or left == 0
+    if err != 0 and err != EAGAIN:
+        ends.error = err
 
 
 cdef inline int take(zmq_msg_t *msg, void *socket, int flags) noexcept nogil:

@@ -65,7 +65,6 @@ def ask(list sockets not None, list heads not None, bytes load not None, int win
     cdef size_t size = len(load)
     cdef int64_t first, last
     cdef int i, left, err
-    cdef bint moved
     if len(heads) != len(sockets) or len(heads) > 1024 or size <= STAMP_BYTES:
         raise ValueError("each of up to 1024 sockets needs a head, and a load more than 8 bytes")
     for i in range(len(heads)):
@@ -83,26 +82,26 @@ def ask(list sockets not None, list heads not None, bytes load not None, int win
             while asking.sent < most and asking.sent < <int64_t>window * ends.size and not ends.error:
                 for i in range(ends.size):
                     if asking.sent < most and not ends.error:
-                        ends.error = put_question(&asking, ends.items[i].socket, texts[i], sizes[i], body, size)
+                        ends.error = put_question(&asking, ends.sockets[i], texts[i], sizes[i], body, size)
             while asking.answered < asking.sent and not ends.error:
-                moved = False
+                ends.any = False
                 for i in range(ends.size):
+                    if not ends.stirred[i]:
+                        continue
                     left = BURST
                     err = 0
-                    while left and err == 0:
-                        err = take_last(&msg, ends.items[i].socket)
+                    while left and err == 0 and not ends.error:
+                        err = take_last(&msg, ends.sockets[i])
                         if err != 0 or zmq.msg_size(&msg) == MARK_BYTES:
                             continue
                         left -= 1
                         err = note_answer(&asking, &msg)
                         last = now_ns()
                         if err == 0 and asking.sent < most and last < asking.deadline:
-                            ends.error = put_question(&asking, ends.items[i].socket, texts[i], sizes[i], body, size)
-                    moved = moved or left < BURST
-                    if err != 0 and err != EAGAIN:
-                        ends.error = err
-                if not moved and not ends.error:
-                    sleep(&ends, idle)
+                            ends.error = put_question(&asking, ends.sockets[i], texts[i], sizes[i], body, size)
+                    served(&ends, i, left, err)
+                if asking.answered < asking.sent and not ends.error:
+                    ends.error = stir(&ends, idle)
             zmq.msg_close(&msg)
         times = PyBytes_FromStringAndSize(<char *>asking.times, asking.answered * sizeof(int64_t))
         return times, first, last, ends.error
@@ -129,25 +128,24 @@ def answer(list sockets not None):
     cdef Ends ends
     cdef zmq_msg_t frames[FRAMES]
     cdef int i, k, left, err
-    cdef bint moved
     try:
         hold(&ends, sockets)
         with nogil:
             for k in range(FRAMES):
                 zmq.msg_init(&frames[k])
             while not ends.error:
-                moved = False
+                ends.any = False
                 for i in range(ends.size):
+                    if not ends.stirred[i]:
+                        continue
                     left = BURST
                     err = 0
                     while left and err == 0:
-                        err = echo(ends.items[i].socket, frames)
+                        err = echo(ends.sockets[i], frames)
                         left -= err == 0
-                    moved = moved or left < BURST
-                    if err != 0 and err != EAGAIN:
-                        ends.error = err
-                if not moved and not ends.error:
-                    sleep(&ends, -1)
+                    served(&ends, i, left, err)
+                if not ends.error:
+                    ends.error = stir(&ends, -1)
             for k in range(FRAMES):
                 zmq.msg_close(&frames[k])
         return ends.error

@@ -46,40 +46,39 @@ def receive(list sockets not None, bytes mark not None, int idle):
     cdef zmq_msg_t msg
     cdef char *end = PyBytes_AsString(mark)
     cdef int64_t count = 0, before, first = 0, last = 0
-    cdef int i, turn, err, left
-    cdef bint moved
+    cdef int i, err, left, open
     if len(mark) != MARK_BYTES:
         raise ValueError(f"a mark has {MARK_BYTES} bytes")
     try:
         hold(&ends, sockets)
         with nogil:
             zmq.msg_init(&msg)
-            left = ends.size
-            while left and not ends.error:
-                moved = False
+            open = ends.size
+            while open and not ends.error:
+                ends.any = False
                 for i in range(ends.size):
+                    if not ends.stirred[i]:
+                        continue
                     before = count
-                    turn = 0
-                    while turn < BURST and not ends.items[i].over:
-                        err = take_last(&msg, ends.items[i].socket)
+                    left = BURST
+                    while left:
+                        err = take_last(&msg, ends.sockets[i])
                         if err != 0:
-                            if err != EAGAIN:
-                                ends.error = err
                             break
-                        turn += 1
+                        left -= 1
                         if zmq.msg_size(&msg) != MARK_BYTES:
                             if count == 0:
                                 first = now_ns()
                             count += 1
                         elif memcmp(zmq.msg_data(&msg), end, MARK_BYTES) == 0:
-                            ends.items[i].over = True
-                            left -= 1
-                    if turn:
-                        moved = True
+                            ends.fds[i].fd = -1
+                            open -= 1
+                            break
                     if count != before:
                         last = now_ns()
-                if left and not moved and not ends.error:
-                    sleep(&ends, idle)
+                    served(&ends, i, left, err)
+                if open and not ends.error:
+                    ends.error = stir(&ends, idle)
             zmq.msg_close(&msg)
         return count, first, last, ends.error
     finally:
