@@ -37,6 +37,9 @@ SCOPE: Final[Mapping[str, frozenset[str]]] = MappingProxyType({
 })
 """The options that only some socket types have: "Applicable socket types" of zmq_setsockopt(3)."""
 
+USUAL_SUBSCRIPTIONS: Final = 1_000_000
+"""The SNDHWM that devices give SUB and XSUB: `zmqtopo.devices.sockets.MOST_SUBSCRIPTIONS`, which needs pyzmq."""
+
 
 @rule(
     "socket", "option-scope", "error",
@@ -103,6 +106,39 @@ def unlimited_hwm(graph: Graph) -> Iterator[Finding]:
                 place, f"{end.name} has no limit for the messages that wait in it",
                 "set a number of messages, such as 100000",
             )
+
+
+@rule(
+    "socket", "few-subscriptions", "warning",
+    finds="A SUB or XSUB with a limit of its own for what it may have to send: `sndhwm`.",
+    why="What these send are subscriptions, to each publisher that connects all at once, and libzmq loses those beyond "
+    "the mark without a word. Where the file says nothing, it is a million.",
+    bad="""
+        devices:
+          prices:
+            type: forwarder
+            in: {bind: tcp://*:5559, options: {sndhwm: 1000}}
+            out: {bind: tcp://*:5560}
+        """,
+    good="""
+        devices:
+          prices:
+            type: forwarder
+            in: {bind: tcp://*:5559, options: {rcvhwm: 1000}}
+            out: {bind: tcp://*:5560}
+        """,
+)
+def few_subscriptions(graph: Graph) -> Iterator[Finding]:
+    """Look for marks below the usual one."""
+    for end in graph.ends:
+        if isinstance(end.socket, Socket) and end.type in ("SUB", "XSUB"):
+            mark = end.socket.options.get("sndhwm", 0)
+            if isinstance(mark, int) and 0 < mark < USUAL_SUBSCRIPTIONS:
+                yield Finding(
+                    _place(end.socket, "sndhwm"),
+                    f"{end.name} is of type {end.type}: of more than {mark:,} subscriptions libzmq loses the others",
+                    "leave it out, and limit messages with rcvhwm",
+                )
 
 
 def _place(socket: Socket, option: str) -> Place:

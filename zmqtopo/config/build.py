@@ -114,7 +114,7 @@ class Builder:
         options: dict[str, OptionValue] = {}
         places: dict[str, Place] = {}
         given = _mapping(value, "options")
-        for name, said, content in spelled_out(given):
+        for name, said, content in spelled_out(given, kind):
             if is_known(content):
                 at = spot["options"][said]
                 places[name] = at.key_place

@@ -35,11 +35,20 @@ def option_value(name: str, value: Value, folder: Path) -> OptionValue:
     return (text,) if "array" in rules["type"] else text
 
 
-def spelled_out(options: dict[str, Value]) -> Iterator[tuple[str, str, Value]]:
-    """Yield each option: libzmq's name, the name in the file, and the value; ``hwm`` is two options."""
+def marks(type_: str) -> tuple[str, ...]:
+    """Return the options that ``hwm`` stands for: those of both directions.
+
+    But what a SUB or XSUB sends are subscriptions, of which libzmq silently loses those beyond SNDHWM; who limits
+    messages does not mean these.
+    """
+    return ("rcvhwm",) if type_ in ("SUB", "XSUB") else ("sndhwm", "rcvhwm")
+
+
+def spelled_out(options: dict[str, Value], type_: str) -> Iterator[tuple[str, str, Value]]:
+    """Yield each option of a socket of that type: libzmq's name, the name in the file, and the value."""
     for name, value in options.items():
         if name == "hwm":
-            yield from ((each, name, value) for each in ("sndhwm", "rcvhwm") if each not in options)
+            yield from ((each, name, value) for each in marks(type_) if each not in options)
         elif name == "identity":
             if "routing_id" not in options:
                 yield "routing_id", name, value

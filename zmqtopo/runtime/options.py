@@ -11,6 +11,7 @@ from typing import Final
 import zmq
 
 from zmqtopo.config.model import File, OptionValue, Role, Socket
+from zmqtopo.config.options import marks
 
 MOST: Final = 1 << 20
 """Bytes of a file with the value of an option; certificates are the longest."""
@@ -22,10 +23,9 @@ def socket_options(socket: Socket) -> Iterator[tuple[int, int | bytes]]:
     Raises OSError for a secret's file that cannot be read and ValueError for an option that pyzmq does not have; both
     name the socket's role.
     """
-    # ``hwm`` is both directions, and the one that is named for itself has the last word.
+    # The direction that is named for itself has the last word.
     for name, value in sorted(socket.options.items(), key=lambda item: item[0] != "hwm"):
-        names = ("sndhwm", "rcvhwm") if name == "hwm" else (name,)
-        for option in names:
+        for option in marks(socket.type) if name == "hwm" else (name,):
             if option.upper() not in zmq.SocketOption.__members__:
                 raise ValueError(f"{socket.role}: pyzmq {zmq.__version__} does not know the option {option}")
             for single in value if isinstance(value, tuple) else (value,):

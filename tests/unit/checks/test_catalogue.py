@@ -23,12 +23,14 @@ PROMISED = {
     "endpoint": {"bad-endpoint", "ipc-path-too-long", "connect-wildcard", "bind-conflict", "inproc-across-processes",
                  "inproc-unbound", "unknown-reference", "no-endpoint", "unbound-endpoint", "privileged-port"},
     "socket": {"socket-pair", "router-router", "mon-type", "mon-not-allowed", "mon-missing", "mon-blocks",
-               "incompatible-peers", "pair-fan-in", "option-scope", "unlimited-hwm"},
+               "incompatible-peers", "pair-fan-in", "option-scope", "unlimited-hwm",
+               "few-subscriptions"},
     "flow": {"forwarding-loop"},
     "machine": {"port-in-use", "ipc-dir-missing", "host-unresolvable", "too-many-sockets", "too-many-threads",
                 "transport-unavailable"},
 }
-WARNINGS = {"undefined-variable", "unused-ignore", "privileged-port", "mon-blocks", "unlimited-hwm"}
+WARNINGS = {"undefined-variable", "unused-ignore", "privileged-port", "mon-blocks", "unlimited-hwm",
+            "few-subscriptions"}
 INFOS = {"unbound-endpoint"}
 
 

@@ -90,7 +90,7 @@ def test_everything() -> None:
     assert (ingest.stop_timeout, ingest.graph) == (0.25, {"color": "steelblue", "group": "market"})
     assert ingest.in_.type == "XSUB"
     assert [a.text for a in ingest.in_.bind] == ["tcp://*:5561", "ipc:///run/feed/in"]
-    assert ingest.in_.options == {"sndhwm": 50000, "rcvhwm": 100000, "tcp_keepalive": 1, "linger": 0}
+    assert ingest.in_.options == {"rcvhwm": 100000, "tcp_keepalive": 1, "linger": 0}
     assert isinstance(ingest.mon, MonSocket)
     assert (ingest.mon.type, ingest.mon.overflow) == ("PUB", "drop")
     assert (ingest.mon.prefix_in, ingest.mon.prefix_out) == (b"\xff", b"aus")
@@ -111,7 +111,7 @@ def test_everything() -> None:
     (lambda t: t.devices["ingest"].in_.bind[0].place, Place(15, 14, 35)),
     (lambda t: t.devices["ingest"].in_.connect[0].place, Place(16, 16, 35)),
     (lambda t: t.devices["ingest"].in_.option_places["linger"], Place(17, 27, 33)),
-    (lambda t: t.devices["ingest"].in_.option_places["sndhwm"], Place(17, 21, 25)),
+    (lambda t: t.devices["ingest"].in_.option_places["tcp_keepalive"], Place(17, 21, 25)),
     (lambda t: t.devices["ingest"].mon.type_place, Place(19, 5, 8)),
     (lambda t: t.devices["ingest"].mon.overflow_place, Place(22, 17, 21)),
     (lambda t: t.peers["traders"].connect[0].place, Place(32, 35, 43)),

@@ -50,14 +50,17 @@ def test_duration(said: float | str, seconds: float) -> None:
     assert quantity(said, schema()["definitions"]["duration"]) == seconds
 
 
-@pytest.mark.parametrize(("options", "spelled"), [
-    ({"hwm": 5}, {"sndhwm": 5, "rcvhwm": 5}),
-    ({"hwm": 5, "rcvhwm": 7}, {"sndhwm": 5, "rcvhwm": 7}),
-    ({"identity": "a"}, {"routing_id": "a"}),
-    ({"identity": "a", "routing_id": "b"}, {"routing_id": "b"}),
+@pytest.mark.parametrize(("type_", "options", "spelled"), [
+    ("PULL", {"hwm": 5}, {"sndhwm": 5, "rcvhwm": 5}),
+    ("PULL", {"hwm": 5, "rcvhwm": 7}, {"sndhwm": 5, "rcvhwm": 7}),
+    ("SUB", {"hwm": 5}, {"rcvhwm": 5}),
+    ("XSUB", {"hwm": 5, "sndhwm": 7}, {"rcvhwm": 5, "sndhwm": 7}),
+    ("XSUB", {"hwm": 5, "rcvhwm": 7}, {"rcvhwm": 7}),
+    ("PULL", {"identity": "a"}, {"routing_id": "a"}),
+    ("PULL", {"identity": "a", "routing_id": "b"}, {"routing_id": "b"}),
 ])
-def test_second_names(options: dict[str, Any], spelled: dict[str, Any]) -> None:
-    assert {name: value for name, _, value in spelled_out(options)} == spelled
+def test_second_names(type_: str, options: dict[str, Any], spelled: dict[str, Any]) -> None:
+    assert {name: value for name, _, value in spelled_out(options, type_)} == spelled
     assert set(spelled) <= set(option_rules())
 
 

@@ -31,6 +31,13 @@ def test_options(options: dict[str, OptionValue], expected: list[tuple[int, int 
     assert raw(**options) == expected
 
 
+@pytest.mark.parametrize("type_", ["SUB", "XSUB"])
+def test_a_mark_for_messages_does_not_limit_the_subscriptions_of_those_that_send_them(type_: str) -> None:
+    assert list(socket_options(Socket("in", type_, options={"hwm": 5}))) == [(zmq.RCVHWM, 5)]
+    assert list(socket_options(Socket("in", type_, options={"sndhwm": 6, "hwm": 5}))) == [
+        (zmq.RCVHWM, 5), (zmq.SNDHWM, 6)]
+
+
 @pytest.mark.parametrize("bits", [1, 2**63, 2**64 - 1])
 def test_a_bitmap_of_64_bits_is_taken_by_pyzmq(bits: int, context: zmq.Context[zmq.Socket[bytes]]) -> None:
     (option, value), = raw(affinity=bits)

@@ -72,7 +72,7 @@ def monitored(mon: str, type_: str = "PUB") -> str:
       "out: {type: PUB, bind: tcp://*:2}}"], ["~ changed: f.in.options.subscribe a, b -> b, c"]),
     # what needs new sockets
     (["f: {type: forwarder, in: {bind: tcp://*:1}, out: {bind: tcp://*:2}}"],
-     ["f: {type: forwarder, in: {bind: tcp://*:1, options: {hwm: 1000}}, out: {bind: tcp://*:2}}"],
+     ["f: {type: forwarder, in: {bind: tcp://*:1, options: {sndhwm: 1000}}, out: {bind: tcp://*:2}}"],
      ["~ changed: f.in.options.sndhwm 1000000 -> 1000 (new sockets)"]),
     ([streamer(options("rcvhwm: 1000"))], [streamer(options("rcvhwm: 5000"))],
      ["~ changed: s.in.options.rcvhwm 1000 -> 5000 (new sockets)"]),
