@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket as system
 import sys
@@ -101,7 +102,10 @@ def bind(socket: AnySocket, role: str, address: str, files: list[IpcFile]) -> st
     except zmq.ZMQError as error:
         if folder is not None:
             folder.rmdir()
-        raise zmq.ZMQError(error.errno, f"{role}: cannot bind {address}: {_reason(error)}") from None
+        remedy = ""
+        if error.errno == errno.ENOENT and address.startswith(PREFIX):
+            remedy = f"; make the folder {Path(address.removeprefix(PREFIX)).parent}"
+        raise zmq.ZMQError(error.errno, f"{role}: cannot bind {address}: {_reason(error)}{remedy}") from None
     file = IpcFile.of(address)
     if file is not None:
         files.append(file)
