@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zmqtopo.checks.graph import End, Graph, Link
+from zmqtopo.checks.mistaken import Use, is_side, mistaken
 from zmqtopo.checks.pairs import has_wrong_pair
 from zmqtopo.checks.rule import Finding, rule
 from zmqtopo.checks.sockets import MON_CAN_BLOCK, MON_NEVER_BLOCKS, PARTNERS, can_talk
-from zmqtopo.config.model import Device
+from zmqtopo.config.model import DEFAULT_TYPES, Device
 from zmqtopo.config.wording import listing
 
 
 @rule(
     "socket", "incompatible-peers", "error",
-    finds="Two ends of one connection whose socket types do not accept each other.",
+    finds="Two ends of one connection whose socket types do not accept each other. Where all that is connected to both "
+    "sides of a device without socket types suits another type of device, this is told once, at its type.",
     why="libzmq closes the connection in the handshake and tries again for ever, without a word to either side.",
     bad="""
         devices:
@@ -36,9 +38,14 @@ from zmqtopo.config.wording import listing
         """,
 )
 def incompatible_peers(graph: Graph) -> Iterator[Finding]:
-    """Look at every connection whose two types are known and otherwise right."""
-    for bind, connect in graph.connections:
-        if can_talk(bind.end.type, connect.end.type) or _in_doubt(bind.end) or _in_doubt(connect.end):
+    """Look at every connection whose two types are known and otherwise right; a mistaken device explains its own."""
+    certain = [pair for pair in graph.connections if not any(_in_doubt(link.end) for link in pair)]
+    wrong = [(bind, connect) for bind, connect in certain if not can_talk(bind.end.type, connect.end.type)]
+    explained = mistaken(certain) if wrong else {}
+    for use in explained.values():
+        yield _wrong_device(use)
+    for bind, connect in wrong:
+        if any(is_side(link.end) and link.end.owner.name in explained for link in (bind, connect)):
             continue
         yield Finding(
             connect.place,
@@ -88,6 +95,27 @@ def pair_fan_in(graph: Graph) -> Iterator[Finding]:
                 link.place, f"{end.name} is a PAIR, which has one peer, and this is number {number}",
                 "use DEALER for several peers", links[0].place,
             )
+
+
+def _wrong_device(use: Use) -> Finding:
+    """Say once what each connection of this device would say."""
+    device, meant = use.device, use.meant
+    assert meant is not None  # a device is mistaken for something
+    in_, out = DEFAULT_TYPES[meant]
+    # A monitored_queue serves every pair and keeps its mon, so there it is the pair that has to be written.
+    hint = f"in: {{type: {in_}}} and out: {{type: {out}}}" if device.type == "monitored_queue" else f"type: {meant}"
+    return Finding(
+        device.type_place,
+        f"{device.name} is a {device.type}, with {device.in_.type} as in and {device.out.type} as out, "
+        f"but {_first(use.wrong_in)} at its in and {_first(use.wrong_out)} at its out need {in_} and {out}",
+        f"use {hint}", use.wrong_in[0].place,
+    )
+
+
+def _first(links: list[Link]) -> str:
+    """Such as ``peer producer (PUSH) and 2 more``."""
+    ends = list(dict.fromkeys(link.end for link in links))
+    return f"{ends[0].name} ({ends[0].type})" + (f" and {len(ends) - 1} more" if len(ends) > 1 else "")
 
 
 def _in_doubt(end: End) -> bool:

@@ -100,6 +100,118 @@ def test_a_wrong_pair_explains_its_connections_too() -> None:
     assert found(yaml) == [("socket-pair", "PUSH")]
 
 
+# Type of the device and peers at its in and its out, and what is meant.
+MISTAKEN = [
+    ("queue", "PUSH", "PULL", "PULL and PUSH", "use type: streamer"),
+    ("queue", "PUB", "SUB", "XSUB and XPUB", "use type: forwarder"),
+    ("forwarder", "REQ", "REP", "ROUTER and DEALER", "use type: queue"),
+    ("forwarder", "PUSH", "PULL", "PULL and PUSH", "use type: streamer"),
+    ("streamer", "DEALER", "ROUTER", "ROUTER and DEALER", "use type: queue"),
+    ("streamer", "XPUB", "XSUB", "XSUB and XPUB", "use type: forwarder"),
+    ("monitored_queue", "PUSH", "PULL", "PULL and PUSH", "use in: {type: PULL} and out: {type: PUSH}"),
+    ("monitored_queue", "PUB", "SUB", "XSUB and XPUB", "use in: {type: XSUB} and out: {type: XPUB}"),
+]
+
+
+def used(
+    device: str, *peers: str, in_: str = "bind: tcp://*:5000", out: str = "bind: tcp://*:5001", more: str = ""
+) -> str:
+    """A device d with these sockets, and peers p0, p1, ..."""
+    mon = ", mon: {bind: tcp://*:5002}" if device == "monitored_queue" else ""
+    entry = f"  d: {{type: {device}, in: {{{in_}}}, out: {{{out}}}{mon}{more}}}\n"
+    return devices(entry, peers="\n".join(f"  p{n}: {{{peer}}}" for n, peer in enumerate(peers)))
+
+
+@pytest.mark.parametrize(("device", "at_in", "at_out", "needs", "hint"), MISTAKEN)
+def test_a_device_of_the_wrong_type_is_one_problem(device: str, at_in: str, at_out: str, needs: str, hint: str) -> None:
+    yaml = used(device, f"type: {at_in}, connect: d.in", f"type: {at_out}, connect: d.out")
+    assert found(yaml) == [("incompatible-peers", device)]
+    (problem,) = problems(yaml)
+    assert f"but peer p0 ({at_in}) at its in and peer p1 ({at_out}) at its out need {needs}" in problem.message
+    assert problem.hint == hint
+    assert problem.other is not None
+    assert yaml.splitlines()[problem.other.line - 1].startswith("  p0:")
+
+
+@pytest.mark.parametrize(("device", "at_in", "at_out", "needs", "hint"), MISTAKEN)
+def test_the_remedy_for_a_device_of_the_wrong_type_is_one(
+    device: str, at_in: str, at_out: str, needs: str, hint: str
+) -> None:
+    peers = f"type: {at_in}, connect: d.in", f"type: {at_out}, connect: d.out"
+    in_, out = needs.split(" and ")
+    remedied = used(device, *peers, in_=f"type: {in_}, bind: tcp://*:5000", out=f"type: {out}, bind: tcp://*:5001") \
+        if device == "monitored_queue" else used(hint.removeprefix("use type: "), *peers)
+    assert problems(remedied) == []
+
+
+def test_a_device_of_the_wrong_type_with_many_peers_and_other_devices() -> None:
+    yaml = devices(
+        "  d: {type: queue, in: {bind: tcp://*:5000, connect: 'tcp://127.0.0.1:5005'}, out: {bind: tcp://*:5001}}\n",
+        streamer("{connect: d.out}"), peers="  p: {type: PUSH, connect: d.in}\n  q: {type: PUSH, connect: d.in}\n"
+        "  r: {type: PUSH, bind: tcp://127.0.0.1:5005}\n  s: {type: PULL, connect: d.out}")
+    assert found(yaml) == [("incompatible-peers", "queue")]
+    (problem,) = problems(yaml)
+    assert "peer p (PUSH) and 2 more at its in and a.in (PULL) and 1 more at its out" in problem.message
+
+
+BOTH = "type: PUSH, connect: d.in", "type: PULL, connect: d.out"
+TWO_PROBLEMS = [("incompatible-peers", "d.in"), ("incompatible-peers", "d.out")]
+
+
+@pytest.mark.parametrize(("yaml", "expected"), [
+    # a type is written, were it the default
+    (used("queue", *BOTH, in_="type: ROUTER, bind: tcp://*:5000"), TWO_PROBLEMS),
+    (used("queue", *BOTH, out="type: DEALER, bind: tcp://*:5001"), TWO_PROBLEMS),
+    # one side fits, or has nobody
+    (used("queue", "type: REQ, connect: d.in", "type: PULL, connect: d.out"), TWO_PROBLEMS[1:]),
+    (used("queue", "type: PUSH, connect: d.in", "type: REP, connect: d.out"), TWO_PROBLEMS[:1]),
+    (used("queue", "type: PUSH, connect: d.in"), TWO_PROBLEMS[:1]),
+    # one of many fits
+    (used("queue", *BOTH, "type: REQ, connect: d.in"), TWO_PROBLEMS),
+    # no type of device fits, or the wrong way round
+    (used("queue", "type: PUSH, connect: d.in", "type: SUB, connect: d.out"), TWO_PROBLEMS),
+    (used("queue", "type: PULL, connect: d.in", "type: PUSH, connect: d.out"), TWO_PROBLEMS),
+    (used("queue", "type: PAIR, connect: d.in", "type: PAIR, connect: d.out"), TWO_PROBLEMS),
+    # another rule speaks about its type
+    (used("streamer", "type: REQ, connect: d.in", "type: REP, connect: d.out", more=", mon: {bind: tcp://*:5002}"),
+     [("mon-not-allowed", "mon"), *TWO_PROBLEMS]),
+    # an address that two claim belongs to nobody
+    (used("queue", *BOTH, out="bind: tcp://*:5000"), [("bind-conflict", "tcp://*:5000")]),
+])
+def test_the_type_of_a_device_is_blamed_for_nothing_else(yaml: str, expected: Found) -> None:
+    assert found(yaml) == expected
+
+
+def test_two_devices_that_explain_each_other_away_are_not_blamed() -> None:
+    yaml = devices("  d: {type: queue, in: {bind: tcp://*:5000}, out: {bind: tcp://*:5001}}\n",
+                   streamer("{connect: d.out}"),
+                   peers="  p: {type: PUSH, connect: d.in}\n  q: {type: REP, connect: a.out}")
+    assert found(yaml) == [("incompatible-peers", text) for text in ("d.out", "d.in", "a.out")]
+
+
+@pytest.mark.parametrize("entry", ["*x", "{<<: *x, type: queue}"])
+def test_what_an_alias_brings_may_have_its_types_written(entry: str) -> None:
+    """All that comes through an alias has its place, so nobody can tell, and nothing is hidden."""
+    yaml = ("x-d: &x {type: queue, in: {type: ROUTER, bind: tcp://*:5000}, out: {type: DEALER, bind: tcp://*:5001}}\n"
+            f"devices:\n  d: {entry}\npeers:\n  p: {{{BOTH[0]}}}\n  q: {{{BOTH[1]}}}\n")
+    assert found(yaml) == TWO_PROBLEMS
+
+
+@pytest.mark.parametrize("written", ["", "type: ROUTER, "])
+def test_a_socket_from_an_alias(written: str) -> None:
+    yaml = (f"x-in: &x {{{written}bind: tcp://*:5000}}\n"
+            + used("queue", *BOTH).replace("{bind: tcp://*:5000}", "*x"))
+    assert found(yaml) == (TWO_PROBLEMS if written else [("incompatible-peers", "queue")])
+
+
+def test_a_wrong_device_is_silenced_at_its_type() -> None:
+    yaml = devices(
+        "  d:\n    type: queue  # zmqtopo: ignore[incompatible-peers]\n"
+        "    in: {bind: tcp://*:5000}\n    out: {bind: tcp://*:5001}\n",
+        peers=f"  p: {{{BOTH[0]}}}\n  q: {{{BOTH[1]}}}")
+    assert found(yaml) == []
+
+
 @pytest.mark.parametrize(("peers", "expected"), [
     ("  p: {type: PAIR, connect: d.in}\n  q: {type: PAIR, connect: d.out}", []),
     ("  p: {type: PAIR, connect: [d.in, d.out]}", [("pair-fan-in", "d.out")]),
