@@ -244,6 +244,10 @@ def test_watch_reloads_when_the_file_has_changed(
         net.until(lambda: reloaded(2, "a"))
         secret.write_text("another")
         net.until(lambda: f"the file {secret} has changed" in log.read_text())
+        rewrite(with_secret.replace(str(secret), str(tmp_path / "later")))
+        net.until(lambda: f"cannot read {tmp_path}/later" in log.read_text())
+        (tmp_path / "later").write_text("a third")
+        net.until(lambda: reloaded(4, "a"))
     control("down")
 
 

@@ -80,7 +80,7 @@ class Foreground:
         self._supervisor = Supervisor(
             self._topology, tell=self._tell, abort_on_failure=self._abort_on_failure, chores=chores
         )
-        self._reloading = Reloading(self._supervisor, self._voice, self._notifier, self._on_reloaded)
+        self._reloading = Reloading(self._supervisor, self._voice, self._notifier, self._follow)
         questions = Questions(self._supervisor, self._on_reload)
         greeting: dict[str, Any] = {
             "zmqtopo": VERSION, "name": self._topology.name, "pid": self._folder.pid, "release": zmqtopo.__version__,
@@ -159,12 +159,13 @@ class Foreground:
         else:
             self._reloading.wish(Wish(file, question["dry_run"], answer))
 
-    def _on_reloaded(self) -> None:
+    def _follow(self, wanted: Topology) -> None:
+        """Look at the files of what runs and of what shall: a secret that is missing there may come yet."""
         if self._watch is not None:
-            self._watch.follow(self._watched(self._supervisor.topology))
+            self._watch.follow(self._watched(self._supervisor.topology, wanted))
 
-    def _watched(self, topology: Topology) -> list[str]:
-        return [self._source, *option_files(topology)]
+    def _watched(self, *topologies: Topology) -> list[str]:
+        return list(dict.fromkeys((self._source, *(path for each in topologies for path in option_files(each)))))
 
     # -- what it says ---------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from zmqtopo.checks import Checked
 from zmqtopo.cli.topology import examine_to_run
 from zmqtopo.cli.voice import Voice
 from zmqtopo.cli.words import count
+from zmqtopo.config.model import Topology
 from zmqtopo.control.protocol import refusal
 from zmqtopo.runtime.notify import Notifier
 from zmqtopo.runtime.plan import Plan
@@ -36,13 +37,13 @@ class Reloading:
     """Fulfils wishes, one after the other; but for `wish`, all of it is done in the supervisor's thread."""
 
     def __init__(
-        self, supervisor: Supervisor, voice: Voice, notifier: Notifier, done: Callable[[], object]
+        self, supervisor: Supervisor, voice: Voice, notifier: Notifier, follow: Callable[[Topology], object]
     ) -> None:
-        """``done`` is called when the topology has become another one."""
+        """``follow`` is called with a topology that somebody wants to run, and again when it does."""
         self._supervisor = supervisor
         self._voice = voice
         self._notifier = notifier
-        self._done = done
+        self._follow = follow
         self._waiting: deque[Wish] = deque()
         self._reads = False
 
@@ -84,6 +85,8 @@ class Reloading:
         elif found.has_errors or found.topology is None:
             self._refuse(wish, _lines(found), _report(found))
         else:
+            if not wish.dry_run:
+                self._follow(found.topology)
             report, began = _report(found), time.monotonic()
             reload = Reload(found.topology, wish.dry_run, lambda made: self._begin(wish, made))
             reload.reply.add_done_callback(lambda done: self._end(wish, done, report, began))
@@ -124,7 +127,7 @@ class Reloading:
 
     def _say_the_end(self, made: Plan | None, error: BaseException | None, took: float) -> None:
         if error is None and made is not None:
-            self._done()
+            self._follow(self._supervisor.topology)
             self._voice.say(f"reloaded in {took:.2f} s: {_sum(made)}" if made else "reloaded; nothing has changed",
                             event="reloaded")
         else:
