@@ -118,6 +118,22 @@ def test_from_standard_input(tmp_path: Path, zmqtopo: Run) -> None:
     control("down")
 
 
+@pytest.mark.parametrize("folder", ["/dev/fd", "/proc/self/fd"])
+def test_from_what_a_command_prints(tmp_path: Path, zmqtopo: Run, folder: str) -> None:
+    readable, writable = os.pipe()
+    os.write(writable, f"name: piped\n{TOPOLOGY}".encode())
+    os.close(writable)
+    started = subprocess.run([*COMMAND, "up", "-d", f"{folder}/{readable}"], cwd=tmp_path, pass_fds=[readable],
+                             stderr=subprocess.PIPE, check=False, timeout=DEADLINE)
+    os.close(readable)
+    assert started.returncode == 0, started
+    control = Control(zmqtopo, "piped")
+    assert set(control.states().values()) == {"running"}
+    control("down")
+    missing = zmqtopo("up", "-d", f"{folder}/{readable}")
+    assert (missing.returncode, "there is no such file" in missing.stderr) == (78, True)
+
+
 def test_it_does_not_hold_on_to_who_started_it(tmp_path: Path, control: Control) -> None:
     # A shell waits for the end of the pipe that takes the output of $(...).
     (tmp_path / "it.yaml").write_text(TOPOLOGY)

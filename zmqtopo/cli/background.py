@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import select
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from zmqtopo.cli.remote import EXIT_FAILURE, complain
 from zmqtopo.cli.voice import FOUND, READY
@@ -28,7 +30,8 @@ def launch(args: argparse.Namespace) -> int:
                  *(["--abort-on-failure"] if args.abort_on_failure else []), *(["--watch"] if args.watch else []),
                  "--", args.file],
                 stdin=None if args.file == "-" else subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=writable,
-                start_new_session=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+                pass_fds=_descriptors(args.file), start_new_session=True,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
             )
         finally:
             os.close(writable)
@@ -61,6 +64,12 @@ def launch(args: argparse.Namespace) -> int:
         complain("it was stopped before it was ready")
         return EXIT_FAILURE
     return code
+
+
+def _descriptors(file: str) -> tuple[int, ...]:
+    """The descriptor that a path such as /dev/fd/63 stands for, which is what a shell makes of ``<(command)``."""
+    found = re.fullmatch(r"/(?:dev|proc/self)/fd/(\d+)", file)
+    return (int(found[1]),) if found is not None and Path(file).exists() else ()
 
 
 def main() -> int:
