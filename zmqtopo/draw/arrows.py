@@ -51,7 +51,7 @@ class Arrow:
 
 def arrows(graph: Graph) -> Iterator[Arrow]:
     """One arrow for each connection; for an address with one side only, one to or from the address."""
-    for meeting in graph.meetings:
+    for meeting in (part for whole in graph.meetings for part in _apart(whole, graph)):
         if meeting.binds and meeting.connects:
             for bind, connect in meeting.pairs:
                 yield _between(meeting, bind, connect)
@@ -60,6 +60,25 @@ def arrows(graph: Graph) -> Iterator[Arrow]:
         else:
             for link in (*meeting.binds, *meeting.connects):
                 yield _to_address(meeting, link)
+
+
+def _apart(meeting: Meeting, graph: Graph) -> Iterator[Meeting]:
+    """One meeting for each socket that claims the address: no message goes from one of them to another.
+
+    Drawn as one place, a device whose in and out bind the same address would look as if it fed itself. A connect
+    goes to the socket that it names, and one that names only the address to the first.
+    """
+    if not any(bind in graph.rivals for bind in meeting.binds[1:]):
+        yield meeting
+        return
+    parts: dict[str, Meeting] = {}
+    for bind in meeting.binds:
+        name = bind.end.name
+        parts.setdefault(name, Meeting(f"{meeting.node} of {name}", bind.text)).binds.append(bind)
+    first = next(iter(parts.values()))
+    for connect in meeting.connects:
+        parts.get(connect.text, first).connects.append(connect)
+    yield from parts.values()
 
 
 def _between(meeting: Meeting, bind: Link, connect: Link) -> Arrow:

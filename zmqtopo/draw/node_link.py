@@ -23,7 +23,7 @@ def node_link(picture: Picture) -> str:
       ``endpoint``) and ``name``. A device has ``type``, ``run``, ``sockets`` (``in``, ``out``, ``mon``, each with
       ``type``, ``bind`` and ``connect`` as written), and a peer ``type``, ``bind`` and ``connect``. Both have
       ``description``, ``color`` and ``group`` where the file says so. An endpoint is a node only where nobody in the
-      file is at its other end.
+      file is at its other end; `` of DEVICE.SOCKET`` ends its id where several claim that address.
     - An edge goes from ``source`` to ``target`` as messages do, so request and reply are two; ``key`` tells edges
       between the same two nodes apart. It has ``endpoint`` (as bound), ``pattern``, ``monitor`` (whether it carries
       the copies of a mon), and ``source_socket`` and ``target_socket``: in, out or mon, null for a peer or endpoint.

@@ -82,7 +82,8 @@ def test_a_group_inside_a_process_is_a_frame_in_its_frame(draw) -> None:
 def test_problems_are_red_and_nothing_else_is(draw) -> None:
     lines = [line for line in dot(draw("bad")).splitlines() if "#c62828" in line]
     assert [line.split(" [")[0].strip() for line in lines] == [
-        '"device:b"', '"device:a":"out":e -> "endpoint:tcp://*:5001"', '"endpoint:tcp://*:5001" -> "device:a":"in":w']
+        '"device:b"', '"device:a":"out":e -> "endpoint:tcp://*:5001 of a.out"',
+        '"endpoint:tcp://*:5001 of a.in" -> "device:a":"in":w']
     for name in ("all", "bad"):
         assert "#c62828" not in dot(draw(name, with_problems=False))
 

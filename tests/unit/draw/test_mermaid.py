@@ -55,8 +55,8 @@ def test_problems_are_red_and_nothing_else_is(draw) -> None:
     assert "in PUSH ⚠<br/>out PUSH ⚠" in text
     edges = [line.strip() for line in text.splitlines() if ">|" in line]
     assert [edges[int(number)] for number in re.findall(r"linkStyle (\d+) stroke:#c62828", text)] == [
-        'device_a -->|"push/pull"| endpoint_tcp_3a__2f__2f__2a__3a_5001',
-        'endpoint_tcp_3a__2f__2f__2a__3a_5001 -->|"push/pull"| device_a',
+        'device_a -->|"push/pull"| endpoint_tcp_3a__2f__2f__2a__3a_5001_20_of_20_a_2e_out',
+        'endpoint_tcp_3a__2f__2f__2a__3a_5001_20_of_20_a_2e_in -->|"push/pull"| device_a',
     ]
     assert not re.search(":::wrong|linkStyle|⚠", mermaid(draw("bad", with_problems=False)))
 
