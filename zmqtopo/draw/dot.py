@@ -24,7 +24,7 @@ Clusters = dict[tuple[str, ...], list[str]]
 
 
 def dot(picture: Picture) -> str:
-    """The picture as a ``digraph``; what has an error is red, what has a warning amber."""
+    """The picture as a ``digraph``; what has an error is red, what has a warning amber, and both name the rule."""
     lines = [*_HEAD, *_nodes(picture), *_addresses(picture), *(_edge(arrow, picture) for arrow in picture.arrows)]
     return "\n".join([f"digraph {_quoted(picture.name)} {{", *(f"  {line}" for line in lines), "}", ""])
 
@@ -56,7 +56,7 @@ def _device(device: Device, picture: Picture) -> str:
     ink = picture.ink(device) or colour(device) or _INK
     tall = ' rowspan="2"' if device.mon is not None else ""
     name = (f'<td{tall}><b>{escape(printable(device.name))}</b><br/>'
-            f'<font point-size="10">{escape(kind(device))}</font></td>')
+            f'<font point-size="10">{escape(kind(device))}</font>{_faults(device, picture)}</td>')
     rows = f"<tr>{_port(device.in_, picture, tall)}{name}{_port(device.out, picture)}</tr>"
     if device.mon is not None:
         rows += f"<tr>{_port(device.mon, picture)}</tr>"
@@ -67,15 +67,23 @@ def _device(device: Device, picture: Picture) -> str:
 
 def _port(socket: Socket, picture: Picture, tall: str = "") -> str:
     text = f'{socket.role}<br/><font point-size="9">{escape(socket.type)}</font>'
-    text = f'<font color="{ink}">{text}</font>' if (ink := picture.ink(socket)) else text
+    text = f'<font color="{ink}">{text}</font>{_faults(socket, picture)}' if (ink := picture.ink(socket)) else text
     return f'<td{tall} port="{socket.role}" bgcolor="{_SOFT}">{text}</td>'
 
 
+def _faults(of: Device | Socket, picture: Picture) -> str:
+    """The rules that found something here, in the colour of the worst, a line each; empty where none did."""
+    ink = picture.ink(of)
+    return "".join(f'<br/><font point-size="9" color="{ink}">{rule}</font>' for rule in picture.faults(of))
+
+
 def _peer(peer: Peer, picture: Picture) -> str:
-    ink = picture.ink(peer) or colour(peer) or _INK
-    label = f"{printable(peer.name)}\n{peer.type}"
+    wrong = picture.ink(peer)
+    ink = wrong or colour(peer) or _INK
+    words = f', fontcolor="{wrong}"' if wrong else ""
+    label = "\n".join([printable(peer.name), peer.type, *picture.faults(peer)])
     return (f'{_quoted("peer:" + peer.name)} [shape="box", style="rounded", color={_quoted(ink)}, '
-            f"label={_quoted(label)}{_tooltip(peer)}]")
+            f"label={_quoted(label)}{words}{_tooltip(peer)}]")
 
 
 def _addresses(picture: Picture) -> Iterator[str]:
@@ -87,6 +95,7 @@ def _addresses(picture: Picture) -> Iterator[str]:
 def _edge(arrow: Arrow, picture: Picture) -> str:
     # The address only where no node shows it.
     words = [arrow.pattern] if arrow.is_alone else [escape(printable(arrow.meeting.text)), arrow.pattern]
+    words += picture.faults(arrow)
     attributes = [f"label=<{'<br/>'.join(words)}{_GAP}>"]
     if arrow.heads != "forward":
         attributes.append(f'dir="{arrow.heads}"')

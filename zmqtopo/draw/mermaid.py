@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from zmqtopo.config.model import Device, Peer, Socket
 from zmqtopo.draw.arrows import Arrow
-from zmqtopo.draw.picture import INKS, Picture, colour, frames, kind, printable
+from zmqtopo.draw.picture import INKS, Drawn, Picture, colour, frames, kind, printable
 
 _CLASSES = {INKS["error"]: "wrong", INKS["warning"]: "doubtful"}
 _STYLES = {
@@ -25,13 +25,13 @@ Nodes = dict[tuple[str, ...], list[str]]
 
 
 def mermaid(picture: Picture) -> str:
-    """The picture as a ``flowchart LR``; what has an error is red, what has a warning amber."""
+    """The picture as a ``flowchart LR``; what has an error is red, what has a warning amber, and both name the rule."""
     lines = [*_nodes(picture), *_addresses(picture)]
     classes = [f"classDef {name} {style}" for name, style in _STYLES.items()
                if any(line.endswith(f":::{name}") for line in lines)]
     styles = []
     for number, arrow in enumerate(picture.arrows):
-        lines.append(_edge(arrow))
+        lines.append(_edge(arrow, picture))
         if ink := picture.ink(arrow):
             styles.append(f"linkStyle {number} stroke:{ink},color:{ink}")
     return "\n".join(["flowchart LR", *(f"  {line}" for line in [*classes, *lines, *styles]), ""])
@@ -59,17 +59,21 @@ def _frame(titles: tuple[str, ...], inside: Nodes) -> Iterator[str]:
 
 def _device(device: Device, picture: Picture) -> Iterator[str]:
     sockets = "<br/>".join(_socket(socket, picture) for socket in device.sockets)
-    label = f"<b>{_text(device.name)}</b><br/>{_text(kind(device))}<br/>{sockets}"
+    label = f"<b>{_text(device.name)}</b><br/>{_text(kind(device))}{_faults(device, picture)}<br/>{sockets}"
     yield from _node(_id("device", device.name), f'["{label}"]', device, picture)
 
 
 def _socket(socket: Socket, picture: Picture) -> str:
-    text = f"{socket.role} {_text(socket.type)}"
-    return f"{text} ⚠" if picture.faults(socket) else text
+    return f"{socket.role} {_text(socket.type)}{_faults(socket, picture)}"
+
+
+def _faults(of: Drawn, picture: Picture) -> str:
+    """The rules that found something here, a line each; empty where none did."""
+    return "".join(f"<br/>⚠ {rule}" for rule in picture.faults(of))
 
 
 def _peer(peer: Peer, picture: Picture) -> Iterator[str]:
-    label = f"{_text(peer.name)}<br/>{_text(peer.type)}"
+    label = f"{_text(peer.name)}<br/>{_text(peer.type)}{_faults(peer, picture)}"
     yield from _node(_id("peer", peer.name), f'("{label}")', peer, picture)
 
 
@@ -86,13 +90,14 @@ def _addresses(picture: Picture) -> Iterator[str]:
         yield f'{_id(*meeting.node.split(":", 1))}(["{_text(meeting.text)}"]):::address'
 
 
-def _edge(arrow: Arrow) -> str:
+def _edge(arrow: Arrow, picture: Picture) -> str:
     left, right = (_id(*node.split(":", 1)) for node in arrow.nodes)
     if arrow.heads == "back":    # there is no arrow with a head on the left only
         left, right = right, left
     # A monitor reaches one column further: side by side, its labels would lie on those of out.
     line = "-..->" if arrow.is_monitor else "-->"
     label = arrow.pattern if arrow.is_alone else f"{_text(arrow.meeting.text)}<br/>{arrow.pattern}"
+    label += _faults(arrow, picture)
     return f'{left} {"<" if arrow.heads == "both" else ""}{line}|"{label}"| {right}'
 
 

@@ -50,6 +50,16 @@ BAD = """
       c: {type: streamer, in: {connect: tcp://127.0.0.1:5999}, out: {bind: tcp://*:5005}}
     """
 
+# What is wrong here is the type of a device, and that a peer has none.
+MISTAKEN = """
+    devices:
+      d: {type: queue, in: {bind: tcp://*:5001}, out: {bind: tcp://*:5002}}
+    peers:
+      p: {type: PUSH, connect: d.in}
+      q: {type: PULL, connect: d.out}
+      r: {connect: tcp://far:1}
+    """
+
 # Words and marks of DOT, Mermaid, HTML and Markdown, in every place that takes a text. Some are errors, and drawn all
 # the same.
 NASTY = r"""
@@ -116,7 +126,7 @@ def forty() -> str:
     return "\n".join([*devices, *peers, ""])
 
 
-TOPOLOGIES = {"all": ALL, "bad": BAD, "nasty": NASTY, "forty": forty(), "empty": "devices: {}"}
+TOPOLOGIES = {"all": ALL, "bad": BAD, "mistaken": MISTAKEN, "nasty": NASTY, "forty": forty(), "empty": "devices: {}"}
 
 Draw = Callable[..., Picture]
 

@@ -88,8 +88,21 @@ def test_problems_are_red_and_nothing_else_is(draw) -> None:
         assert "#c62828" not in dot(draw(name, with_problems=False))
 
 
+def test_what_is_red_says_which_rule_it_breaks(draw) -> None:
+    text = dot(draw("bad"))
+    conflict = edge(text, "device:a", "endpoint:tcp://*:5001 of a.out")
+    assert conflict.startswith("label=<push/pull<br/>bind-conflict<br/>")
+    (box,) = [line for line in text.splitlines() if line.strip().startswith('"device:b" [')]
+    assert box.count('<br/><font point-size="9" color="#c62828">socket-pair</font></td>') == 2
+    text = dot(draw("mistaken"))
+    (box,) = [line for line in text.splitlines() if line.strip().startswith('"device:d" [')]
+    assert box.count('queue</font><br/><font point-size="9" color="#c62828">incompatible-peers</font></td>') == 1
+    (peer,) = [line for line in text.splitlines() if line.strip().startswith('"peer:r" [')]
+    assert r'label="r\n\nmissing-key", fontcolor="#c62828"' in peer
+
+
 @needs_graphviz
-@pytest.mark.parametrize("name", ["all", "bad", "nasty", "forty", "empty"])
+@pytest.mark.parametrize("name", ["all", "bad", "mistaken", "nasty", "forty", "empty"])
 def test_graphviz_takes_it_without_a_word(draw, name: str) -> None:
     picture = draw(name)
     done = subprocess.run(["dot", "-Tsvg"], input=dot(picture).encode(), capture_output=True, timeout=60, check=False)
@@ -147,7 +160,7 @@ def plan_of(draw: Any, name: str) -> dict[str, Any]:
 
 
 @needs_graphviz
-@pytest.mark.parametrize("name", ["all", "forty", *sorted(EXAMPLES)])
+@pytest.mark.parametrize("name", ["all", "bad", "mistaken", "forty", *sorted(EXAMPLES)])
 def test_no_label_lies_on_another_or_on_a_box(draw, name: str) -> None:
     plan = plan_of(draw, name)
     written = [box for thing in [*plan["objects"], *plan["edges"]] for box in texts(thing)]

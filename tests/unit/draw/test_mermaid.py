@@ -12,7 +12,7 @@ import pytest
 from zmqtopo.draw.mermaid import mermaid
 from zmqtopo.draw.picture import frames, kind
 
-from .conftest import TOPOLOGIES
+from .conftest import MISTAKEN, TOPOLOGIES
 
 MMDC = shutil.which("mmdc")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -52,13 +52,19 @@ def test_there_is_no_edge_more(everything: str) -> None:
 def test_problems_are_red_and_nothing_else_is(draw) -> None:
     text = mermaid(draw("bad"))
     assert re.findall(r"(\w+)\[.*:::wrong", text) == ["device_b"]
-    assert "in PUSH ⚠<br/>out PUSH ⚠" in text
+    assert "in PUSH<br/>⚠ socket-pair<br/>out PUSH<br/>⚠ socket-pair" in text
     edges = [line.strip() for line in text.splitlines() if ">|" in line]
     assert [edges[int(number)] for number in re.findall(r"linkStyle (\d+) stroke:#c62828", text)] == [
-        'device_a -->|"push/pull"| endpoint_tcp_3a__2f__2f__2a__3a_5001_20_of_20_a_2e_out',
-        'endpoint_tcp_3a__2f__2f__2a__3a_5001_20_of_20_a_2e_in -->|"push/pull"| device_a',
+        'device_a -->|"push/pull<br/>⚠ bind-conflict"| endpoint_tcp_3a__2f__2f__2a__3a_5001_20_of_20_a_2e_out',
+        'endpoint_tcp_3a__2f__2f__2a__3a_5001_20_of_20_a_2e_in -->|"push/pull<br/>⚠ bind-conflict"| device_a',
     ]
     assert not re.search(":::wrong|linkStyle|⚠", mermaid(draw("bad", with_problems=False)))
+
+
+def test_a_device_and_a_peer_say_what_is_wrong_with_them(draw) -> None:
+    text = mermaid(draw(MISTAKEN))
+    assert 'device_d["<b>d</b><br/>queue<br/>⚠ incompatible-peers<br/>in ROUTER<br/>out DEALER"]:::wrong' in text
+    assert 'peer_r("r<br/><br/>⚠ missing-key"):::wrong' in text
 
 
 def test_two_names_are_never_one_identifier(draw) -> None:
@@ -92,12 +98,16 @@ def test_mermaid_draws_every_text_as_it_is(draw, drawings: dict[str, str], name:
     labels = re.findall(r"<p>(.*?)</p>", drawing, re.DOTALL)
     drawn = {html.unescape(re.sub(r"<br ?/?>", "\n", label)) for label in labels}
     wanted = set()
+
+    def lines(of, *words: str) -> str:
+        return "\n".join([*words, *(f"⚠ {rule}" for rule in picture.faults(of))])
+
     for owner in (*picture.devices, *picture.peers):
         wanted.update(frames(owner))
     for device in picture.devices:
-        sockets = [f"{s.role} {s.type}" + (" ⚠" if picture.faults(s) else "") for s in device.sockets]
-        wanted.add("\n".join([f"<b>{device.name}</b>", kind(device), *sockets]))
-    wanted |= {f"{peer.name}\n{peer.type}" for peer in picture.peers}
+        sockets = [lines(s, f"{s.role} {s.type}") for s in device.sockets]
+        wanted.add("\n".join([lines(device, f"<b>{device.name}</b>", kind(device)), *sockets]))
+    wanted |= {lines(peer, peer.name, peer.type) for peer in picture.peers}
     wanted |= {meeting.text for meeting in picture.addresses}
-    wanted |= {a.pattern if a.is_alone else f"{a.meeting.text}\n{a.pattern}" for a in picture.arrows}
+    wanted |= {lines(a, *([] if a.is_alone else [a.meeting.text]), a.pattern) for a in picture.arrows}
     assert drawn == wanted
