@@ -37,8 +37,8 @@ SCOPE: Final[Mapping[str, frozenset[str]]] = MappingProxyType({
 })
 """The options that only some socket types have: "Applicable socket types" of zmq_setsockopt(3)."""
 
-USUAL_SUBSCRIPTIONS: Final = 1_000_000
-"""The SNDHWM that devices give SUB and XSUB: `zmqtopo.devices.sockets.MOST_SUBSCRIPTIONS`, which needs pyzmq."""
+FEW: Final = 100_000
+"""Subscriptions that a forwarder may well have. Who writes a larger mark for them has thought of them."""
 
 
 @rule(
@@ -110,7 +110,7 @@ def unlimited_hwm(graph: Graph) -> Iterator[Finding]:
 
 @rule(
     "socket", "few-subscriptions", "warning",
-    finds="A SUB or XSUB with a limit of its own for what it may have to send: `sndhwm`.",
+    finds="A SUB or XSUB with an `sndhwm` below 100,000.",
     why="What these send are subscriptions, to each publisher that connects all at once, and libzmq loses those beyond "
     "the mark without a word. Where the file says nothing, it is a million.",
     bad="""
@@ -129,11 +129,11 @@ def unlimited_hwm(graph: Graph) -> Iterator[Finding]:
         """,
 )
 def few_subscriptions(graph: Graph) -> Iterator[Finding]:
-    """Look for marks below the usual one."""
+    """Look at the mark that is written for it, itself or by a merge."""
     for end in graph.ends:
         if isinstance(end.socket, Socket) and end.type in ("SUB", "XSUB"):
             mark = end.socket.options.get("sndhwm", 0)
-            if isinstance(mark, int) and 0 < mark < USUAL_SUBSCRIPTIONS:
+            if isinstance(mark, int) and 0 < mark < FEW:
                 yield Finding(
                     _place(end.socket, "sndhwm"),
                     f"{end.name} is of type {end.type}: of more than {mark:,} subscriptions libzmq loses the others",

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from zmqtopo.checks.options import USUAL_SUBSCRIPTIONS
-from zmqtopo.devices.sockets import MOST_SUBSCRIPTIONS
-
 from .conftest import Found, devices, found, pair, problems, streamer
 
 # -- socket types -------------------------------------------------------------------------------------------------
@@ -232,7 +229,7 @@ def test_pair_has_one_peer(peers: str, expected: Found) -> None:
     ("{bind: tcp://*:5000, options: {rcvhwm: 10}}", []),
     ("{bind: tcp://*:5000, options: {sndhwm: 10}}", []),
     ("{type: SUB, bind: tcp://*:5000, options: {sndhwm: 10}}", [("few-subscriptions", "sndhwm")]),
-    ("{type: SUB, bind: tcp://*:5000, options: {sndhwm: 1000000}}", []),
+    ("{type: SUB, bind: tcp://*:5000, options: {sndhwm: 100000}}", []),
     ("{type: SUB, bind: tcp://*:5000, options: {sndhwm: 0}}", [("unlimited-hwm", "sndhwm")]),
     ("{type: SUB, bind: tcp://*:5000, options: {hwm: 10}}", []),
     ("{type: SUB, bind: tcp://*:5000, options: {subscribe: a}}", []),
@@ -242,7 +239,3 @@ def test_pair_has_one_peer(peers: str, expected: Found) -> None:
 ])
 def test_options(socket: str, expected: Found) -> None:
     assert found(devices(streamer(socket))) == expected
-
-
-def test_the_usual_number_of_subscriptions_is_that_of_devices() -> None:
-    assert USUAL_SUBSCRIPTIONS == MOST_SUBSCRIPTIONS
