@@ -80,17 +80,29 @@ cdef struct Message:
     int64_t size            # bytes of all frames
 
 cdef struct Direction:
+    # What every message needs comes first and close together, what only a stop needs last.
     void *source
     void *destination
-    int source_role
-    int destination_role
+    int64_t *counters
+    Message *messages       # room for as many as the hand has for frames
+    Frames hand
+    size_t first            # where the frames of the next one in hand begin
+    int received            # messages that have been taken into hand
+    int sent                # and of these, those that are done with
+    int most                # messages in hand at most
+    Step step
+    bint idle               # the source was dry or the way full: nothing to do until a socket stirs
+    bint swap               # ROUTER to ROUTER: destination and sender change places
+    bint open               # the source is of a type that can receive
     int source_type
     int destination_type
-    int64_t *counters
-    zmq_msg_t prefix        # first frame of every copy for the monitor
+    int source_role
+    int destination_role
+    int64_t share           # of the messages in hand, for each reader of a socket that drops; 0 for others
+    Frames copy             # of the next one, for the monitor
+    int64_t copy_size       # and its bytes
     bint has_prefix
-    bint open               # the source is of a type that can receive
-    bint swap               # ROUTER to ROUTER: destination and sender change places
+    zmq_msg_t prefix        # first frame of every copy for the monitor
     bint drained            # a stop has found nothing more to pass on
     int64_t dry_since       # when a stop first found nothing, 0 when there was something
     int64_t dry_time        # nanoseconds that the source was dry before, since the stop
@@ -99,17 +111,6 @@ cdef struct Direction:
     int64_t drain_least     # and how many it moves at least: the receive HWM of each peer
     int64_t peers           # seen since the stop, or of an XPUB since the start, and which: a bit for each descriptor
     unsigned char seen[8192]
-    bint idle               # the source was dry or the way full: nothing to do until a socket stirs
-    Step step
-    int most                # messages in hand at most
-    int64_t share           # and of these for each reader of a socket that drops; 0 for others
-    int received            # messages that have been taken into hand
-    int sent                # and of these, those that are done with
-    size_t first            # where the frames of the next one begin
-    Message *messages       # room for as many as the hand has for frames
-    Frames hand
-    Frames copy             # of the next one, for the monitor
-    int64_t copy_size       # and its bytes
 
 cdef struct Monitor:
     void *socket
