@@ -80,8 +80,9 @@ class Server:
     def _serve(self) -> None:
         deadline = None
         while True:
+            closing = self._closing     # first: what is answered before it is set is delivered
             self._deliver()
-            if self._closing:
+            if closing:
                 deadline = deadline or time.monotonic() + FAREWELL
                 if time.monotonic() > deadline or not any(client.output for client in self._clients):
                     return
@@ -218,6 +219,8 @@ class Server:
             self._part(min(silent, key=lambda client: client.heard))
 
     def _part(self, client: _Client) -> None:
+        if client not in self._clients:
+            return      # somebody took its place, and it is told of in the same breath
         if client.connection in self._selector.get_map():
             self._selector.unregister(client.connection)
         client.connection.close()

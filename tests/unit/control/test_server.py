@@ -20,12 +20,16 @@ GREETING = {"zmqtopo": 1, "name": "it"}
 
 
 class Served:
-    """A server that echoes what it is asked, but for ``wait``, whose answers come when the test wants it."""
+    """A server that echoes what it is asked.
+
+    But for ``wait``, whose answers come when the test wants it, and ``hold``, which holds the server until then.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.waiting: list[Answer] = []
         self.asked = threading.Semaphore(0)
+        self.go_on = threading.Event()
         self.clients: list[socket.socket] = []
         self.server = Server(str(path), GREETING, self.handle)
 
@@ -33,6 +37,10 @@ class Served:
         if question["verb"] == "wait":
             self.waiting.append(answer)
             self.asked.release()
+        elif question["verb"] == "hold":
+            self.asked.release()
+            assert self.go_on.wait(10)
+            answer({"held": True})
         elif question["verb"] == "much":
             answer({"much": "x" * 1_000_000})
         else:
@@ -227,6 +235,22 @@ def test_one_more_than_can_be_takes_the_place_of_who_is_silent(served: Served) -
     assert patient.line() == {"at": "last"}
 
 
+def test_who_speaks_while_its_place_is_taken(served: Served) -> None:
+    oldest, holder, *others = (served.client() for _ in range(MOST_CLIENTS))
+    for client in (oldest, holder, *others):
+        client.line()
+    holder.send(ask("hold"))
+    assert served.asked.acquire(timeout=10)
+    newcomer = served.client()
+    oldest.send(ask("ps"))
+    # The server hears of both at once.
+    served.go_on.set()
+    assert holder.line() == {"held": True}
+    assert oldest.has_ended()
+    assert newcomer.line() == GREETING
+    fine(served)
+
+
 def test_no_descriptor_left_for_a_client(served: Served, net: Any) -> None:
     first = served.client()
     first.line()
@@ -269,6 +293,34 @@ def test_the_last_answers_are_delivered(tmp_path: Path) -> None:
     assert len(got) == 10
     for connection in served.clients:
         connection.close()
+
+
+def test_an_answer_just_before_the_end_is_delivered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    served = Served(tmp_path / "s")
+    client = served.client()
+    client.line()
+    client.send(ask("wait"))
+    assert served.asked.acquire(timeout=10)
+    deliver = served.server._deliver
+
+    def deliver_and_rest() -> None:
+        deliver()
+        if not served.go_on.is_set():   # as if the thread rested here
+            served.asked.release()
+            assert served.go_on.wait(10)
+
+    monkeypatch.setattr(served.server, "_deliver", deliver_and_rest)
+    served.server._wake()
+    assert served.asked.acquire(timeout=10)
+    served.waiting.pop()({"at": "last"})
+    ending = threading.Thread(target=served.server.close)
+    ending.start()
+    while not served.server._closing:
+        pass
+    served.go_on.set()
+    assert client.line() == {"at": "last"}
+    ending.join()
+    client.connection.close()
 
 
 def test_who_does_not_take_the_last_answer_is_not_waited_for_long(tmp_path: Path) -> None:
