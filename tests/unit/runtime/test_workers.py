@@ -16,7 +16,22 @@ from zmqtopo.checks import examine_text
 from zmqtopo.config.model import ContextSettings, Topology
 from zmqtopo.devices.counters import CounterBlock
 from zmqtopo.runtime.nursery import Nursery
-from zmqtopo.runtime.orders import Bind, Bound, Connect, End, Event, Failed, Ready, Stop, Stopped, WorkerEnded
+from zmqtopo.runtime.orders import (
+    Bind,
+    Bound,
+    Connect,
+    End,
+    Event,
+    Failed,
+    Pause,
+    Paused,
+    Ready,
+    Resume,
+    Resumed,
+    Stop,
+    Stopped,
+    WorkerEnded,
+)
 from zmqtopo.runtime.workers import Inbox, LocalWorker, ProcessWorker, Worker, make_worker, ready
 
 DEADLINE = 10.0
@@ -160,6 +175,29 @@ def test_a_process_that_is_killed_is_reported_with_its_cause(process: Told, numb
     os.kill(pid, number)
     assert process.next() == WorkerEnded("device d", f"process {pid} ended by {number.name}")
     process.worker.order(Stop("d", 5))      # it goes nowhere, and that is no error
+
+
+def test_one_that_takes_no_orders_is_not_waited_for(process: Told) -> None:
+    process.start()
+    orders = 2000
+    os.kill(process.worker.pid, signal.SIGSTOP)
+    for number in range(orders):
+        process.worker.order(Pause("d") if number % 2 else Resume("d"))
+    assert process.worker.behind
+    assert ready([process.worker], process.inbox, 0) == []
+    os.kill(process.worker.pid, signal.SIGCONT)
+    assert [process.next() for _ in range(orders)] == [Resumed("d"), Paused("d")] * (orders // 2)
+    assert not process.worker.behind
+
+
+def test_one_that_took_no_orders_can_be_killed(process: Told) -> None:
+    process.start()
+    os.kill(process.worker.pid, signal.SIGSTOP)
+    while not process.worker.behind:
+        process.worker.order(Resume("d"))
+    process.worker.kill()
+    assert isinstance(process.next(), WorkerEnded)
+    assert not process.worker.behind
 
 
 def test_one_that_had_to_be_killed_is_not_taken_for_the_work_of_others(process: Told) -> None:
