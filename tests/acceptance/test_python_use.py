@@ -338,6 +338,27 @@ devices:
     assert [found.name for found in tmp_path.iterdir()] == ["it.yaml"]
 
 
+def test_a_worker_that_is_killed_has_left_a_file_in_a_deep_folder(
+    tmp_path: Path, net: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = tmp_path / ("x" * 100)
+    deep.mkdir()
+    monkeypatch.chdir(deep)
+    (deep / "it.yaml").write_text(
+        "devices: {a: {type: streamer, run: process, in: {bind: ipc://feed}, out: {bind: 'tcp://127.0.0.1:*'}}}"
+    )
+    with zmqtopo.up(deep / "it.yaml") as running:
+        before, = running.status
+        assert before.pid is not None
+        os.kill(before.pid, signal.SIGKILL)
+        net.until(lambda: running.status[0].restarts == 1 and running.states == {"a": "running"})
+        push = net.socket(zmq.PUSH, connect="ipc://feed")
+        pull = net.socket(zmq.PULL, connect=running.address("a.out"))
+        push.send(b"x")
+        assert net.receive(pull) == [b"x"]
+    assert [found.name for found in deep.iterdir()] == ["it.yaml"]
+
+
 def test_in_another_thread_than_the_main_one(path: Path) -> None:
     states = []
 

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import socket
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +30,8 @@ class IpcFile:
         """The file of an address that has just been bound; None for another transport or an abstract name."""
         if not address.startswith(PREFIX) or address.startswith((f"{PREFIX}@", CHOSEN)):
             return None
-        path = Path(address.removeprefix(PREFIX)).absolute()    # the working directory may change
         with contextlib.suppress(OSError):
+            path = Path(address.removeprefix(PREFIX)).absolute()    # the working directory may change
             found = path.stat()
             return cls(path, found.st_dev, found.st_ino)
         return None
@@ -61,6 +62,19 @@ def is_taken(address: str) -> bool:
 
 
 def _knock(path: Path) -> int:
-    with socket.socket(socket.AF_UNIX) as visitor:
-        visitor.setblocking(False)
-        return visitor.connect_ex(os.fspath(path))
+    """What the system answers to a visitor: 0 or an errno, also when it lets none go there."""
+    try:
+        with socket.socket(socket.AF_UNIX) as visitor:
+            visitor.setblocking(False)
+            try:
+                return visitor.connect_ex(os.fspath(path))
+            except OSError:     # longer than the 107 bytes of an address, which what was bound had when relative
+                if sys.platform != "linux":
+                    raise
+            file = os.open(path, os.O_PATH)
+            try:
+                return visitor.connect_ex(f"/proc/self/fd/{file}")
+            finally:
+                os.close(file)
+    except OSError as error:
+        return error.errno or errno.ENAMETOOLONG

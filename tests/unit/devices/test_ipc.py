@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ import pytest
 import zmq
 
 from zmqtopo.devices import ProcessDevice, ThreadDevice
-from zmqtopo.devices.ipc import IpcFile, remove_stale
+from zmqtopo.devices.ipc import IpcFile, is_taken, remove_stale
 
 
 def listener(path: Path) -> socket.socket:
@@ -60,6 +63,42 @@ def test_a_stale_file_is_removed_and_one_in_use_is_not(tmp_path: Path) -> None:
     with listener(tmp_path / "used"):
         remove_stale([f"ipc://{tmp_path}/stale", f"ipc://{tmp_path}/used", f"ipc://{tmp_path}/none", "tcp://*:1"])
         assert sorted(p.name for p in tmp_path.iterdir()) == ["used"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody can knock there, and the file stays")
+@pytest.mark.parametrize("name", ["a", "n" * 100])
+def test_a_short_path_from_a_deep_folder(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What libzmq binds has at most 107 bytes; made absolute it has more."""
+    deep = tmp_path / ("x" * 100)
+    deep.mkdir()
+    monkeypatch.chdir(deep)
+    with listener(Path(name)):
+        remove_stale([f"ipc://{name}"])
+        assert is_taken(f"ipc://{name}")
+    assert not is_taken(f"ipc://{name}")
+    remove_stale([f"ipc://{name}"])
+    assert list(deep.iterdir()) == []
+
+
+def test_a_folder_that_is_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    remove_stale(["ipc://a"])
+    assert not is_taken("ipc://a")
+
+
+def test_no_descriptor_is_left_to_knock_with(tmp_path: Path) -> None:
+    listener(tmp_path / "stale").close()
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, before[1]))
+    try:
+        remove_stale([f"ipc://{tmp_path}/stale"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert (tmp_path / "stale").exists()
 
 
 @pytest.mark.parametrize("kind", [ThreadDevice, ProcessDevice])
