@@ -338,6 +338,18 @@ devices:
     assert [found.name for found in tmp_path.iterdir()] == ["it.yaml"]
 
 
+@pytest.mark.parametrize("run", ["thread", "process"])
+def test_a_folder_of_the_user_is_there_for_the_next_start(tmp_path: Path, run: str) -> None:
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "it.yaml").write_text(f"""
+devices: {{a: {{type: streamer, run: {run}, in: {{bind: "ipc://{tmp_path}/tmp/socket"}}, out: {{bind: "ipc://*"}}}}}}
+""")
+    with zmqtopo.up(tmp_path / "it.yaml") as running:
+        running.restart("a")
+        assert running.states == {"a": "running"}
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
 def test_a_worker_that_is_killed_has_left_a_file_in_a_deep_folder(
     tmp_path: Path, net: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import socket
 import sys
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,10 @@ PREFIX = "ipc://"
 
 CHOSEN = f"{PREFIX}*"
 """A path that the system chooses."""
+
+_PREFIX, _SUFFIX = "zmqtopo-", ".ipc"
+_MADE = re.compile(rf"{_PREFIX}[a-z0-9_]{{8}}{re.escape(_SUFFIX)}/socket")
+"""What is bound for `CHOSEN`: of a worker that was killed, whoever cleans up knows the address and no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +48,17 @@ class IpcFile:
             found = self.path.stat()
             if (found.st_dev, found.st_ino) == (self.device, self.inode):
                 self.path.unlink()
-                if self.path.name == "socket" and self.path.parent.name.startswith("tmp"):
-                    # What was made for `ipc://*`; rmdir takes but an empty folder.
-                    self.path.parent.rmdir()
+                if _MADE.fullmatch(f"{self.path.parent.name}/{self.path.name}"):
+                    self.path.parent.rmdir()    # takes but an empty folder
+
+
+def make_folder() -> Path:
+    """A folder for a socket named ``socket`` whose path the system shall choose; it goes with its `IpcFile`.
+
+    libzmq makes its own below TMPDIR, TEMPDIR or TMP, and without them in the working directory, with a relative path
+    that leads programs elsewhere to nothing. Raises OSError.
+    """
+    return Path(tempfile.mkdtemp(_SUFFIX, _PREFIX))
 
 
 def remove_stale(addresses: Iterable[str]) -> None:

@@ -7,7 +7,6 @@ import errno
 import os
 import socket as system
 import sys
-import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 import zmq
 
-from zmqtopo.devices.ipc import CHOSEN, PREFIX, IpcFile, is_taken
+from zmqtopo.devices.ipc import CHOSEN, PREFIX, IpcFile, is_taken, make_folder
 
 DEFAULT_LINGER = 5000
 """Milliseconds that a closed socket goes on sending unless an option or its context says otherwise. libzmq's own
@@ -94,7 +93,10 @@ def bind(socket: AnySocket, role: str, address: str, files: list[IpcFile]) -> st
     """
     if is_taken(address):
         raise zmq.ZMQError(zmq.EADDRINUSE, f"{role}: cannot bind {address}: {zmq.strerror(zmq.EADDRINUSE)}")
-    folder = _make_folder(role) if address == CHOSEN else None
+    try:
+        folder = make_folder() if address == CHOSEN else None
+    except OSError as error:
+        raise zmq.ZMQError(error.errno, f"{role}: cannot bind {CHOSEN}: {error.strerror}") from None
     if folder is not None:
         address = f"{PREFIX}{folder}/socket"
     try:
@@ -110,18 +112,6 @@ def bind(socket: AnySocket, role: str, address: str, files: list[IpcFile]) -> st
     if file is not None:
         files.append(file)
     return socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
-
-
-def _make_folder(role: str) -> Path:
-    """A folder for the path of a socket that the system shall choose.
-
-    libzmq makes its own below TMPDIR, TEMPDIR or TMP, and without them in the working directory, with a relative path
-    that leads programs elsewhere to nothing.
-    """
-    try:
-        return Path(tempfile.mkdtemp())
-    except OSError as error:
-        raise zmq.ZMQError(error.errno, f"{role}: cannot bind {CHOSEN}: {error.strerror}") from None
 
 
 def connect(socket: AnySocket, role: str, address: str) -> None:

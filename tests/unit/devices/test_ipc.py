@@ -13,7 +13,7 @@ import pytest
 import zmq
 
 from zmqtopo.devices import ProcessDevice, ThreadDevice
-from zmqtopo.devices.ipc import IpcFile, is_taken, remove_stale
+from zmqtopo.devices.ipc import IpcFile, is_taken, make_folder, remove_stale
 
 
 def listener(path: Path) -> socket.socket:
@@ -126,7 +126,7 @@ def test_a_path_of_the_systems_choice_leads_there_from_everywhere(
 
 @pytest.mark.parametrize(("folder", "words"), [
     ("nowhere/below", r"in: cannot bind ipc://\*: No such file or directory"),
-    ("x" * 100, r"in: cannot bind ipc:///.*/\w+/socket: File name too long"),
+    ("x" * 100, r"in: cannot bind ipc:///.*/[\w.-]+/socket: File name too long"),
 ])
 def test_a_path_of_the_systems_choice_for_which_there_is_no_room(
     folder: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -142,11 +142,25 @@ def test_a_path_of_the_systems_choice_for_which_there_is_no_room(
     assert list((tmp_path / ("x" * 100)).iterdir()) == []
 
 
-def test_the_folder_of_a_killed_process_goes_too(tmp_path: Path) -> None:
-    (tmp_path / "tmpAbC123").mkdir()
-    listener(tmp_path / "tmpAbC123" / "socket").close()
-    remove_stale([f"ipc://{tmp_path}/tmpAbC123/socket"])
+def test_the_folder_of_a_killed_process_goes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    folder = make_folder()
+    listener(folder / "socket").close()
+    remove_stale([f"ipc://{folder}/socket"])
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["tmp", "tmpAbC123", "zmqtopo-requests", "zmqtopo-.ipc", "zmqtopo-feed.ipc"])
+def test_a_folder_of_the_user_stays(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    with listener(tmp_path / name / "socket"):
+        file = IpcFile.of(f"ipc://{tmp_path}/{name}/socket")
+        assert file is not None
+        file.remove()
+    assert list((tmp_path / name).iterdir()) == []
+    listener(tmp_path / name / "socket").close()
+    remove_stale([f"ipc://{tmp_path}/{name}/socket"])
+    assert list((tmp_path / name).iterdir()) == []
 
 
 @pytest.mark.parametrize("device", [ThreadDevice, ProcessDevice])
