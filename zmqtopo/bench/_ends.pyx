@@ -109,8 +109,8 @@ cdef int stir(Ends *ends, int idle) noexcept nogil:
 
 cdef inline void served(Ends *ends, int i, int left, int err) noexcept nogil:
     """Note how a socket's turn has ended: with ``left`` of its burst, and 0 or the error of its last receive."""
-    ends.stirred[i] = left == 0
-    ends.any = ends.any or left == 0
+    ends.stirred[i] = left == 0 and ends.fds[i].fd >= 0
+    ends.any = ends.any or ends.stirred[i]
     if err != 0 and err != EAGAIN:
         ends.error = err
 

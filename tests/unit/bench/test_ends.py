@@ -96,6 +96,18 @@ def test_every_socket_has_its_mark(net: Any) -> None:
     assert (messages, error) == (3, 0)
 
 
+def test_a_socket_that_has_had_its_mark_is_left_alone(net: Any) -> None:
+    """Also when that came last in a burst of 1,000 and others are behind it."""
+    ways = [net.end(zmq.PULL, "inproc", rcvhwm=0) for _ in range(2)]
+    pushes = [net.socket(zmq.PUSH, sndhwm=0, connect=address) for _, address in ways]
+    for push, texts in zip(pushes, ([b"x" * 16] * 999 + [mark(1)] * 3, [b"x" * 16] * 3500 + [mark(1)]), strict=True):
+        for text in texts:
+            push.send(text)
+    first, second = (pull for pull, _ in ways)
+    assert _ends.receive([first.underlying, second.underlying], mark(1), IDLE)[0] == 999 + 3500
+    assert net.receive_all(first, 2) == [[mark(1)], [mark(1)]]
+
+
 def test_receiving_gives_up(pipe: tuple[Any, Any]) -> None:
     push, pull = pipe
     push.send(b"x" * 16)
