@@ -127,13 +127,13 @@ class Source(Part):
         with contextlib.suppress(zmq.Again):
             self.sockets[0].send(mark(number), zmq.DONTWAIT)
 
-    def send(self, most: int, seconds: float) -> int:
-        """Send until there were ``most`` messages or the time is over; how many there were."""
+    def send(self, most: int, seconds: float) -> tuple[int, int]:
+        """Send until there were ``most`` messages or the time is over: how many, and the time of the first in ns."""
         heads = [topic(number) for number in range(self.topics)] or [b""]
         messages = [head.ljust(self.size, b"x") for head in heads]
-        sent, errno = _ends.send(self.handles[0], messages, most, seconds)
+        sent, first, errno = _ends.send(self.handles[0], messages, most, seconds)
         _check(errno)
-        return sent
+        return sent, first
 
 
 class Sink(Part):
@@ -154,11 +154,11 @@ class Sink(Part):
         """Wait until each socket has received something."""
         _meet(self.sockets)
 
-    def receive(self, number: int) -> tuple[int, int, int]:
-        """Count messages up to the mark of that number: how many, and the times of the first and the last in ns."""
-        messages, first, last, errno = _ends.receive(self.handles, mark(number), _IDLE)
+    def receive(self, number: int) -> tuple[int, int]:
+        """Count messages up to the mark of that number: how many, and the time of the last in ns."""
+        messages, last, errno = _ends.receive(self.handles, mark(number), _IDLE)
         _check(errno)
-        return messages, first, last
+        return messages, last
 
 
 class Clients(Part):

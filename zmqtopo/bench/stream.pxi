@@ -1,12 +1,13 @@
 # Messages one way: those who send them and those who count them. Part of _ends.pyx.
 
 def send(uintptr_t socket, list messages not None, int64_t most, double seconds):
-    """Send these messages in turn until there were ``most`` or the time is over (0: no limit of time).
+    """Send these messages in turn, one at least, until there were ``most`` or the time is over (0: no limit of time).
 
-    Large ones are not copied: libzmq counts who uses them. Blocks as SNDTIMEO says. Returns (sent, errno).
+    Large ones are not copied: libzmq counts who uses them. Blocks as SNDTIMEO says. Returns (sent, first, errno), with
+    the nanoseconds of the monotonic clock at which the first went.
     """
     cdef int i, at = 0, err = 0, size = len(messages)
-    cdef int64_t sent = 0, turns, deadline = deadline_of(seconds)
+    cdef int64_t sent = 0, turns, first, deadline
     cdef size_t length = 0
     cdef bytes text
     cdef zmq_msg_t msg
@@ -23,8 +24,10 @@ def send(uintptr_t socket, list messages not None, int64_t most, double seconds)
         memcpy(zmq.msg_data(&texts[i]), PyBytes_AsString(text), length)
     zmq.msg_init(&msg)
     turns = 1 if length >= LARGE else SMALL_TURNS
+    first = now_ns()
+    deadline = deadline_of(seconds)
     with nogil:
-        while err == 0 and sent < most and (sent % turns or now_ns() < deadline):
+        while err == 0 and sent < most and (sent == 0 or sent % turns or now_ns() < deadline):
             zmq.msg_copy(&msg, &texts[at])
             err = give(&msg, <void *>socket, 0)
             if err == 0:
@@ -34,18 +37,18 @@ def send(uintptr_t socket, list messages not None, int64_t most, double seconds)
         for i in range(size):
             zmq.msg_close(&texts[i])
     free(texts)
-    return sent, err
+    return sent, first, err
 
 
 def receive(list sockets not None, bytes mark not None, int idle):
     """Count messages until this mark has come to every socket; other marks are passed over.
 
-    Returns (messages, first, last, errno), times in nanoseconds of the monotonic clock.
+    Returns (messages, last, errno), with the nanoseconds of the monotonic clock at which the last had come.
     """
     cdef Ends ends
     cdef zmq_msg_t msg
     cdef char *end = PyBytes_AsString(mark)
-    cdef int64_t count = 0, before, first = 0, last = 0
+    cdef int64_t count = 0, before, last = 0
     cdef int i, err, left, open
     if len(mark) != MARK_BYTES:
         raise ValueError(f"a mark has {MARK_BYTES} bytes")
@@ -67,8 +70,6 @@ def receive(list sockets not None, bytes mark not None, int idle):
                             break
                         left -= 1
                         if zmq.msg_size(&msg) != MARK_BYTES:
-                            if count == 0:
-                                first = now_ns()
                             count += 1
                         elif memcmp(zmq.msg_data(&msg), end, MARK_BYTES) == 0:
                             ends.fds[i].fd = -1
@@ -80,6 +81,6 @@ def receive(list sockets not None, bytes mark not None, int idle):
                 if open and not ends.error:
                     ends.error = stir(&ends, idle)
             zmq.msg_close(&msg)
-        return count, first, last, ends.error
+        return count, last, ends.error
     finally:
         drop(&ends)

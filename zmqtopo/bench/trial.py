@@ -52,7 +52,7 @@ class Dose:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One measurement's numbers: ``messages`` (or requests) in ``seconds``, of ``sent``.
+    """One measurement's numbers: ``messages`` (or requests) of ``sent`` in ``seconds``, from first sent to last received.
 
     ``cpu`` is what the device had, in seconds, None where there is no device or nobody tells. ``latency`` has p50, p99
     and p99.9 in microseconds, for requests only. ``copies`` came to the readers on mon.
@@ -220,9 +220,9 @@ class _Trial:
         """Messages sent and received, in how many seconds, and copies read."""
         for receiver in self._receivers:
             self._start(receiver, "receive", number)
-        sent = self._result("source", "send", dose.most, dose.seconds)
+        sent, first = self._result("source", "send", dose.most, dose.seconds)
         self._mark_until_seen(number)
-        messages, first, last = self._answers["sink"]
+        messages, last = self._answers["sink"]
         copies = self._answers["reader"][0] if "reader" in self._receivers else None
         if not messages:
             raise TrialError(f"none of {sent} messages came through")

@@ -117,3 +117,11 @@ def test_a_device_that_is_killed(tmp_path: Path, contestant: Contestant) -> None
         finally:
             killer.join()
         assert measure(crew, case, contestant, DOSE, tmp_path).messages == 2000     # another one takes its place
+
+
+def test_a_single_message_takes_as_long_as_it_takes(crew: Crew, tmp_path: Path) -> None:
+    size = 32 << 20
+    (case,) = cases(Wishes(("streamer",), (size,), ("ipc",)))
+    sample = measure(crew, case, "direct", Dose(0, 1), tmp_path)
+    assert (sample.messages, sample.sent) == (1, 1)
+    assert size / sample.seconds < 10e9     # bytes a second, of which each is copied four times
