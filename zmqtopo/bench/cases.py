@@ -115,6 +115,14 @@ def queue_length(size: int) -> int:
     return max(min(HWM, QUEUED_BYTES // size), 1)
 
 
+def window_for(size: int, clients: int, window: int) -> int:
+    """As many of ``window`` requests of ``size`` bytes as each of the clients may have on the way.
+
+    A client's share of what a queue may hold: what a ROUTER has no room for is lost, and a client would wait for ever.
+    """
+    return max(min(window, QUEUED_BYTES // (size * clients)), 1)
+
+
 def topics_for(size: int, topics: int) -> int:
     """As many of ``topics`` as there may be texts of ``size`` bytes in memory."""
     return max(min(topics, QUEUED_BYTES // size), 1) if topics else 0
@@ -169,7 +177,7 @@ def _loads(pattern: str, size: int, wishes: Wishes) -> list[Stream | Requests]:
         case "forwarder":
             return [Stream(n, max(topics_for(size, wishes.topics), n)) for n in wishes.subscribers]
         case "queue":
-            return [Requests(wishes.clients, wishes.window, wishes.workers)]
+            return [Requests(wishes.clients, window_for(size, wishes.clients, wishes.window), wishes.workers)]
         case "latency":
             return [Requests()]
         case "monitored_queue":

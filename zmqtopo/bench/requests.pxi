@@ -11,21 +11,25 @@ cdef struct Asking:
 
 cdef int put_question(Asking *asking, void *socket, const char *head, size_t head_size, const char *load,
                       size_t load_size) noexcept nogil:
-    """Send the two frames of a request, the second with the time at its head: 0 or the error."""
+    """Send the two frames of a request, the second with the time at its head: 0 or the error.
+
+    It waits for room, in which marks may be yet. What comes back has room meanwhile, and is none of the time that it
+    measures.
+    """
     cdef zmq_msg_t msg
     cdef int err
     cdef int64_t now
     if zmq.msg_init_size(&msg, head_size) < 0:
         return ENOMEM
     memcpy(zmq.msg_data(&msg), head, head_size)
-    err = give(&msg, socket, DONTWAIT | SNDMORE)
+    err = give(&msg, socket, SNDMORE)
     if err == 0:
         if zmq.msg_init_size(&msg, load_size) < 0:
             return ENOMEM
         memcpy(zmq.msg_data(&msg), load, load_size)
         now = now_ns()
         memcpy(zmq.msg_data(&msg), &now, STAMP_BYTES)
-        err = give(&msg, socket, DONTWAIT)
+        err = give(&msg, socket, 0)
     zmq.msg_close(&msg)
     if err == 0:
         asking.sent += 1
@@ -120,11 +124,16 @@ cdef int echo(void *socket, zmq_msg_t *frames) noexcept nogil:
     for k in range(count):
         if err == 0:
             err = give(&frames[k], socket, SNDMORE if k + 1 < count else 0)
+            if err == EAGAIN:       # it has waited as long as SNDTIMEO says, and is not dry
+                err = ETIMEDOUT
     return err
 
 
 def answer(list sockets not None):
-    """Send back what comes, as it is, until the context ends; returns the errno that ended it."""
+    """Send back what comes, as it is, until the context ends; returns the errno that ended it.
+
+    That is ETIMEDOUT when nobody took what was sent back for as long as SNDTIMEO says.
+    """
     cdef Ends ends
     cdef zmq_msg_t frames[FRAMES]
     cdef int i, k, left, err

@@ -10,7 +10,18 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from zmqtopo.bench.cases import TRANSPORTS, Case, Contestant, Requests, Stream, Wishes, socket_for, title, topics_for
+from zmqtopo.bench.cases import (
+    TRANSPORTS,
+    Case,
+    Contestant,
+    Requests,
+    Stream,
+    Wishes,
+    socket_for,
+    title,
+    topics_for,
+    window_for,
+)
 from zmqtopo.config.endpoint import Endpoint
 from zmqtopo.config.model import ContextSettings, Device, MonSocket, Reference, Run, Socket, Topology
 from zmqtopo.config.reference import nearest
@@ -71,8 +82,9 @@ def _loads(device: Device, size: int, wishes: Wishes) -> list[Stream | Requests]
         return [Stream(readers=readers)]
     if types == {"PAIR"} or device.in_.type == device.out.type == "DEALER":
         # Replies of a DEALER go to its clients in turn, whoever asked.
-        return [Requests(1, wishes.window, readers=readers)]
-    return [Requests(wishes.clients, wishes.window, wishes.workers, readers)]
+        return [Requests(1, window_for(size, 1, wishes.window), readers=readers)]
+    window = window_for(size, wishes.clients, wishes.window)
+    return [Requests(wishes.clients, window, wishes.workers, readers)]
 
 
 def _transport(topology: Topology, device: Device, socket: Socket) -> str:

@@ -22,6 +22,9 @@ WARM_UP = 0.1
 TICK = 0.001
 """Seconds between two marks: the one before is under way, or was lost."""
 
+ROOM_FOR_ALL = 0
+"""The high-water mark of those who ask and answer: no more waits there than was asked, and a REP loses the rest."""
+
 FOR_EVER = 9_999_999
 """A mark that never comes."""
 
@@ -52,8 +55,9 @@ class Dose:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One measurement's numbers: ``messages`` (or requests) of ``sent`` in ``seconds``, from first sent to last received.
+    """One measurement's numbers: ``messages`` (or requests) of ``sent``, in ``seconds``.
 
+    These begin with the first that is sent and end with the last that is received.
     ``cpu`` is what the device had, in seconds, None where there is no device or nobody tells. ``latency`` has p50, p99
     and p99.9 in microseconds, for requests only. ``copies`` came to the readers on mon.
     """
@@ -159,9 +163,10 @@ class _Trial:
         binds = () if bound else tuple(self._address(ends.transport, f"direct{n}") for n in range(count))
         named = self._case.device.in_.type == self._case.device.out.type == "ROUTER"
         heads = [b"w%d" % (n % count) if named else b"" for n in range(load.clients)]
-        workers = Workers(ends.sink, self._hwm, count, binds)
+        workers = Workers(ends.sink, ROOM_FOR_ALL, count, binds)
+        clients = Clients(ends.source, ROOM_FOR_ALL, self._case.size, heads)
         addresses = self._place("sink", workers, self._home(ends.drain, "sink"))
-        self._place("source", Clients(ends.source, self._hwm, self._case.size, heads), self._home(ends.feed, "source"))
+        self._place("source", clients, self._home(ends.feed, "source"))
         if bound:
             self._result("sink", "connect", bound[ends.drain])
         self._result("source", "connect", bound[ends.feed] if bound else addresses)

@@ -48,6 +48,10 @@ def test_the_usual_cases_tell_each_pattern() -> None:
         (Wishes(("forwarder",), subscribers=(7,), topics=3), Stream(7, 7),     # nobody is left without
          "forwarder, 16 B, tcp, 7 subscribers, 7 topics"),
         (Wishes(("queue",)), Requests(32, 16, 8), "queue, 16 B, tcp, 32 clients with 16 requests each, 8 workers"),
+        (Wishes(("queue",), (1 << 20,)), Requests(32, 1, 8),     # 32 MiB on the way
+         "queue, 1 MiB, tcp, 32 clients with 1 request each, 8 workers"),
+        (Wishes(("queue",), (64 << 20,)), Requests(32, 1, 8),
+         "queue, 64 MiB, tcp, 32 clients with 1 request each, 8 workers"),
         (Wishes(("latency",)), Requests(), "latency, 16 B, tcp, one request at a time"),
         (Wishes(("monitored_queue",), readers=(0,)), Stream(), "monitored_queue, 16 B, tcp, nobody on mon"),
         (Wishes(("monitored_queue",), readers=(1,)), Stream(readers=1), "monitored_queue, 16 B, tcp, 1 reader on mon"),

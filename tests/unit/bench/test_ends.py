@@ -198,6 +198,32 @@ def test_asking_gives_up(net: Any) -> None:
     assert net.receive(silent)[1] == b""
 
 
+def test_asking_waits_for_room(net: Any) -> None:
+    """As behind marks that have not gone yet, or with more on the way than the high-water mark lets through."""
+    server = net.socket(zmq.REP, rcvhwm=1)
+    socket = net.socket(zmq.DEALER, sndhwm=1)
+    address = net.address("inproc")
+    server.bind(address)
+    socket.connect(address)
+    found: list[tuple[bytes, int, int, int]] = []
+    asking = threading.Thread(
+        target=lambda: found.append(_ends.ask([socket.underlying], [b""], b"x" * 16, 8, 100, 0, IDLE))
+    )
+    asking.start()
+    for _ in range(100):
+        server.send(net.receive(server)[0])
+    asking.join()
+    assert (len(found[0][0]), found[0][3]) == (100 * 8, 0)
+
+
+def test_answering_gives_up_when_nobody_takes_the_answers(net: Any) -> None:
+    worker, address = net.end(zmq.DEALER, "inproc", sndtimeo=50, sndhwm=1)
+    client = net.socket(zmq.DEALER, connect=address, rcvhwm=1)
+    for _ in range(10):
+        client.send(b"x" * 16)
+    assert _ends.answer([worker.underlying]) == errno.ETIMEDOUT
+
+
 @pytest.mark.parametrize(("heads", "load"), [([b"", b""], b"x" * 16), ([b""], b"12345678")])
 def test_what_cannot_be_asked(net: Any, heads: list[bytes], load: bytes) -> None:
     socket = net.socket(zmq.DEALER)

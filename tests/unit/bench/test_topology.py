@@ -75,6 +75,16 @@ devices:
     ]
 
 
+def test_large_requests_are_few(tmp_path: Path) -> None:
+    text = """
+devices:
+  a: {type: queue, in: {bind: inproc://a}, out: {bind: inproc://b}}
+  b: {type: queue, in: {type: PAIR, bind: inproc://c}, out: {type: PAIR, bind: inproc://d}}
+"""
+    first, second = cases(tmp_path, text, Wishes(sizes=(4 << 20,)))
+    assert (first.load, second.load) == (Requests(32, 1, 8), Requests(1, 8, 1))
+
+
 def test_references_have_the_transport_that_they_lead_to(tmp_path: Path) -> None:
     first, second, third = cases(tmp_path, """
 devices:

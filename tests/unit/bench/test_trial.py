@@ -72,6 +72,12 @@ def test_every_pair_of_types_is_driven(crew: Crew, tmp_path: Path, device: str) 
         assert 0 < sample.messages <= sample.sent == 2000
 
 
+def test_large_requests_are_answered(crew: Crew, tmp_path: Path) -> None:
+    (case,) = cases(Wishes(("queue",), (4 << 20,), ("inproc",)))
+    for contestant in ("direct", "zmq.proxy", "zmqtopo.thread"):
+        assert measure(crew, case, contestant, Dose(0, 64), tmp_path).messages == 64  # type: ignore[arg-type]
+
+
 def test_a_time_is_kept(crew: Crew, tmp_path: Path) -> None:
     (case,) = cases(Wishes(("latency",), transports=("inproc",)))
     sample = measure(crew, case, "zmqtopo.thread", Dose(0.05), tmp_path)
