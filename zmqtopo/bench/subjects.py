@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import zmq
 import zmq.devices
@@ -20,6 +20,7 @@ from zmqtopo.runtime.options import socket_options
 from zmqtopo.runtime.running import Running
 
 Bound = dict[Role, tuple[str, ...]]
+_SocketT = TypeVar("_SocketT", bound=Socket)
 
 
 class Subject:
@@ -27,7 +28,7 @@ class Subject:
 
     def __init__(self, contestant: Contestant, device: Device, context: ContextSettings) -> None:
         self._contestant = contestant
-        self._device = device
+        self._device = _without_linger(device)
         self._settings = context
         self._running: Running | None = None
         self._sockets: dict[Role, zmq.Socket[Any]] = {}
@@ -110,6 +111,17 @@ class Subject:
     def _close_sockets(self) -> None:
         for socket in self._sockets.values():
             socket.close(0)
+
+
+def _without_linger(device: Device) -> Device:
+    """The device with sockets that drop at their end what nobody takes.
+
+    LINGER can no longer be set when the context has begun to end, which would then wait for ever.
+    """
+    def closing(socket: _SocketT) -> _SocketT:
+        return replace(socket, options={**socket.options, "linger": 0})
+
+    return replace(device, in_=closing(device.in_), out=closing(device.out), mon=device.mon and closing(device.mon))
 
 
 def _descendants(pid: int) -> Iterator[int]:
