@@ -146,10 +146,13 @@ class Commands:
                 self._tasks.remove(task)
                 self._answer(task)
 
-    def end(self, reason: str) -> None:
-        """Nothing is started any more: refuse all commands but the stops, which come to their end by themselves."""
+    def end(self, reason: str, *, stops: bool = False) -> None:
+        """Nothing is started any more: refuse all commands but the stops, which come to their end by themselves.
+
+        With ``stops`` they do not, and are refused too.
+        """
         for task in self._tasks:
-            if task.command.verb != "stop":
+            if stops or task.command.verb != "stop":
                 task.failures.append(reason)
                 task.left.clear()
                 task.goal = _GOALS["start"]

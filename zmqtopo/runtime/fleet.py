@@ -21,15 +21,28 @@ from zmqtopo.runtime.crew import KILL_AFTER, Crew
 from zmqtopo.runtime.hold import Holds
 from zmqtopo.runtime.member import Member, State
 from zmqtopo.runtime.nursery import Nursery
-from zmqtopo.runtime.orders import Adapt, Bind, Connect, Endpoints, Event, Failed, Hold, Pause, Reconnect, Resume, Stop
+from zmqtopo.runtime.orders import (
+    Adapt,
+    Bind,
+    Connect,
+    Endpoints,
+    Event,
+    Failed,
+    Hold,
+    Order,
+    Pause,
+    Reconnect,
+    Resume,
+    Stop,
+)
 from zmqtopo.runtime.policy import GivenUpError, wait_before_restart
 from zmqtopo.runtime.status import DeviceStatus, status
 from zmqtopo.runtime.upstream import next_to_stop, upstream
 from zmqtopo.runtime.workers import Inbox, Worker, make_worker, ready
 
 PATIENCE = 10.0
-"""Seconds that a device may take to change with the sockets that it has. It takes milliseconds; one whose process has
-been stopped by SIGSTOP would hold up the reload, and all that is asked after it, for ever."""
+"""Seconds that a device may take to pause, to go on, or to change with the sockets that it has. It takes milliseconds;
+one whose process has been stopped by SIGSTOP would hold up the command, and all that is asked after it, for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +215,11 @@ class Fleet:
 
         One that does not answer is ended, and starts again.
         """
+        self._ask(member, Adapt(device.name, device, tuple(settings)))
+
+    def _ask(self, member: Member, order: Order) -> None:
         member.due = self._clock() + PATIENCE
-        self.crew.order(member.device, Adapt(device.name, device, tuple(settings)))
+        self.crew.order(member.device, order)
 
     def on_adapted(self, member: Member, device: Device) -> None:
         """It is as it should be."""
@@ -214,15 +230,17 @@ class Fleet:
     # -- pausing -------------------------------------------------------------------------------------------------
 
     def pause(self, member: Member) -> None:
-        """Pause a device now, or when it runs."""
+        """Pause a device now, or when it runs; one that does not answer is ended, and starts again."""
         member.wish = "pause"
         if member.works:
-            self.crew.order(member.device, Pause(member.device.name))
+            self._ask(member, Pause(member.device.name))
 
     def resume(self, member: Member) -> None:
-        """Let a device go on."""
+        """Let a device go on; one that does not answer is ended, and starts again."""
         member.wish = "run"
-        if member.goes_on:
+        if member.works and not member.held:
+            self._ask(member, Resume(member.device.name))
+        elif member.goes_on:
             self.crew.order(member.device, Resume(member.device.name))
 
     def on_held(self, member: Member) -> None:
@@ -231,8 +249,10 @@ class Fleet:
 
     def on_paused(self, member: Member, state: State) -> None:
         """It has paused, or runs again."""
-        if member.works and member.state != state:
-            self._change(member, state)
+        if member.works:
+            member.due = None
+            if member.state != state:
+                self._change(member, state)
 
     # -- ending --------------------------------------------------------------------------------------------------
 

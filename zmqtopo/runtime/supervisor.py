@@ -53,7 +53,8 @@ class StartError(RuntimeError):
 class Supervisor:
     """Runs the devices of a topology.
 
-    `request_stop`, `ask` and reading are for any thread, everything else for the one that runs it.
+    `request_stop`, `ask`, `call`, `topology`, `members` and `context` are for any thread, everything else for the one
+    that runs it.
     """
 
     def __init__(
@@ -155,17 +156,27 @@ class Supervisor:
 
     def run(self) -> bool:
         """Go on until nothing runs or will run again; whether no device has failed for good."""
-        self._turn_while(lambda: bool(self._reloads) or not self._fleet.is_over)
-        self._fleet.end_workers()
-        self._turn_while(lambda: bool(self._fleet.crew))
+        try:
+            self._turn_while(lambda: bool(self._reloads) or not self._fleet.is_over)
+            self._fleet.stopping = True     # what would be started now would be told to end by nobody
+            self._fleet.end_workers()
+            self._turn_while(lambda: bool(self._fleet.crew))
+        finally:
+            self._close()       # also after an error of ours: nobody shall wait for an answer for ever
+        return not any(m.state == "failed" for m in self.members.values())
+
+    def _close(self) -> None:
         with self._asking:
             self._ended = True
-        for event in self._inbox.take():
+        reason = f"{self.topology.name} has ended"
+        self._commands.end(reason, stops=True)
+        self._commands.settle()
+        self._reloads.end(reason)
+        for event in (*self._asked, *self._inbox.take()):
             if isinstance(event, Command | Reload | Look):
                 self._refuse(event)
         self._inbox.close()
         self._fleet.close()
-        return not any(m.state == "failed" for m in self.members.values())
 
     # -- the loop ------------------------------------------------------------------------------------------------
 

@@ -9,13 +9,17 @@ from typing import Any
 import pytest
 
 from zmqtopo.checks import examine_text
+from zmqtopo.runtime.chores import Chore
 from zmqtopo.runtime.commands import Command, CommandError, Look, UnknownDeviceError, Verb
+from zmqtopo.runtime.crew import KILL_AFTER
+from zmqtopo.runtime.fleet import PATIENCE
 from zmqtopo.runtime.orders import (
     Bind,
     Connect,
     End,
     Failed,
     Pause,
+    Paused,
     Ready,
     Reconnect,
     Resume,
@@ -420,6 +424,29 @@ def test_a_pause_of_a_device_that_fails_meanwhile_keeps_it_paused(world: World) 
     assert seen == ["paused"]
 
 
+@pytest.mark.parametrize(("order", "verb"), [(Pause, "pause"), (Resume, "resume")])
+def test_one_that_does_not_answer_is_ended_and_starts_again(world: World, order: type, verb: Verb) -> None:
+    operator = started(world, "a", run="process")
+    if verb == "resume":
+        operator.at(0.5, "pause")
+    world.answers_to(order, "a", [])
+    world.answers_to(Stop, "a", [])
+    command = operator.at(1, verb)
+    operator.until(40)
+    assert command.reply.result() == {"a": STATES[verb]}
+    assert operator.when(command) == 1 + PATIENCE + KILL_AFTER
+
+
+def test_one_that_answers_late_is_left_alone(world: World) -> None:
+    operator = started(world, "a", run="process")
+    world.answers_to(Pause, "a", [])
+    command = operator.at(1, "pause")
+    world.after(PATIENCE, Paused("a"))
+    operator.until(40)
+    assert command.reply.result() == {"a": "paused"}
+    assert [order.timeout > 0 for order in world.orders if isinstance(order, Stop)] == [True]
+
+
 @pytest.mark.parametrize("verb", ["start", "restart", "pause", "resume"])
 def test_the_end_of_all_refuses_what_is_under_way_and_what_comes(world: World, verb: Verb) -> None:
     operator = started(world, "a", run="process")
@@ -436,6 +463,39 @@ def test_the_end_of_all_refuses_what_is_under_way_and_what_comes(world: World, v
     operator.supervisor.ask(after)
     with pytest.raises(CommandError, match=r"has ended$"):
         after.reply.result(0)
+
+
+def test_nothing_is_started_while_the_last_sockets_linger(world: World) -> None:
+    operator = started(world, "a", restart="never")
+    world.answers_to(End, "", [])
+    world.after(1, Failed("a", "a: broken"))
+    world.after(5, WorkerEnded("", "end"))
+    command = operator.at(3, "start", "a")
+    assert not operator.supervisor.run()
+    with pytest.raises(CommandError, match=r"is stopping$"):
+        command.reply.result(0)
+    assert world.now == 1005
+
+
+def test_an_error_of_ours_leaves_nobody_waiting(world: World) -> None:
+    def fail() -> None:
+        raise LookupError("a bug")
+
+    supervisor = world.supervisor(topology("a", "b"), chores=[Chore(lambda: 1003.0, fail)])
+    supervisor.start()
+    operator = Operator(world, supervisor)
+    for order in (Pause, Stop):
+        world.answers_to(order, "a", [])
+    commands = [operator.at(1, "pause", "b"), operator.at(1, "pause", "a"), operator.at(2, "stop", "a")]
+    with pytest.raises(LookupError, match="a bug"):
+        supervisor.run()
+    assert commands[0].reply.result(0) == {"b": "paused"}
+    for left in commands[1:]:
+        with pytest.raises(CommandError, match=r"stop meanwhile$|has ended$"):
+            left.reply.result(0)
+    look = Look()
+    supervisor.ask(look)
+    assert [status.state for status in look.reply.result(0)] == ["stopping", "paused"]
 
 
 def test_nothing_is_taken_while_it_starts(world: World) -> None:
