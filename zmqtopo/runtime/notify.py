@@ -47,10 +47,6 @@ class Notifier:
         """The end begins."""
         self._send("STOPPING=1", f"STATUS={_line(status)}")
 
-    def status(self, status: str) -> None:
-        """A line for ``systemctl status``."""
-        self._send(f"STATUS={_line(status)}")
-
     def watchdog(self) -> None:
         """Say that this process is alive; to be called every `watchdog_interval` by the loop that decides."""
         self._send("WATCHDOG=1")

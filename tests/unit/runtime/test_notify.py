@@ -36,8 +36,8 @@ def heard(manager: Manager) -> list[str]:
 @pytest.mark.parametrize(("say", "expected"), [
     (lambda n: n.ready("pipeline: 3 devices run"), ["READY=1", "STATUS=pipeline: 3 devices run"]),
     (lambda n: n.stopping("stopping"), ["STOPPING=1", "STATUS=stopping"]),
-    (lambda n: n.status("a device\nREADY=1\nfailed"), ["STATUS=a device READY=1 failed"]),
-    (lambda n: n.status("naïve \udc80"), ["STATUS=naïve ?"]),
+    (lambda n: n.stopping("a device\nREADY=1\nfailed"), ["STOPPING=1", "STATUS=a device READY=1 failed"]),
+    (lambda n: n.ready("naïve \udc80"), ["READY=1", "STATUS=naïve ?"]),
     (lambda n: n.watchdog(), ["WATCHDOG=1"]),
 ])
 def test_each_word(manager: Manager, say: Callable[[Notifier], None], expected: list[str]) -> None:
@@ -97,8 +97,8 @@ def test_nobody_listens(address: str) -> None:
 def test_a_manager_that_does_not_read_is_not_waited_for(manager: Manager) -> None:
     notifier = Notifier({"NOTIFY_SOCKET": manager[1]})
     for number in range(5000):      # far more than any queue of datagrams holds
-        notifier.status(f"{number}")
-    assert heard(manager) == ["STATUS=0"]
+        notifier.ready(f"{number}")
+    assert heard(manager) == ["READY=1", "STATUS=0"]
     notifier.close()
 
 
@@ -108,11 +108,11 @@ def test_a_manager_that_comes_back_is_heard_again(manager: Manager) -> None:
         pytest.skip("the same as with a path")
     notifier = Notifier({"NOTIFY_SOCKET": address})
     listener.close()
-    notifier.status("unheard")
+    notifier.watchdog()
     Path(address).unlink()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as again:
         again.bind(address)
         again.settimeout(10)
-        notifier.status("heard")
-        assert heard((again, address)) == ["STATUS=heard"]
+        notifier.ready("heard")
+        assert heard((again, address)) == ["READY=1", "STATUS=heard"]
     notifier.close()
