@@ -15,13 +15,14 @@ PATIENCE = 0.5
 """Seconds that libzmq's I/O thread may take to close what has been closed; it takes less than a millisecond."""
 
 
-def bind_again(socket: AnySocket, role: str, address: str, files: list[IpcFile], *, closed_here: bool) -> str:
-    """As `zmqtopo.devices.sockets.bind`, of an address that a socket of the same device may have had.
+def bind_again(socket: AnySocket, role: str, address: str, files: list[IpcFile], closed: float | None) -> str:
+    """As `zmqtopo.devices.sockets.bind`, of an address that another socket may have had.
 
-    With ``closed_here`` that was a socket of this process: zmq_close(3) leaves the closing to the I/O thread, so the
-    address may be in use for a moment. An error names the process that has it, where the system tells.
+    ``closed`` is when, on the monotonic clock, one of this process was closed: zmq_close(3) leaves the closing to the
+    I/O thread, so the address may be in use for a moment. An error names the process that has it, where the system
+    tells.
     """
-    deadline = time.monotonic() + (PATIENCE if closed_here else 0)
+    deadline = closed + PATIENCE if closed is not None else 0
     while True:
         try:
             return bind(socket, role, address, files)

@@ -68,6 +68,8 @@ class _Running:
     block: CounterBlock
     sockets: dict[Role, AnySocket] = field(default_factory=dict)
     ipc_files: list[IpcFile] = field(default_factory=list)
+    addresses: set[str] = field(default_factory=set)
+    """What its sockets have bound, as it was ordered and as it became."""
     names: list[tuple[AnySocket, str]] = field(default_factory=list)
     """The inproc addresses that its sockets have bound."""
     control: Control = field(default_factory=Control)
@@ -144,6 +146,8 @@ class Host:
         self._devices: dict[str, _Running] = {}
         self._closed: dict[str, float] = {}
         """Devices whose sockets have been closed lately, and until when those may be sending; the last comes last."""
+        self._left: dict[str, float] = {}
+        """Addresses that such sockets had bound, and when those were closed."""
         self._closing = threading.Lock()
 
     def execute(self, order: Order) -> None:
@@ -198,7 +202,6 @@ class Host:
 
     def _bind(self, order: Bind) -> None:
         device = order.device
-        before = order.patient or device.name in self._closed
         assert order.block is not None
         running = self._devices[device.name] = _Running(device, order.block)
         for socket in device.sockets:
@@ -209,7 +212,7 @@ class Host:
                 make_folder_again(address)
         endpoints = {
             socket.role: tuple(
-                bind_again(running.sockets[socket.role], socket.role, address, running.ipc_files, closed_here=before)
+                self._bind_one(running, socket.role, address, patient=order.patient)
                 for address in order.binds[socket.role]
             )
             for socket in device.sockets
@@ -219,6 +222,12 @@ class Host:
             for role, addresses in endpoints.items() for address in addresses if address.startswith("inproc://")
         ]
         self._post(Bound(device.name, endpoints))
+
+    def _bind_one(self, running: _Running, role: Role, address: str, *, patient: bool) -> str:
+        closed = time.monotonic() if patient else self._left.get(address)
+        endpoint = bind_again(running.sockets[role], role, address, running.ipc_files, closed)
+        running.addresses |= {address, endpoint}
+        return endpoint
 
     def _connect(self, order: Connect) -> None:
         running = self._devices[order.name]
@@ -274,13 +283,11 @@ class Host:
             self._close(running, now=True)
 
     def _close(self, running: _Running, *, now: bool) -> None:
-        name, until = running.device.name, running.close(now=now)
+        until = running.close(now=now)
         with self._closing:     # in the threads of many devices
-            self._closed.pop(name, None)
-            self._closed[name] = until
-            long_ago = time.monotonic() - MEMORY
-            for other in list(itertools.takewhile(lambda other: self._closed[other] < long_ago, self._closed)):
-                del self._closed[other]
+            _note(self._closed, running.device.name, until)
+            for address in running.addresses:
+                _note(self._left, address, time.monotonic())
 
     def _run(self, running: _Running, paused: bool) -> None:
         name = running.device.name
@@ -311,6 +318,15 @@ class Host:
             self._devices.pop(name, None)
             self._close(running, now=now)
             self._post(event)
+
+
+def _note(times: dict[str, float], name: str, at: float) -> None:
+    """Put a time at the end, and forget the first ones that are of no interest any more."""
+    times.pop(name, None)
+    times[name] = at
+    long_ago = time.monotonic() - MEMORY
+    for other in list(itertools.takewhile(lambda other: times[other] < long_ago, times)):
+        del times[other]
 
 
 def _text(name: str, error: Exception) -> str:

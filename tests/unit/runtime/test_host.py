@@ -361,6 +361,29 @@ def test_an_address_is_bound_again_though_it_is_just_being_closed(told: Told, ne
         bound = again
 
 
+@pytest.mark.parametrize("had", [False, True], ids=["never bound", "bound before"])
+def test_a_port_that_somebody_else_has_is_not_waited_for_again(
+    told: Told, net: Any, had: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thread devices are bound in the thread that answers the operator."""
+    monkeypatch.setattr("zmqtopo.runtime.again.PATIENCE", 2)
+    owner = net.socket(zmq.PULL)
+    owner.bind("tcp://127.0.0.1:*")
+    address = owner.getsockopt_string(zmq.LAST_ENDPOINT)
+    device = streamer(ANY, f"{{bind: '{address}'}}")
+    if had:
+        owner.unbind(address)
+        net.until(lambda: isinstance(told.bind(device), Bound))
+        told.host.execute(Stop("d", 5))
+        assert told.next() == Stopped("d")
+        net.until(lambda: binds(owner, address))
+        assert isinstance(told.bind(device), Failed)    # as it was closed here a moment ago, this may take its time
+    began = time.monotonic()
+    for _ in range(3):
+        assert isinstance(told.bind(device), Failed)
+    assert time.monotonic() - began < 1
+
+
 def test_who_connects_to_a_name_that_has_been_closed_waits_for_the_next_one(told: Told, net: Any) -> None:
     """Not for the socket that is just being closed: that connection would end with it."""
     device = streamer(ANY, "{bind: inproc://x}")
