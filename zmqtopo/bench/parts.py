@@ -171,10 +171,11 @@ class Clients(Part):
         self._silent: set[int] = set(range(self.count))
 
     def mark(self, number: int) -> bool:
-        """Ask everybody with a mark; whether every client has ever been answered."""
-        for at, (socket, head) in enumerate(zip(self.sockets, self.heads, strict=True)):
+        """Ask with a mark for those who were never answered; whether there are none any more."""
+        for at in list(self._silent):
+            socket = self.sockets[at]
             try:
-                socket.send_multipart([head, mark(number)], zmq.DONTWAIT)
+                socket.send_multipart([self.heads[at], mark(number)], zmq.DONTWAIT)
                 while True:
                     socket.recv_multipart(zmq.DONTWAIT)
                     self._silent.discard(at)

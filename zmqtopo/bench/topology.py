@@ -30,7 +30,9 @@ _ONE_WAY: Final = frozenset({"PULL", "SUB", "XSUB", "PUSH", "PUB", "XPUB"})
 
 _STRANGERS: Final = (
     "curve_", "plain_", "gssapi_", "zap_", "wss_", "socks_", "subscribe", "bindtodevice", "conflate", "linger",
-    "ipc_filter_", "use_fd", "routing_id", "connect_routing_id", "probe_router", "only_first_subscribe",
+    "ipc_filter_", "use_fd", "routing_id", "connect_routing_id", "probe_router", "only_first_subscribe", "maxmsgsize",
+    "hello_msg", "disconnect_msg", "hiccup_msg", "router_notify", "router_raw", "invert_matching", "xpub_manual",
+    "xpub_welcome_msg",
 )
 """Options, by their beginnings, that decide who may talk to whom or what comes through, and not how fast."""
 
@@ -80,11 +82,13 @@ def _loads(device: Device, size: int, wishes: Wishes) -> list[Stream | Requests]
         if not types & {"PULL", "PUSH"}:
             return [Stream(n, max(topics_for(size, wishes.topics), n), readers) for n in wishes.subscribers]
         return [Stream(readers=readers)]
+    marks = (device.in_.options.get(name) for name in ("sndhwm", "rcvhwm"))
+    # A ROUTER loses replies for which it has no room, and hears of room for more by halves of its mark.
+    most = min([wishes.window, *(max(mark // 4, 1) for mark in marks if isinstance(mark, int) and mark > 0)])
     if types == {"PAIR"} or device.in_.type == device.out.type == "DEALER":
         # Replies of a DEALER go to its clients in turn, whoever asked.
-        return [Requests(1, window_for(size, 1, wishes.window), readers=readers)]
-    window = window_for(size, wishes.clients, wishes.window)
-    return [Requests(wishes.clients, window, wishes.workers, readers)]
+        return [Requests(1, window_for(size, 1, most), readers=readers)]
+    return [Requests(wishes.clients, window_for(size, wishes.clients, most), wishes.workers, readers)]
 
 
 def _transport(topology: Topology, device: Device, socket: Socket) -> str:

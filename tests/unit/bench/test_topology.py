@@ -111,6 +111,22 @@ def test_options_that_make_it_fast_or_slow_stay(tmp_path: Path) -> None:
     assert found.device.out.options == {"hwm": 1000, "sndhwm": 5, "rcvhwm": 5}     # which have the last word
 
 
+def test_options_that_let_others_or_less_through_go(tmp_path: Path) -> None:
+    found = case(tmp_path, """
+    type: monitored_queue
+    in: {bind: inproc://a, options: {maxmsgsize: 4, router_notify: 3, router_handover: true, hello_msg: hi}}
+    out: {bind: inproc://b, options: {hiccup_msg: oh, disconnect_msg: bye}}
+    mon: {type: XPUB, bind: inproc://c, options: {xpub_manual: true, xpub_welcome_msg: hi, invert_matching: true}}
+""")
+    assert [s.options for s in found.device.sockets] == [{"hwm": 1000, "router_handover": True}, *[{"hwm": 1000}] * 2]
+
+
+def test_a_client_asks_no_more_than_the_device_has_room_for(tmp_path: Path) -> None:
+    found = case(tmp_path, "{type: queue, in: {bind: inproc://a, options: {hwm: 20}}, out: {bind: inproc://b, "
+                           "options: {rcvhwm: 0}}}")
+    assert found.load == Requests(32, 5, 8)
+
+
 @pytest.mark.parametrize(
     ("device", "missing"),
     [
