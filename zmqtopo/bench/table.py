@@ -50,7 +50,7 @@ def _cell(text: str, head: str, widths: dict[str, int]) -> str:
 
 def number(value: float) -> str:
     """Three digits that count: ``4,830,000``, ``52.3``, ``0.214``."""
-    if value >= 1000:
-        digits = len(str(int(value)))
+    if value >= 999.5:
+        digits = len(str(round(value)))
         return f"{round(value, 3 - digits):,.0f}"
     return f"{value:.3g}" if value else "0"

@@ -42,7 +42,7 @@ def test_columns_stand_under_their_heads(streamer: CaseResults, machine: dict[st
 @pytest.mark.parametrize(
     ("value", "words"),
     [(0, "0"), (0.21437, "0.214"), (5.0, "5"), (52.34, "52.3"), (999.4, "999"), (1234, "1,230"),
-     (4_835_112, "4,840,000"), (12_345_678.9, "12,300,000")],
+     (999.7, "1,000"), (9996, "10,000"), (4_835_112, "4,840,000"), (12_345_678.9, "12,300,000")],
 )
 def test_three_digits_count(value: float, words: str) -> None:
     assert number(value) == words
