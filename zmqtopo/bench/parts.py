@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import time
 from array import array
+from collections.abc import Sequence
 from typing import Any
 
 import zmq
@@ -193,12 +194,12 @@ class Clients(Part):
         _check(errno)
         times = array("q", raw)
         ordered = sorted(times)
-        return len(ordered), first, last, [_rank(ordered, share) / 1000 for share in (0.5, 0.99, 0.999)]
+        return len(ordered), first, last, [rank(ordered, per_mille) / 1000 for per_mille in (500, 990, 999)]
 
 
-def _rank(ordered: list[int], share: float) -> int:
-    """The smallest value that at least that share of the values does not exceed (the nearest rank)."""
-    return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
+def rank(ordered: Sequence[int], per_mille: int) -> int:
+    """The smallest value that at least so many of 1,000 values do not exceed (the nearest rank)."""
+    return ordered[(len(ordered) * per_mille + 999) // 1000 - 1]
 
 
 class Workers(Part):

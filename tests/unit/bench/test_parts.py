@@ -8,7 +8,7 @@ import pytest
 import zmq
 
 from zmqtopo.bench import parts
-from zmqtopo.bench.parts import Clients, Sink, Source, StalledError, Workers, mark, topic
+from zmqtopo.bench.parts import Clients, Sink, Source, StalledError, Workers, mark, rank, topic
 
 
 @pytest.fixture
@@ -62,6 +62,14 @@ def test_a_sink_gives_up(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     opened(sink, *opened(Source("PUSH", 1000, 16, 0, ("inproc://a",))))
     with pytest.raises(StalledError, match=r"no message came through for 0\.05 s"):
         sink.meet()
+
+
+@pytest.mark.parametrize(
+    ("count", "ranks"), [(1, (1, 1, 1)), (2, (1, 2, 2)), (100, (50, 99, 100)), (1000, (500, 990, 999)),
+                         (1001, (501, 991, 1000))]
+)
+def test_ranks(count: int, ranks: tuple[int, ...]) -> None:
+    assert tuple(rank(range(1, count + 1), per_mille) for per_mille in (500, 990, 999)) == ranks
 
 
 def test_clients_have_one_worker_each_and_know_when_they_are_answered(opened: Any) -> None:
