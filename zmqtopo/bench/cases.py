@@ -215,7 +215,7 @@ def title(what: str, size: int, transport: str, load: Stream | Requests) -> str:
         parts.append(f"{_count(load.sinks, 'subscriber')}, {_count(load.topics, 'topic')}")
     if load.readers:
         parts.append(f"{_count(load.readers, 'reader')} on mon")
-    elif "monitored_queue" in what:
+    elif what == "monitored_queue":
         parts.append("nobody on mon")
     return ", ".join(parts)
 

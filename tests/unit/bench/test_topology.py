@@ -96,6 +96,11 @@ devices:
     assert [c for c in third.contestants if c.startswith("zmqtopo")] == ["zmqtopo.process"]
 
 
+def test_a_name_is_only_a_name(tmp_path: Path) -> None:
+    text = "devices: {monitored_queue: {type: streamer, in: {bind: inproc://a}, out: {bind: inproc://b}}}"
+    assert [case.title for case in cases(tmp_path, text)] == ["monitored_queue (streamer), 16 B, inproc"]
+
+
 def test_inproc_is_measured_in_a_thread(tmp_path: Path) -> None:
     found = case(tmp_path, "{type: streamer, run: process, in: {bind: inproc://a}, out: {bind: tcp://127.0.0.1:5599}}")
     assert [c for c in found.contestants if c.startswith("zmqtopo")] == ["zmqtopo.thread"]
