@@ -67,7 +67,10 @@ class Subject:
             thread = self._thread or next(
                 (t for t in threading.enumerate() if t.name == f"zmqtopo {self._device.name}"), None
             )
-            if thread is None or thread.ident is None or not hasattr(time, "pthread_getcpuclockid"):
+            # To ask for the clock of a thread that has ended may crash.
+            if thread is None or thread.ident is None or not thread.is_alive():
+                return None
+            if not hasattr(time, "pthread_getcpuclockid"):
                 return None
             return time.clock_gettime(time.pthread_getcpuclockid(thread.ident))
         if self._contestant != "zmqtopo.process":
