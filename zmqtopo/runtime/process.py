@@ -7,6 +7,7 @@ import errno
 import gc
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from typing import Any
 from zmqtopo.devices.counters import CounterBlock
 from zmqtopo.devices.sockets import seed_routing_ids
 from zmqtopo.runtime.host import Host
-from zmqtopo.runtime.orders import Bind, End, Event
+from zmqtopo.runtime.orders import Bind, End, Event, Failed
 
 PATIENCE = 1.0
 """Seconds that a context may take to end when nobody is left to care for what it still has to send."""
@@ -89,7 +90,14 @@ def serve(fd: int) -> None:
     host = Host(settings, sockets, post)
     for order in orders:
         if isinstance(order, Bind):
-            order = replace(order, block=CounterBlock(fd=recv_handle(connection)))
+            name = order.device.name
+            try:
+                order = replace(order, block=CounterBlock(fd=_receive_descriptor(connection)))
+            except EOFError:
+                break
+            except OSError as error:
+                post(Failed(name, f"{name}: cannot start: {error.strerror}"))
+                continue
         host.execute(order)
         if isinstance(order, End):
             return
@@ -122,6 +130,29 @@ def _received(connection: Connection[Any, Any]) -> Iterator[Any]:
     with contextlib.suppress(EOFError, OSError):
         while True:
             yield connection.recv()
+
+
+def _receive_descriptor(connection: Connection[Any, Any]) -> int:
+    """Receive what send_handle of multiprocessing sends.
+
+    Its recv_handle needs one more descriptor and, without one, leaves in the connection what it should have taken.
+    Raises OSError when this process may have no more, and then all that follows can still be received; EOFError when
+    the supervisor is gone.
+    """
+    peer = socket.socket(fileno=connection.fileno())
+    try:
+        byte, descriptors, _, _ = socket.recv_fds(peer, 1, 1)
+        if sys.platform == "darwin":
+            peer.send(b"A")     # is waited for there
+    finally:
+        peer.detach()
+    if descriptors:
+        return descriptors[0]
+    if not byte:
+        raise EOFError
+    if byte != b"\1":
+        raise RuntimeError("the supervisor has sent no descriptor")
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))      # the system has thrown it away
 
 
 def _show(*names: str) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import resource
 import select
 import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -224,6 +227,31 @@ def test_an_error_comes_back_from_a_process(process: Told) -> None:
     assert process.next() == Failed("d", "d.in: cannot bind tcp://203.0.113.1:5000: Cannot assign requested address")
 
 
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux sets the limits of another process")
+@pytest.mark.parametrize("room", [0, 1, 2])
+def test_too_many_open_files_are_the_end_of_nobody_else(process: Told, room: int) -> None:
+    """Two descriptors are needed for the counters, and then more for sockets."""
+    process.start()
+    pid = process.worker.pid
+    taken = {int(fd) for fd in os.listdir(f"/proc/{pid}/fd")}  # noqa: PTH208 - numbers, not paths
+    free = (number for number in itertools.count() if number not in taken)
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    other, block = replace(process.device, name="e"), CounterBlock(shared=True)
+    order = Bind(other, {"in": ("tcp://127.0.0.1:*",), "out": ("tcp://127.0.0.1:*",)}, block)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (next(itertools.islice(free, room, None)), before[1]))
+    for _ in range(3):
+        process.worker.order(order)
+        failed = process.next()
+        assert isinstance(failed, Failed)
+        assert failed.name == "e"
+        assert failed.error.endswith("Too many open files")
+    process.worker.order(Pause("d"))
+    assert process.next() == Paused("d")
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+    process.worker.order(order)
+    assert isinstance(process.next(), Bound)
+
+
 def test_a_folder_with_modules_of_the_same_name_is_not_looked_into(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -250,6 +278,16 @@ def test_a_worker_without_its_supervisor_ends(process: Told) -> None:
     process.start()
     assert isinstance(process.worker, ProcessWorker)
     assert process.worker.connection is not None
+    process.worker.connection.close()
+    process.worker.connection = None
+    assert process.nursery.wait(process.worker.pid) == 0
+
+
+def test_a_supervisor_that_dies_in_the_middle_of_an_order(process: Told) -> None:
+    process.start()
+    assert isinstance(process.worker, ProcessWorker)
+    assert process.worker.connection is not None
+    process.worker.connection.send(Bind(process.device, {"in": (), "out": ()}, None))   # a descriptor should follow
     process.worker.connection.close()
     process.worker.connection = None
     assert process.nursery.wait(process.worker.pid) == 0
