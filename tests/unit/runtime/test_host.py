@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import queue
+import resource
 import socket as system
 import time
 import tracemalloc
@@ -138,6 +139,22 @@ def test_a_context_with_too_few_sockets(net: Any) -> None:
     told = Told(ContextSettings(max_sockets=1))
     assert told.bind(streamer(ANY, ANY)) == Failed("d", "d.out: cannot make a socket: Too many open files")
     told.host.end()
+
+
+def test_there_is_room_for_more_devices_than_there_were_at_first(told: Told) -> None:
+    """libzmq gives a context 1023 sockets, and no more once it has one."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+    device = streamer("{bind: inproc://in}", "{bind: inproc://out}")
+    try:
+        for number in range(600):
+            order = {"in": (f"inproc://in{number}",), "out": (f"inproc://out{number}",)}
+            told.host.execute(Bind(replace(device, name=f"d{number}"), order, CounterBlock()))
+            assert isinstance(told.next(), Bound)
+        told.host.abandon()
+        assert {type(told.next()) for _ in range(600)} == {Stopped}
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_a_given_context_is_left_alone(context: zmq.Context[zmq.Socket[bytes]]) -> None:
