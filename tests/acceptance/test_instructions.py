@@ -11,7 +11,7 @@ from .instructions import Cost, per_message
 
 STORED = {
     "streamer": Cost(140, 4.5),
-    "streamer, 3 frames": Cost(222, 12.6),
+    "streamer, 3 frames": Cost(219, 11.3),
     "queue": Cost(179, 8.2),
     "monitored, nobody reads": Cost(148, 4.5),
     "monitored, one reads": Cost(253, 9.5),

@@ -86,6 +86,8 @@ cdef int burst(Loop *loop, Direction *d, Direction *other) noexcept nogil:
         sent = deliver(loop, d)
     if sent == FAIL:
         return -1
+    if d.step == EMPTY and d.hand.capacity > FRAMES_KEPT:
+        give_back(d)
     if d.counters[MESSAGES] != sent_before or d.counters[DROPPED] != dropped_before:
         # Sending on a socket takes in what its peers have signalled: its descriptor may not tell of it any more. A send
         # that is refused does so too, but then `patience` looks before the loop sleeps; and two directions that are
@@ -127,17 +129,21 @@ cdef int read_subscriptions(Loop *loop) noexcept nogil:
     return 0
 
 
-cdef inline void note_peer(Direction *d) noexcept nogil:
-    """Count the peer of the message just received if it is its first, and let a stop begin to count the time anew.
+cdef void note_peers(Direction *d) noexcept nogil:
+    """Count the peers of the messages in hand if these are their first, and let a stop begin to count the time anew.
 
     libzmq takes from its peers in turn, so those of which it holds something are soon known; of others the I/O thread
     has yet to read what the kernel holds. (Peers that came one after the other by one descriptor count as one.)
     """
-    cdef int fd = zmq.msg_get(&d.hand.items[d.hand.size - 1], PROPERTY_SRCFD)
-    if 0 <= fd < <int>(8 * sizeof(d.seen)) and not d.seen[fd // 8] & (1 << fd % 8):
-        d.seen[fd // 8] |= 1 << fd % 8
-        d.peers += 1
-        d.drain_time = 0
+    cdef zmq_msg_t *after = d.hand.items
+    cdef int i, fd
+    for i in range(d.received):
+        after += d.messages[i].frames
+        fd = zmq.msg_get(after - 1, PROPERTY_SRCFD)
+        if 0 <= fd < <int>(8 * sizeof(d.seen)) and not d.seen[fd // 8] & (1 << fd % 8):
+            d.seen[fd // 8] |= 1 << fd % 8
+            d.peers += 1
+            d.drain_time = 0
 
 
 cdef int drain(Loop *loop, Direction *d, Direction *other) noexcept nogil:

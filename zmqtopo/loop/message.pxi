@@ -91,20 +91,30 @@ cdef int grow_hand(Direction *d) noexcept nogil:
     return 0
 
 
+cdef void give_back(Direction *d) noexcept nogil:
+    """Free the room in the empty hand, and that for a copy: any client may send a message of a million frames."""
+    release(&d.hand)
+    release(&d.copy)
+    free(d.messages)
+    memset(&d.hand, 0, sizeof(d.hand))
+    memset(&d.copy, 0, sizeof(d.copy))
+    d.messages = NULL
+
+
 cdef Result fill(Loop *loop, Direction *d) noexcept nogil:
     """Take a burst of messages from the source into the empty hand; LATER when it has no more."""
     cdef int64_t work = 0
     cdef Result result = DONE
-    while work < BURST and d.received < d.most:
+    while work + FRAME_WORK * <int64_t>d.hand.size < BURST and d.received < d.most:
         result = receive(loop, d)
         if result != DONE:
             break
         work += d.messages[d.received - 1].size + MESSAGE_WORK
-        if loop.stopping or d.source_type == XPUB:
-            note_peer(d)
-    loop.work += work
+    loop.work += work + FRAME_WORK * <int64_t>d.hand.size
     if d.received:
         d.step = TO_DESTINATION
+        if loop.stopping or d.source_type == XPUB:
+            note_peers(d)
     return result
 
 

@@ -18,9 +18,14 @@ cdef enum:
 
 cdef enum:
     # A burst ends after so much work, so that the other direction and the control socket are never far. The work of a
-    # message is its bytes and so much for itself: a thousand small messages, sixteen of 64 KiB, one of a megabyte.
+    # message is its bytes and so much for itself and for each frame: a thousand small messages, four thousand frames of
+    # longer ones, sixteen messages of 64 KiB, one of a megabyte.
     BURST = 1 << 20
-    MESSAGE_WORK = 1 << 10
+    MESSAGE_WORK = 768
+    FRAME_WORK = 256
+    # Room for so many frames is kept when the hand is empty, twice those of a burst. Whoever sends longer messages makes
+    # the loop find it anew each time, which takes a quarter longer.
+    FRAMES_KEPT = 1 << 13
     # How often to try a socket that calls itself writable and refuses: the only wait with a time, in milliseconds.
     REFUSED_RETRY = 10
     # How long a stop goes on under a producer that never pauses, in milliseconds of moving messages.

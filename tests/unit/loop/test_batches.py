@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
 
 import pytest
@@ -81,16 +82,55 @@ def test_frames_of_messages_that_wait_together_stay_apart(net: Any) -> None:
     assert net.receive_all(mon, len(messages)) == [[b"in", *message] for message in messages]
 
 
-def test_what_is_in_hand_at_a_forced_end_is_counted(net: Any) -> None:
+@pytest.mark.parametrize(("frames", "in_hand"), [(1, 1000), (3, 683), (2000, 3), (10_000, 1)])
+def test_what_is_in_hand_at_a_forced_end_is_counted(net: Any, frames: int, in_hand: int) -> None:
+    """At most a thousand messages and four thousand frames, or one message."""
     push, in_address = net.end(zmq.PUSH, "inproc", sndhwm=0)
     device = ThreadDevice(zmq.STREAMER, zmq.PULL, zmq.PUSH)
     device.bind_out("inproc://out")         # nobody takes anything
     net.start(device, **{"in": in_address})
     device.pause()
-    for _ in range(1000):
-        push.send(b"")
+    for _ in range(1000 if frames < 1000 else 10):
+        push.send_multipart([b""] * frames)
     device.resume()
     net.until(lambda: device.counters.in_to_out.blocked)
     device.stop(0)
     assert device.counters.in_to_out.messages == 0
-    assert device.counters.in_to_out.dropped == 1000
+    assert device.counters.in_to_out.dropped == in_hand
+
+
+LIBC = ctypes.CDLL(None)
+M_MMAP_THRESHOLD = -3      # from malloc.h
+
+
+def in_large_blocks() -> int:
+    """Bytes that malloc has given out in blocks of more than 128 KiB, once it takes each of them from the system."""
+    class Mallinfo(ctypes.Structure):
+        _fields_ = [(name, ctypes.c_size_t) for name in (
+            "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost",
+        )]
+
+    LIBC.mallinfo2.restype = Mallinfo
+    assert LIBC.mallopt(M_MMAP_THRESHOLD, 128 * 1024)
+    found: int = LIBC.mallinfo2().hblkhd
+    return found
+
+
+@pytest.mark.skipif(not hasattr(LIBC, "mallinfo2"), reason="only glibc 2.33 and later tell what malloc has given out")
+@pytest.mark.parametrize(("frames", "count"), [(1000, 400), (400_000, 1)])
+def test_the_room_for_many_frames_is_given_back(net: Any, frames: int, count: int) -> None:
+    """Each takes 64 bytes in hand, and as much as a copy."""
+    push, in_address = net.end(zmq.PUSH, "inproc", sndhwm=0)
+    device = ThreadMonitoredQueue(zmq.PULL, zmq.PUSH, zmq.PUSH, b"in", b"out")
+    device.bind_out("inproc://out")
+    device.bind_mon("inproc://mon")
+    net.start(device, **{"in": in_address})
+    ends = [net.socket(zmq.PULL, connect=f"inproc://{name}", rcvhwm=0) for name in ("out", "mon")]
+    before = in_large_blocks()
+    device.pause()
+    for _ in range(count):
+        push.send_multipart([b""] * frames)
+    device.resume()
+    for prefix, pull in enumerate(ends):
+        assert [len(message) for message in net.receive_all(pull, count)] == [prefix + frames] * count
+    net.until(lambda: in_large_blocks() - before < 5_000_000)
