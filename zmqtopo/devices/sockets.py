@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import resource
 import socket as system
 import sys
 import time
@@ -55,7 +56,12 @@ def open_socket(
     try:
         socket: AnySocket = context.socket(type_)
     except zmq.ZMQError as error:
-        raise zmq.ZMQError(error.errno, f"{role}: cannot make a socket: {error.strerror}") from None
+        remedy = ""
+        if error.errno == errno.EMFILE:     # libzmq says so of either
+            files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+            remedy = (f"; raise max_sockets, which is {context.get(zmq.MAX_SOCKETS)}, or the limit of open files, "
+                      f"which is {files}")
+        raise zmq.ZMQError(error.errno, f"{role}: cannot make a socket: {error.strerror}{remedy}") from None
     try:
         if zmq.LINGER not in context.sockopts and int(socket.getsockopt(zmq.LINGER)) < 0:
             socket.setsockopt(zmq.LINGER, DEFAULT_LINGER)
