@@ -141,26 +141,38 @@ def test_a_file_with_problems(zmqtopo: Callable[..., Any], tmp_path: Path) -> No
     assert "[no-endpoint]" in done.stderr
 
 
-@pytest.mark.parametrize("text", ["devices: {}", "devices: {it: {type: queue, in: {type: PAIR, bind: 'inproc://a'}, "
-                                  "out: {type: PAIR, bind: 'inproc://b'}}}"])
-def test_nothing_to_measure(zmqtopo: Callable[..., Any], tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("devices: {}", "it.yaml has no devices"),
+        ("devices: {it: {type: queue, in: {type: PAIR, bind: 'inproc://a'}, out: {type: PAIR, bind: 'inproc://b'}}}",
+         "zmqtopo.process and zmqtopo.plain cannot do it (queue), 16 B, inproc, 1 client with 16 requests each, "
+         "1 worker; choose others with --contestant"),
+    ],
+)
+def test_nothing_to_measure(zmqtopo: Callable[..., Any], tmp_path: Path, text: str, reason: str) -> None:
     (tmp_path / "it.yaml").write_text(text)
-    done = zmqtopo("bench", "it.yaml", "--contestant", "zmqtopo.process")
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", "zmqtopo: error: there is nothing to measure\n")
+    done = zmqtopo("bench", "it.yaml", "--contestant", "zmqtopo.process,zmqtopo.plain")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"zmqtopo: error: there is nothing to measure: {reason}\n"
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--pattern", "streamr"], "did you mean streamer?"),
-        (["--contestant", "direct,nng"], "'nng' is none; known are direct, zmq.proxy"),
+        (["--pattern", "streamr"], "there is no pattern 'streamr'; did you mean streamer?"),
+        (["--transport", "tpc"], "there is no transport 'tpc'; did you mean tcp?"),
+        (["--contestant", "direct,nng"], "there is no contestant 'nng'; there are direct, zmq.proxy"),
         (["--size", "8"], "no size from 16 (bytes) to 64MiB"),
+        (["--size", "16kib"], "units are B, kB, MB, KiB and MiB"),
         (["--size", "16,1GB"], "'1GB' is no size"),
         (["--rounds", "0"], "'0' is no number from 1 to 1,000"),
         (["--time", "soon"], "'soon' is no time"),
         (["--time", "1", "--messages", "100"], "not allowed with"),
         ([str(PIPELINE), "--pattern", "queue"], "--pattern is for a bench without FILE"),
         (["--subscribers", "1,,3"], "'' is no number"),
+        (["--subscribers", "3", "--pattern", "queue,latency"], "--subscribers is for forwarders, and there is none"),
+        (["--topics", "3", str(PIPELINE)], "--topics is for forwarders, and there is none"),
         (["--plot", "it.png"], "'it.png' does not end in .svg"),
         (["--plot", "-"], "'-' does not end in .svg"),
     ],
@@ -175,6 +187,19 @@ def test_a_plot_that_cannot_be_written(zmqtopo: Callable[..., Any]) -> None:
     done = zmqtopo("bench", "--plot", "nowhere/it.svg")     # said before two minutes have gone
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "zmqtopo: error: cannot write to nowhere/it.svg: No such file or directory\n"
+
+
+def test_a_plot_in_the_place_of_a_folder(zmqtopo: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "it.svg").mkdir()
+    done = zmqtopo("bench", "--plot", "it.svg")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "zmqtopo: error: cannot write to it.svg: Is a directory\n"
+
+
+def test_a_plot_that_is_there_is_kept_until_there_is_another(zmqtopo: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "it.svg").write_text("old")
+    assert zmqtopo("bench", "--plot", "it.svg", "missing.yaml").returncode == 78
+    assert (tmp_path / "it.svg").read_text() == "old"
 
 
 # -- while it runs ---------------------------------------------------------------------------------------------------
@@ -269,6 +294,22 @@ def test_terminated_it_leaves_nothing(run: Callable[..., Bench]) -> None:
     bench.wait_for("zmqtopo.process")
     bench.process.send_signal(signal.SIGTERM)
     assert bench.end(128 + signal.SIGTERM) == ""
+
+
+def test_without_its_terminal_it_goes_on_after_nohup(tmp_path: Path) -> None:
+    bench = subprocess.Popen(
+        ["nohup", *COMMAND, "bench", "--pattern", "latency", "--transport", "inproc", "--contestant", "direct",
+         "--rounds", "2", "--time", "0.3", "--format", "json"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, cwd=tmp_path,
+    )
+    deadline = time.monotonic() + DEADLINE
+    while not children(bench.pid):
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.002)
+    bench.send_signal(signal.SIGHUP)
+    result, _ = bench.communicate(timeout=DEADLINE)
+    assert bench.returncode == 0
+    assert json.loads(result)["complete"] is True
 
 
 def test_killed_it_takes_its_workers_along(run: Callable[..., Bench]) -> None:

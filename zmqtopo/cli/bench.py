@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
-from zmqtopo.bench.cases import CONTESTANTS, PATTERNS, SMALLEST, TELLING, TRANSPORTS, Case, Wishes, cases
+from zmqtopo.bench.cases import CONTESTANTS, PATTERNS, SMALLEST, TELLING, TRANSPORTS, Case, Stream, Wishes, cases
 from zmqtopo.cli import EXIT_INTERRUPTED
 from zmqtopo.cli.output import OutputError, emit
 from zmqtopo.cli.topology import EXIT_BAD_FILE, EXIT_FAILURE, load_or_report
@@ -42,14 +42,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a topology whose devices are to be measured, each for itself with its own types, options and transports, "
         "on free ports (- for standard input)",
     )
-    parser.add_argument("--pattern", type=_words(PATTERNS), help=f"any of {', '.join(PATTERNS)}, with commas")
-    parser.add_argument("--transport", type=_words(TRANSPORTS), help=f"any of {', '.join(TRANSPORTS)}; default tcp")
+    parser.add_argument("--pattern", type=_words("pattern", PATTERNS),
+                        help=f"any of {', '.join(PATTERNS)}, with commas")
+    parser.add_argument("--transport", type=_words("transport", TRANSPORTS),
+                        help=f"any of {', '.join(TRANSPORTS)}; default tcp")
     parser.add_argument("--size", type=_several(_size), help="bytes of a message, such as 16,1KiB,1MiB; default 16")
     parser.add_argument("--subscribers", type=_several(_number(1, 500)), help="of a forwarder, such as 1,10,100; "
                         "default 10")
     parser.add_argument("--topics", type=_number(1, 100_000), metavar="N",
                         help="of a forwarder, shared out among its subscribers; default 1000")
-    parser.add_argument("--contestant", type=_words(CONTESTANTS), default=tuple(CONTESTANTS),
+    parser.add_argument("--contestant", type=_words("contestant", CONTESTANTS), default=tuple(CONTESTANTS),
                         help=f"any of {', '.join(CONTESTANTS)}; default all")
     parser.add_argument("--rounds", type=_number(1, 1000), default=5, metavar="N", help="default 5")
     length = parser.add_mutually_exclusive_group()
@@ -74,8 +76,11 @@ def run(args: argparse.Namespace) -> int:
     if isinstance(found, int):
         return found
     if not any(case.contestants for case in found):
-        print("zmqtopo: error: there is nothing to measure", file=sys.stderr)
+        print(f"zmqtopo: error: there is nothing to measure: {_why_nothing(found, args)}", file=sys.stderr)
         return EXIT_FAILURE
+    for option in ("subscribers", "topics"):
+        if getattr(args, option) and not any(isinstance(case.load, Stream) and case.load.topics for case in found):
+            args.usage_error(f"--{option} is for forwarders, and there is none")
     series = Series(found, args.rounds, Dose(0, args.messages) if args.messages else Dose(args.time))
     progress = Progress(sys.stderr)
     interrupted = False
@@ -93,6 +98,14 @@ def run(args: argparse.Namespace) -> int:
     if interrupted:
         return EXIT_INTERRUPTED
     return EXIT_FAILURE if series.failed else 0
+
+
+def _why_nothing(found: list[Case], args: argparse.Namespace) -> str:
+    from zmqtopo.config.wording import listing
+
+    if not found:
+        return f"{args.file} has no devices"
+    return f"{listing(list(args.contestant), 'and')} cannot do {found[0].title}; choose others with --contestant"
 
 
 def _own_cases(args: argparse.Namespace) -> list[Case]:
@@ -122,8 +135,9 @@ def _cases_of_file(args: argparse.Namespace) -> list[Case] | int:
 
 def _can_write(path: str) -> None:
     """Raise OutputError now rather than when all has been measured; a file that is there is not touched yet."""
+    there = Path(path)
     try:
-        with tempfile.TemporaryFile(dir=Path(path).parent):
+        with there.open("ab") if there.exists() else tempfile.TemporaryFile(dir=there.parent):
             pass
     except OSError as error:
         raise OutputError(f"cannot write to {path}: {error.strerror}") from None
@@ -148,7 +162,9 @@ def _report(series: Series, args: argparse.Namespace, *, complete: bool) -> None
 @contextlib.contextmanager
 def _ended_by_signals() -> Iterator[None]:
     """SIGINT raises KeyboardInterrupt, SIGTERM and SIGHUP SystemExit; once, so that nothing interrupts the tidying."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:       # as nohup has it
+        numbers.append(signal.SIGHUP)
 
     def end(number: int, frame: FrameType | None) -> NoReturn:
         for each in numbers:
@@ -176,14 +192,14 @@ def _several(one: Callable[[str], _T]) -> Callable[[str], tuple[_T, ...]]:
     return several
 
 
-def _words(known: Collection[str]) -> Callable[[str], tuple[str, ...]]:
+def _words(thing: str, known: Collection[str]) -> Callable[[str], tuple[str, ...]]:
     def word(text: str) -> str:
         from zmqtopo.config.wording import closest, listing, quote
 
         if text not in known:
             near = closest(text, known)
-            hint = f"did you mean {near}?" if near else f"known are {listing(list(known), 'and')}"
-            raise argparse.ArgumentTypeError(f"{quote(text)} is none; {hint}")
+            hint = f"did you mean {near}?" if near else f"there are {listing(list(known), 'and')}"
+            raise argparse.ArgumentTypeError(f"there is no {thing} {quote(text)}; {hint}")
         return text
 
     return _several(word)
@@ -203,7 +219,9 @@ def _size(text: str) -> int:
     form = re.fullmatch(r"([0-9]{1,12})\s*([A-Za-z]*)", text)
     size = int(form[1]) * _UNITS[form[2]] if form and form[2] in _UNITS else 0
     if not SMALLEST <= size <= LARGEST:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size from {SMALLEST} (bytes) to {LARGEST >> 20}MiB")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no size from {SMALLEST} (bytes) to {LARGEST >> 20}MiB; units are B, kB, MB, KiB and MiB"
+        )
     return size
 
 
