@@ -202,6 +202,18 @@ def test_a_plot_that_is_there_is_kept_until_there_is_another(zmqtopo: Callable[.
     assert (tmp_path / "it.svg").read_text() == "old"
 
 
+def test_too_few_files(zmqtopo: Callable[..., Any]) -> None:
+    limited = ["sh", "-c", 'ulimit -n 64 && exec "$@"', "sh", *COMMAND]
+    done = subprocess.run(
+        [*limited, "bench", "--pattern", "queue", "--contestant", "direct,zmq.proxy", *SHORT], capture_output=True,
+        text=True, timeout=60, check=False,
+    )
+    assert done.returncode == 1
+    reason = "one process needs 73 open files, and may have 64; raise the limit: ulimit -n"
+    case = "queue, 16 B, tcp, 32 clients with 16 requests each, 8 workers"
+    assert done.stderr == "".join(f"zmqtopo: error: {case}: {who}: {reason}\n" for who in ("direct", "zmq.proxy"))
+
+
 # -- while it runs ---------------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from typing import Any, Final
 from zmqtopo.bench.cases import Case, Contestant, Requests, Stream, queue_length, transport_of
 from zmqtopo.bench.crew import Crew, Worker, ready
 from zmqtopo.bench.host import Call, Place
-from zmqtopo.bench.parts import PATIENCE, Clients, Sink, Source, StalledError, Workers
+from zmqtopo.bench.parts import PATIENCE, Clients, Part, Sink, Source, StalledError, Workers
 from zmqtopo.bench.subjects import Bound, Subject
 from zmqtopo.config.endpoint import parse
 from zmqtopo.config.model import Address, Device, Role
@@ -27,6 +28,9 @@ ROOM_FOR_ALL = 0
 
 FOR_EVER = 9_999_999
 """A mark that never comes."""
+
+OWN_FILES = 9
+"""What a worker has open without any sockets, its context included."""
 
 LOOK_AFTER = 1.0
 """Seconds after which a device is asked whether it lives."""
@@ -251,6 +255,7 @@ class _Trial:
             if time.monotonic() > deadline:
                 raise TrialError(str(StalledError()))
             self._poll(TICK, {"sink"})
+            self._look_after_device()
 
     def _cpu(self) -> float | None:
         if "subject" not in self._homes:
@@ -264,7 +269,9 @@ class _Trial:
 
     # -- calls -------------------------------------------------------------------------------------------------------
 
-    def _place(self, part: str, what: Any, worker: str) -> Any:
+    def _place(self, part: str, what: Part | Subject, worker: str) -> Any:
+        if isinstance(what, Part):
+            _check_files(what.count if worker == self._contestant else 2 * what.count)     # inproc needs no connections
         self._homes[part] = self._crew[worker]
         self._homes[part].send(Place(part, what, self._case.context.io_threads if part == "subject" else 1))
         return self._wait(part)
@@ -314,6 +321,15 @@ class _Trial:
             if answer.part == "subject":
                 return answer.error or error
         return error
+
+
+def _check_files(number: int) -> None:
+    """Raise TrialError when a worker may not have so many files: libzmq would go without connections and be silent."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]       # up to which workers raise their own
+    if limit != resource.RLIM_INFINITY and OWN_FILES + number > limit:
+        raise TrialError(
+            f"one process needs {OWN_FILES + number} open files, and may have {limit}; raise the limit: ulimit -n"
+        )
 
 
 def _seconds(first: int, last: int) -> float:
