@@ -1,7 +1,8 @@
 """The parts of a measurement, made by who directs it and carried out in a worker: sources, sinks and what they feed.
 
 A part is opened in its worker's context, told what to do by calls of its methods, one at a time, and closed. Its
-sockets end with it. What goes wrong comes out as zmq.ZMQError, or `StalledError` when nothing moves any more.
+sockets end with it. What goes wrong comes out as zmq.ZMQError or RuntimeError: `StalledError` when nothing moves any
+more.
 
 Marks tie the ends together. A source sends mark 0 until every sink has seen it, so that nothing is measured before all
 ways are open; after each load, it sends the mark of that load until every sink has seen that too.
@@ -61,6 +62,14 @@ def _check(errno: int) -> None:
         raise zmq.ZMQError(errno)
 
 
+def bind(socket: AnySocket, address: str) -> None:
+    """Bind, or raise RuntimeError in the words of zmqtopo's devices."""
+    try:
+        socket.bind(address)
+    except zmq.ZMQError as error:
+        raise RuntimeError(f"cannot bind {address}: {zmq.strerror(error.errno or 0)}") from None
+
+
 class Part:
     """Sockets of one type that bind or connect.
 
@@ -84,7 +93,7 @@ class Part:
             socket.set_hwm(self.hwm)
             self.prepare(socket, number)
             if self.binds:
-                socket.bind(self.binds[number])
+                bind(socket, self.binds[number])
         return tuple(socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0") for socket in self.sockets)
 
     def connect(self, addresses: tuple[str, ...]) -> None:

@@ -11,11 +11,23 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from zmqtopo.bench.cases import Case, Contestant
 from zmqtopo.bench.crew import Crew, WorkerEndedError
 from zmqtopo.bench.results import MEASURE, CaseResults, summarize
 from zmqtopo.bench.trial import Dose, Sample, TrialError, measure
+
+_REMEDIES: Final = {
+    "cannot bind tcp://127.0.0.1:*: Address already in use": "all ports that the system gives are taken",
+    "File name too long": "let TMPDIR name a folder with a shorter path",
+    "Too many open files": "raise the limit: ulimit -n",
+}
+"""What helps against errors, by their ends."""
+
+
+class NoFolderError(RuntimeError):
+    """There is no place for the files of a bench; the message says where and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +55,7 @@ class Series:
         """Measure everything; a contestant that fails in a case is out of it, and the others go on.
 
         ``tell`` is called before each measurement, ``complain`` with the reason for each that failed. Whatever ends
-        this, no process and no file of it is left.
+        this, no process and no file of it is left. Raises NoFolderError before anything is measured.
         """
         steps = [
             (number, at, contestant)
@@ -51,7 +63,7 @@ class Series:
             for at, case in enumerate(self.cases)
             for contestant in _turned(case.contestants, number)
         ]
-        with tempfile.TemporaryDirectory(prefix="zmqtopo-") as folder, Crew() as crew:
+        with _temporary_folder() as folder, Crew() as crew:
             for count, (number, at, contestant) in enumerate(steps):
                 step = Step(count, len(steps), self.cases[at], contestant, number)
                 if (at, contestant) in self._errors:
@@ -60,8 +72,8 @@ class Series:
                 try:
                     sample = measure(crew, step.case, contestant, self._dose, Path(folder))
                 except (TrialError, WorkerEndedError, OSError) as error:
-                    self._errors[at, contestant] = str(error)
-                    complain(step, str(error))
+                    self._errors[at, contestant] = reason(error)
+                    complain(step, reason(error))
                 else:
                     self._samples[at, contestant].append(sample)
 
@@ -83,6 +95,20 @@ class Series:
             if results:
                 found.append(CaseResults(case, results))
         return found
+
+
+def reason(error: Exception) -> str:
+    """Why a measurement has failed, and what helps if that is known."""
+    words = (isinstance(error, OSError) and error.strerror) or str(error)
+    return "; ".join([words, *(remedy for end, remedy in _REMEDIES.items() if words.endswith(end))])
+
+
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="zmqtopo-")
+    except OSError as error:
+        where = f" in {tempfile.tempdir}" if tempfile.tempdir else ""
+        raise NoFolderError(f"cannot make a temporary folder{where}: {error.strerror or error}") from None
 
 
 def _turned(contestants: tuple[Contestant, ...], by: int) -> tuple[Contestant, ...]:

@@ -15,6 +15,7 @@ import zmq.devices
 
 import zmqtopo
 from zmqtopo.bench.cases import Contestant
+from zmqtopo.bench.parts import bind
 from zmqtopo.config.model import ContextSettings, Device, Restart, Role, Run, Socket, Topology
 from zmqtopo.runtime.options import socket_options
 from zmqtopo.runtime.running import Running
@@ -93,7 +94,7 @@ class Subject:
         for option, value in socket_options(settings):
             socket.setsockopt(option, value)
         for address in settings.bind:
-            socket.bind(address.text)
+            bind(socket, address.text)
         return (socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0"),)
 
     def _run(self) -> None:

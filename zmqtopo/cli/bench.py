@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Return 0; 1 when something could not be measured; 78 for a file with errors; 130 after Ctrl-C."""
     from zmqtopo.bench.progress import Progress
-    from zmqtopo.bench.series import Series
+    from zmqtopo.bench.series import NoFolderError, Series
     from zmqtopo.bench.trial import Dose
 
     if args.plot:
@@ -89,6 +89,8 @@ def run(args: argparse.Namespace) -> int:
             series.run(progress.show, progress.complain)
         except KeyboardInterrupt:
             interrupted = True
+        except NoFolderError as error:
+            raise OutputError(str(error)) from None
         finally:
             progress.close()
     if interrupted:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from zmqtopo.bench.cases import Case, Wishes, cases
-from zmqtopo.bench.series import Series, Step
-from zmqtopo.bench.trial import Dose
+from zmqtopo.bench.crew import WorkerEndedError
+from zmqtopo.bench.series import NoFolderError, Series, Step, reason
+from zmqtopo.bench.trial import Dose, TrialError
 
 DOSE = Dose(0, 100)
 
@@ -66,6 +70,28 @@ def test_who_fails_is_out_of_that_case(cases_: list[Case]) -> None:
     assert [[(r.contestant, r.rounds) for r in found.results] for found in series.results()] == [
         [("direct", 3), ("zmqtopo.thread", 0)], [("direct", 3), ("zmqtopo.thread", 3)],
     ]
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (TrialError("bench.out: cannot bind tcp://127.0.0.1:*: Address already in use"),
+         "bench.out: cannot bind tcp://127.0.0.1:*: Address already in use; all ports that the system gives are taken"),
+        (TrialError("cannot bind ipc:///tmp/a/in: File name too long"),
+         "cannot bind ipc:///tmp/a/in: File name too long; let TMPDIR name a folder with a shorter path"),
+        (OSError(errno.EMFILE, "Too many open files"), "Too many open files; raise the limit: ulimit -n"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "Cannot allocate memory"),
+        (WorkerEndedError("process 5 (sink) ended by SIGKILL"), "process 5 (sink) ended by SIGKILL"),
+    ],
+)
+def test_a_remedy_is_named_where_there_is_one(error: Exception, words: str) -> None:
+    assert reason(error) == words
+
+
+def test_no_place_for_files(cases_: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(NoFolderError, match=r"^cannot make a temporary folder in \S+gone: No such file"):
+        Series(cases_, 1, DOSE).run(nothing, silent)
 
 
 def test_a_case_without_contestants_is_passed_over(cases_: list[Case]) -> None:

@@ -89,6 +89,13 @@ def test_a_time_is_kept(crew: Crew, tmp_path: Path) -> None:
     assert 0 < sample.cpu < sample.seconds
 
 
+@pytest.mark.parametrize("contestant", ["direct", "zmq.proxy", "zmqtopo.thread"])
+def test_a_path_that_is_too_long(crew: Crew, tmp_path: Path, contestant: Contestant) -> None:
+    (case,) = cases(Wishes(("streamer",), transports=("ipc",)))
+    with pytest.raises(TrialError, match=r"cannot bind ipc://\S+: File name too long$"):
+        measure(crew, case, contestant, DOSE, tmp_path / ("x" * 100))
+
+
 @pytest.mark.parametrize("contestant", ["zmq.proxy", "zmqtopo.thread"])
 def test_no_port(crew: Crew, tmp_path: Path, contestant: Contestant) -> None:
     (case,) = cases(Wishes(("streamer",)))
@@ -97,7 +104,7 @@ def test_no_port(crew: Crew, tmp_path: Path, contestant: Contestant) -> None:
         holder.listen()
         address = f"tcp://127.0.0.1:{holder.getsockname()[1]}"
         taken = replace(case.device.in_, bind=(Address(address, parse(address)),))
-        with pytest.raises(TrialError, match="Address already in use"):
+        with pytest.raises(TrialError, match=f"cannot bind {address}: Address already in use"):
             measure(crew, replace(case, device=replace(case.device, in_=taken)), contestant, DOSE, tmp_path)
     assert measure(crew, case, contestant, DOSE, tmp_path).messages == 2000     # the crew works on
 
