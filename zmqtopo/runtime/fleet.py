@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -43,6 +44,10 @@ from zmqtopo.runtime.workers import Inbox, Worker, make_worker, ready
 PATIENCE = 10.0
 """Seconds that a device may take to pause, to go on, or to change with the sockets that it has. It takes milliseconds;
 one whose process has been stopped by SIGSTOP would hold up the command, and all that is asked after it, for ever."""
+
+AT_ONCE = 200
+"""Devices of one process that are told to stop while none of these has. Each ends in Python, and a thousand threads that
+want the GIL keep each other from it: 2,000 took up to twelve seconds, and in groups of this size less than one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,10 @@ class Fleet:
         self._failed = failed
         self._count = 0
         self._holds = Holds(lambda member, order: self.crew.order(member.device, order), self._order_stop, self._clock)
+        self._told: Counter[str] = Counter()
+        """How many devices of each process have been told to stop and have not yet."""
         self._upstream: dict[str, frozenset[str]] | None = None
+        self._givers: frozenset[str] = frozenset()
         self._patient: dict[str, frozenset[str]] = {}
         self._bound: dict[tuple[str, Role], tuple[str, ...]] = {}
 
@@ -259,6 +267,11 @@ class Fleet:
     def on_end(self, member: Member, error: str) -> None:
         """A device is no more; decide whether it shall run again."""
         stopping = member.state == "stopping"
+        if member.told:
+            member.told = False
+            self._told[member.device.process] -= 1
+            if not self._told[member.device.process]:
+                del self._told[member.device.process]
         member.due = None
         member.error = error or member.error
         member.closed = self.turn()
@@ -267,7 +280,9 @@ class Fleet:
             self._change(member, "stopped", f"stopped ({_said(member, error)})" if error else "stopped")
             if member.wish != "stop" and not self.stopping:
                 self._begin(member)
-            self._stop_with_the_stream()
+            # Not for every one of many: looking at all of them takes time too.
+            if member.device.name in self._givers or self._told[member.device.process] <= AT_ONCE // 2:
+                self._stop_with_the_stream()
         elif member.trial:
             self._change(member, "failed", f"failed: {_said(member, error)}")
         else:
@@ -332,6 +347,8 @@ class Fleet:
         if not any(m.waits for m in self.members.values()):
             return
         for member in next_to_stop(self.members, self._feeders):
+            if self._told[member.device.process] >= AT_ONCE:
+                continue
             member.waits = member.still = False
             feeders = [self.members[name] for name in self._patient[member.device.name]]
             feeders = [feeder for feeder in feeders if not feeder.over]
@@ -345,11 +362,18 @@ class Fleet:
     def _feeders(self) -> Mapping[str, Collection[str]]:
         if self._upstream is None:
             self._upstream = upstream(self.topology)
+            self._givers = frozenset().union(*self._upstream.values())
             self._patient = upstream(self.topology, only_patient=True)
         return self._upstream
 
     def _order_stop(self, member: Member) -> None:
-        self.crew.order(member.device, Stop(member.device.name, self._left(member)))
+        self._tell_to_stop(member, self._left(member))
+
+    def _tell_to_stop(self, member: Member, timeout: float) -> None:
+        if not member.told:
+            member.told = True
+            self._told[member.device.process] += 1
+        self.crew.order(member.device, Stop(member.device.name, timeout))
 
     def _left(self, member: Member) -> float:
         return max((member.due or 0) - self._clock(), 0)
@@ -361,7 +385,7 @@ class Fleet:
             member.waits = False
             member.state = "stopping"
             member.due = self._clock() + KILL_AFTER
-            self.crew.order(member.device, Stop(member.device.name, 0))
+            self._tell_to_stop(member, 0)
         else:
             member.due = None
             self.crew.kill(member.device.process)

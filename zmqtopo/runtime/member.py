@@ -33,6 +33,8 @@ class Member:
     """When the next step is due: a restart in ``backoff``, else the end of patience with a stop or a change."""
     waits: bool = False
     """It shall stop when those that feed it have."""
+    told: bool = False
+    """It has been told to stop."""
     held: bool = False
     """It shall move nothing while a device that it feeds stops, and then go on."""
     still: bool = False

@@ -6,6 +6,7 @@ import itertools
 
 from zmqtopo.checks import examine_text
 from zmqtopo.runtime.crew import KILL_AFTER
+from zmqtopo.runtime.fleet import AT_ONCE
 from zmqtopo.runtime.orders import End, Failed, Stop, Stopped, StopRequest, WorkerEnded
 
 from .histories import World, chain, run_until, topology
@@ -35,6 +36,41 @@ devices:
     assert [order for order in world.orders if isinstance(order, Stop)] == [
         Stop("a", 2.0), Stop("b", 7.0), Stop("a", 0), Stop("b", 0),
     ]
+
+
+def test_of_a_great_many_in_one_process_only_so_many_stop_at_once(world: World) -> None:
+    many = [f"d{number}" for number in range(3 * AT_ONCE)]
+    supervisor = world.supervisor(topology(*many))
+    supervisor.start()
+    told: list[int] = []
+    for number, name in enumerate(many):
+        world.answers_to(Stop, name, [])
+        world.after(1 + number / 1000, Stopped(name))
+
+    def look() -> None:
+        told.append(len(world.ordered("Stop")) - sum(m.state == "stopped" for m in supervisor.members.values()))
+
+    for number in range(len(many)):
+        world.after(1 + number / 1000 + 0.0005, look)
+    assert run_until(world, supervisor, 0)
+    assert world.ordered("Stop") == many
+    most = max(told)
+    assert AT_ONCE // 2 <= most <= AT_ONCE
+    assert {world.times(name, "stopped")[0] for name in many} == {
+        1001 + number / 1000 for number in range(len(many))}
+
+
+def test_those_of_other_processes_need_not_wait_for_that(world: World) -> None:
+    many = [f"d{number}" for number in range(AT_ONCE + 1)]
+    supervisor = world.supervisor(topology(*many, run="process"))
+    supervisor.start()
+    for name in many:
+        world.answers_to(Stop, name, [])
+        world.after(1, Stopped(name))
+    seen: list[list[str]] = []
+    world.after(0.5, lambda: seen.append(world.ordered("Stop")))
+    assert run_until(world, supervisor, 0)
+    assert seen == [many]
 
 
 def test_a_process_that_does_not_even_end_at_once_is_killed(world: World) -> None:
