@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections.abc import Callable
@@ -50,5 +51,6 @@ class Progress:
         return f", {seconds // 60}:{seconds % 60:02} left"
 
     def _write(self, text: str) -> None:
-        self._stream.write(text)
-        self._stream.flush()
+        with contextlib.suppress(OSError):      # a terminal that is gone; SIGHUP says what to do then
+            self._stream.write(text)
+            self._stream.flush()

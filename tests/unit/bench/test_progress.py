@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import io
 
 import pytest
@@ -42,6 +43,19 @@ def test_it_keeps_to_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     Progress(terminal).show(step(3))
     assert len(terminal.getvalue().removeprefix("\r\x1b[K")) == 39
+
+
+class Gone(Terminal):
+    def write(self, text: str) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+
+def test_a_terminal_that_is_gone_is_no_failure() -> None:
+    """What follows from it comes with SIGHUP."""
+    progress = Progress(Gone())
+    progress.show(step(1))
+    progress.complain(step(1), "it is gone")
+    progress.close()
 
 
 def test_without_a_terminal_there_are_only_complaints() -> None:
