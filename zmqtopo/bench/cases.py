@@ -23,6 +23,7 @@ from zmqtopo.config.model import (
     Role,
     Socket,
 )
+from zmqtopo.devices.sockets import MOST_SUBSCRIPTIONS
 
 Transport = Literal["tcp", "ipc", "inproc"]
 Contestant = Literal[
@@ -105,7 +106,10 @@ def transport_of(socket: Socket) -> str:
 def socket_for(role: Role, type_: str, transport: str, size: int, options: dict[str, OptionValue]) -> Socket:
     """A socket that binds where there is room: ports of the system's choice; for ipc a name comes with the run."""
     address = {"tcp": "tcp://127.0.0.1:*", "ipc": "ipc://*"}.get(transport, f"inproc://{role}")
-    known: dict[str, OptionValue] = {"hwm": queue_length(size), **options}
+    known: dict[str, OptionValue] = {"hwm": queue_length(size)}
+    if type_ in ("SUB", "XSUB"):
+        known["sndhwm"] = MOST_SUBSCRIPTIONS        # as zmqtopo has it; others would lose subscriptions, and be ahead
+    known |= options
     make = MonSocket if role == "mon" else Socket
     return make(role, type_, (Address(address, parse(address)),), options=known)
 

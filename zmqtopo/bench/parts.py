@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import time
 from array import array
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +27,8 @@ except ModuleNotFoundError as error:
     ) from error
 
 from zmq.backend.cython import _zmq
+
+from zmqtopo.devices.sockets import MOST_SUBSCRIPTIONS
 
 # As in `zmqtopo.loop`: the ends call the libzmq that pyzmq has loaded.
 _ends.load(_zmq.__file__)
@@ -116,16 +119,20 @@ class Part:
 
 
 class Source(Part):
-    """A PUSH or PUB that sends ``size`` bytes at a time, of each of ``topics`` in turn.
+    """A PUSH or PUB that sends ``size`` bytes at a time, of each of ``topics`` in turn, which ``sinks`` share.
 
     A PUB waits for room like a PUSH. One that throws away what the device has no time for would take the machine's
     time from it, and what is lost would say more about the source than about the device.
     """
 
-    def __init__(self, type_: str, hwm: int, size: int, topics: int, binds: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, type_: str, hwm: int, size: int, topics: int, binds: tuple[str, ...] = (), sinks: int = 1
+    ) -> None:
         super().__init__(type_, hwm, binds=binds)
         self.size = size
         self.topics = topics
+        self.sinks = sinks
+        self._turn = 0
 
     def prepare(self, socket: AnySocket, number: int) -> None:
         """Have a PUB wait."""
@@ -133,9 +140,19 @@ class Source(Part):
             socket.xpub_nodrop = True
 
     def mark(self, number: int) -> None:
-        """Send a mark if there is room."""
+        """Send a mark if there is room.
+
+        With topics the mark 0 is one of the last topic of each sink. All subscribe to the same marks, which a device
+        asks for once, and so may let through before it has passed on what the last of the sinks wants besides.
+        """
+        marks = deque([mark(number)])
+        if number == 0 and self.topics:
+            marks = deque(topic(n) + b"!" for n in range(self.topics - self.sinks, self.topics))
+            marks.rotate(self._turn)        # where there is only room for the first
+            self._turn += 1
         with contextlib.suppress(zmq.Again):
-            self.sockets[0].send(mark(number), zmq.DONTWAIT)
+            for each in marks:
+                self.sockets[0].send(each, zmq.DONTWAIT)
 
     def send(self, most: int, seconds: float) -> tuple[int, int]:
         """Send until there were ``most`` messages or the time is over: how many, and the time of the first in ns."""
@@ -156,6 +173,7 @@ class Sink(Part):
     def prepare(self, socket: AnySocket, number: int) -> None:
         """Subscribe."""
         if socket.type == zmq.SUB:
+            socket.sndhwm = MOST_SUBSCRIPTIONS
             wanted = [b"!", *(topic(n) for n in range(number, self.topics, self.count))] if self.topics else [b""]
             for prefix in wanted:
                 socket.subscribe(prefix)

@@ -147,7 +147,7 @@ class _Trial:
     def _open_stream(self, load: Stream, bound: Bound) -> None:
         ends = self._ends(bound)
         binds = () if bound else (self._address(ends.transport, "direct"),)
-        source = Source(ends.source, self._hwm, self._case.size, load.topics, binds)
+        source = Source(ends.source, self._hwm, self._case.size, load.topics, binds, load.sinks)
         addresses = self._place("source", source, self._home(ends.feed, "source"))
         self._place("sink", Sink(ends.sink, self._hwm, load.sinks, load.topics), self._home(ends.drain, "sink"))
         if bound:

@@ -8,7 +8,7 @@ import pytest
 import zmq
 
 from zmqtopo.bench import parts
-from zmqtopo.bench.parts import Clients, Sink, Source, StalledError, Workers, mark, rank, topic
+from zmqtopo.bench.parts import Clients, Sink, Source, StalledError, Workers, _ends, mark, rank, topic
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def opened(context: zmq.Context[Any]) -> Any:
 
 
 def test_subscribers_share_the_topics(opened: Any) -> None:
-    source, sink = Source("PUB", 1000, 16, 7, ("inproc://a",)), Sink("SUB", 1000, 3, 7)
+    source, sink = Source("PUB", 1000, 16, 7, ("inproc://a",), 3), Sink("SUB", 1000, 3, 7)
     opened(source)
     opened(sink, "inproc://a")
     source.mark(0)
@@ -37,11 +37,23 @@ def test_subscribers_share_the_topics(opened: Any) -> None:
     assert source.send(14, 0)[0] == 14
     received = []
     for socket in sink.sockets:
-        assert socket.recv() == mark(0)
+        assert len(socket.recv()) == _ends.MARK_SIZE
         received.append([])
         while socket.poll(0):
             received[-1].append(socket.recv())
     assert received == [[topic(n).ljust(16, b"x") for n in (*own, *own)] for own in ((0, 3, 6), (1, 4), (2, 5))]
+
+
+def test_the_way_is_open_when_the_last_topic_of_each_subscriber_is(opened: Any) -> None:
+    """A mark alone could overtake topics that a device has yet to pass on; there may be more than a high-water mark."""
+    source, sink = Source("PUB", 1, 16, 3001, ("inproc://a",), 2), Sink("SUB", 1, 2, 3001)
+    opened(source)
+    opened(sink, "inproc://a")
+    for number in range(2):
+        source.mark(number)
+    sink.meet()
+    assert [socket.recv() for socket in sink.sockets] == [b"003000.!", b"002999.!"]
+    assert [socket.recv() for socket in sink.sockets] == [mark(1)] * 2
 
 
 def test_a_publisher_waits_for_room(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,7 +112,9 @@ def test_options_that_make_it_fast_or_slow_stay(tmp_path: Path) -> None:
     in: {bind: tcp://127.0.0.1:5599, type: SUB, options: {subscribe: [eu.], rcvhwm: 7, sndbuf: 1MiB, zap_domain: x}}
     out: {bind: tcp://127.0.0.1:5598, options: {hwm: 5, linger: 1s, plain_server: true}}
 """)
-    assert found.device.in_.options == {"hwm": 1000, "rcvhwm": 7, "sndbuf": 1 << 20, "subscribe": (b"",)}
+    assert found.device.in_.options == {
+        "hwm": 1000, "sndhwm": 1_000_000, "rcvhwm": 7, "sndbuf": 1 << 20, "subscribe": (b"",),
+    }
     assert found.device.out.options == {"hwm": 1000, "sndhwm": 5, "rcvhwm": 5}     # which have the last word
 
 
