@@ -55,6 +55,9 @@ raised once there is a socket. libzmq's own 1023 are reached by 512 devices; the
 PATIENCE = 10.0
 """Seconds after which a loop that does not answer is a fault of this program."""
 
+TICK = 0.001
+"""Seconds by which libzmq's clock may be late when it begins to count, and its timer early."""
+
 MEMORY = 10.0
 """Seconds after which the sockets of a device that has ended and sends no more have long been closed, a thousand times
 as many as libzmq's I/O thread takes, and nobody asks for them any more."""
@@ -77,6 +80,21 @@ class _Running:
     errands: deque[Reconnect | Adapt] = field(default_factory=deque)
     deadline: float | None = None
     """When a stop must be over, on the monotonic clock."""
+    before: int = field(init=False)
+    """What was sent in earlier runs."""
+
+    def __post_init__(self) -> None:
+        self.before = self._sent
+
+    @property
+    def _sent(self) -> int:
+        counters = self.block.read()
+        return counters.in_to_out.messages + counters.out_to_in.messages + counters.mon.messages
+
+    @property
+    def has_sent(self) -> bool:
+        """Whether it has given libzmq something to send."""
+        return self._sent > self.before
 
     @property
     def monitoring(self) -> tuple[bytes | None, bytes | None, bool]:
@@ -110,7 +128,7 @@ class _Running:
             worker.send(command)
 
     def close(self, *, now: bool = False) -> float:
-        """Close the sockets; LINGER ends with the time that a stop was given, at the latest when this returns."""
+        """Close the sockets; returns when the last LINGER is over at the earliest, which the end of a stop bounds."""
         for file in self.ipc_files:
             file.remove()
         for socket, name in self.names:
@@ -118,9 +136,10 @@ class _Running:
             # ends; unbinding is done at once, and ends no connection.
             with contextlib.suppress(zmq.ZMQError):
                 socket.unbind(name)
+        begun = time.monotonic() - TICK
         linger = max((close(socket, self.deadline, now=now) for socket in self.sockets.values()), default=0)
         self.control.worker.close()
-        return time.monotonic() + linger / 1000
+        return begun + linger / 1000
 
 
 class Host:
@@ -145,9 +164,9 @@ class Host:
         self._post = post
         self._devices: dict[str, _Running] = {}
         self._closed: dict[str, float] = {}
-        """Devices whose sockets have been closed lately, and until when those may be sending; the last comes last."""
+        """Devices with something to send that have been closed lately, and until when they may; the last comes last."""
         self._left: dict[str, float] = {}
-        """Addresses that such sockets had bound, and when those were closed."""
+        """Addresses that devices had bound until lately, and when those were closed."""
         self._closing = threading.Lock()
 
     def execute(self, order: Order) -> None:
@@ -173,13 +192,16 @@ class Host:
                 self.end()
 
     def end(self) -> None:
-        """End the context; blocks until every LINGER is over, and posts which of them had to be."""
+        """End the context; blocks until all is sent or every LINGER is over, and posts whose may have been too short.
+
+        libzmq does not say what it has thrown away, nor whose it was.
+        """
         if self._owns_context:
             begun = time.monotonic()
             self.context.term()
             ended = time.monotonic()
             for name, until in self._closed.items():
-                # libzmq does not say what it has thrown away, but it ends earlier when it has sent everything.
+                # It ends earlier when everything has been sent.
                 if begun < until <= ended:
                     self._post(Unsent(name))
 
@@ -285,7 +307,8 @@ class Host:
     def _close(self, running: _Running, *, now: bool) -> None:
         until = running.close(now=now)
         with self._closing:     # in the threads of many devices
-            _note(self._closed, running.device.name, until)
+            if running.has_sent:
+                _note(self._closed, running.device.name, until)
             for address in running.addresses:
                 _note(self._left, address, time.monotonic())
 

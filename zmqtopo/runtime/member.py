@@ -42,7 +42,7 @@ class Member:
     forced: bool = False
     """It has been told to end at once."""
     unsent: bool = False
-    """Not all that it had passed on could be sent in time when it was last stopped."""
+    """When its process ended, what it had passed on may not all have been sent in time; see `DeviceStatus`."""
     connected: int = 0
     """The turn in which it was last connected."""
     closed: int = 0

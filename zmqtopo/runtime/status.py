@@ -18,8 +18,10 @@ class DeviceStatus:
 
     ``pid`` is the process that it runs in and ``uptime`` the seconds since it began to run, None while it does not.
     ``endpoints`` are the addresses that it has bound now; ``error`` is its last one, empty when it had none since an
-    operator started it. ``forced`` says that its last stop ran out of time, ``unsent`` that libzmq could not send
-    in time all that the device had passed on.
+    operator started it. ``forced`` says that its last stop ran out of time, ``unsent`` that what the device had passed
+    on may not all have been sent in time. libzmq does not tell: it is said when a process has ended no earlier than
+    the LINGER of a device there that had passed on something, and another one may be the reason. Of a device that was
+    stopped while its process goes on, nothing is known.
     """
 
     name: str

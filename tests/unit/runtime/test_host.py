@@ -18,6 +18,7 @@ import zmq
 from zmqtopo.checks import examine_text
 from zmqtopo.config.model import ContextSettings, Device
 from zmqtopo.devices.counters import CounterBlock
+from zmqtopo.loop._loop import LINE_WORDS
 from zmqtopo.runtime.host import Host
 from zmqtopo.runtime.orders import (
     Bind,
@@ -365,6 +366,28 @@ def test_what_could_not_be_sent_in_time_is_told(net: Any, stops: bool) -> None:
     assert told.events.empty() != stops
     if stops:
         assert told.next() == Unsent("d")
+
+
+def test_who_has_passed_on_nothing_has_left_nothing_unsent(net: Any) -> None:
+    told = Told()
+    idle = replace(streamer(ANY, ANY), name="idle")
+    block = CounterBlock()
+    block.memory.cast("q")[LINE_WORDS] = 5      # messages of an earlier run
+    told.host.execute(Bind(idle, dict.fromkeys(("in", "out"), ("tcp://127.0.0.1:*",)), block))
+    assert isinstance(told.next(), Bound)
+    assert told.connect(idle) == Ready("idle")
+    stuck = streamer(ANY, "{connect: tcp://127.0.0.1:9}")
+    bound = told.bind(stuck)
+    assert isinstance(bound, Bound)
+    assert told.connect(stuck) == Ready("d")
+    net.socket(zmq.PUSH, connect=bound.endpoints["in"][0]).send(b"x")
+    net.until(lambda: told.host._devices["d"].block.read().in_to_out.messages == 1)
+    for name in ("d", "idle"):
+        told.host.execute(Stop(name, 0.2))
+    assert {told.next(), told.next()} == {Stopped("d"), Stopped("idle")}
+    told.host.end()
+    assert told.next() == Unsent("d")
+    assert told.events.empty()
 
 
 def test_an_address_is_bound_again_though_it_is_just_being_closed(told: Told, net: Any) -> None:
