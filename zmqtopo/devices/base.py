@@ -68,7 +68,9 @@ class Device(zmq.devices.Device):
 
     def start(self) -> None:
         """Run until stopped. Raises what goes wrong."""
-        self._prepare()
+        if self._control is not None:
+            # The first run is prepared from the beginning: another thread may be waiting for it already.
+            self._prepare()
         self._control = Control()
         try:
             self.run()
