@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +18,6 @@ from zmqtopo.devices.counters import CounterBlock
 from zmqtopo.devices.ipc import remove_stale
 from zmqtopo.runtime.addresses import binds, connects, lost
 from zmqtopo.runtime.crew import KILL_AFTER, Crew
-from zmqtopo.runtime.hold import Holds
 from zmqtopo.runtime.member import Member, State
 from zmqtopo.runtime.nursery import Nursery
 from zmqtopo.runtime.orders import (
@@ -34,20 +32,15 @@ from zmqtopo.runtime.orders import (
     Pause,
     Reconnect,
     Resume,
-    Stop,
 )
 from zmqtopo.runtime.policy import GivenUpError, wait_before_restart
 from zmqtopo.runtime.status import DeviceStatus, status
-from zmqtopo.runtime.upstream import next_to_stop, upstream
+from zmqtopo.runtime.stops import Stops
 from zmqtopo.runtime.workers import Inbox, Worker, make_worker, ready
 
 PATIENCE = 10.0
 """Seconds that a device may take to pause, to go on, or to change with the sockets that it has. It takes milliseconds;
 one whose process has been stopped by SIGSTOP would hold up the command, and all that is asked after it, for ever."""
-
-AT_ONCE = 200
-"""Devices of one process that are told to stop while none of these has. Each ends in Python, and a thousand threads that
-want the GIL keep each other from it: 2,000 took up to twelve seconds, and in groups of this size less than one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +86,7 @@ class Fleet:
         self._changed = changed
         self._failed = failed
         self._count = 0
-        self._holds = Holds(lambda member, order: self.crew.order(member.device, order), self._order_stop, self._clock)
-        self._told: Counter[str] = Counter()
-        """How many devices of each process have been told to stop and have not yet."""
-        self._upstream: dict[str, frozenset[str]] | None = None
-        self._givers: frozenset[str] = frozenset()
-        self._patient: dict[str, frozenset[str]] = {}
+        self._stops = Stops(topology, lambda member, order: self.crew.order(member.device, order), self._clock)
         self._bound: dict[tuple[str, Role], tuple[str, ...]] = {}
 
     @property
@@ -117,7 +105,7 @@ class Fleet:
     def deadlines(self) -> list[float]:
         """When something is to be done though no event comes."""
         mine = [m.due for m in self.members.values() if m.due is not None]
-        return mine + self.crew.deadlines + self._holds.deadlines
+        return mine + self.crew.deadlines + self._stops.deadlines
 
     def act_on_time(self) -> None:
         """Do what is due."""
@@ -130,7 +118,7 @@ class Fleet:
                 self._begin(member)
             else:
                 self._lose_patience(member)
-        self._holds.act_on_time()
+        self._stops.act_on_time()
         self.crew.kill_overdue()
 
     def _change(self, member: Member, state: State, what: str = "") -> None:
@@ -146,7 +134,7 @@ class Fleet:
         """Go over to another topology; who is not among its members any more has ended."""
         self.topology = topology
         self.members = members
-        self._upstream = None
+        self._stops.adopt(topology)
         self._bound = {(name, role): addresses for name, member in members.items()
                        for role, addresses in member.endpoints.items()}
 
@@ -267,22 +255,15 @@ class Fleet:
     def on_end(self, member: Member, error: str) -> None:
         """A device is no more; decide whether it shall run again."""
         stopping = member.state == "stopping"
-        if member.told:
-            member.told = False
-            self._told[member.device.process] -= 1
-            if not self._told[member.device.process]:
-                del self._told[member.device.process]
         member.due = None
         member.error = error or member.error
         member.closed = self.turn()
-        self._holds.note_end(member)
+        self._stops.note_end(member)
         if stopping or self.stopping:
             self._change(member, "stopped", f"stopped ({_said(member, error)})" if error else "stopped")
             if member.wish != "stop" and not self.stopping:
                 self._begin(member)
-            # Not for every one of many: looking at all of them takes time too.
-            if member.device.name in self._givers or self._told[member.device.process] <= AT_ONCE // 2:
-                self._stop_with_the_stream()
+            self._stops.go_on_after(member, self.members, hold=not self.stopping)
         elif member.trial:
             self._change(member, "failed", f"failed: {_said(member, error)}")
         else:
@@ -324,8 +305,7 @@ class Fleet:
     def stop(self, members: Iterable[Member], *, force: bool = False) -> None:
         """Stop devices, those that feed others first; with ``force`` at once, and the second time kill them."""
         if self.stopping:       # then those that feed others stop before them, and need not be held
-            for member in self._holds.give_up():
-                member.waits = True
+            self._stops.give_up_holding()
         for member in members:
             member.wish = "stop"
             if member.over:
@@ -341,42 +321,7 @@ class Fleet:
                 self._change(member, "stopping")
                 member.due = self._clock() + member.device.stop_timeout
                 member.waits = True
-        self._stop_with_the_stream()
-
-    def _stop_with_the_stream(self) -> None:
-        if not any(m.waits for m in self.members.values()):
-            return
-        for member in next_to_stop(self.members, self._feeders):
-            if self._told[member.device.process] >= AT_ONCE:
-                continue
-            member.waits = member.still = False
-            feeders = [self.members[name] for name in self._patient[member.device.name]]
-            feeders = [feeder for feeder in feeders if not feeder.over]
-            if feeders and member.since is not None and not self.stopping:
-                # The other half is for what has been sent by others, and for its way out.
-                self._holds.begin(member, feeders, self._left(member) / 2)
-            else:
-                self._order_stop(member)
-
-    @property
-    def _feeders(self) -> Mapping[str, Collection[str]]:
-        if self._upstream is None:
-            self._upstream = upstream(self.topology)
-            self._givers = frozenset().union(*self._upstream.values())
-            self._patient = upstream(self.topology, only_patient=True)
-        return self._upstream
-
-    def _order_stop(self, member: Member) -> None:
-        self._tell_to_stop(member, self._left(member))
-
-    def _tell_to_stop(self, member: Member, timeout: float) -> None:
-        if not member.told:
-            member.told = True
-            self._told[member.device.process] += 1
-        self.crew.order(member.device, Stop(member.device.name, timeout))
-
-    def _left(self, member: Member) -> float:
-        return max((member.due or 0) - self._clock(), 0)
+        self._stops.go_on(self.members, hold=not self.stopping)
 
     def _lose_patience(self, member: Member) -> None:
         """End a device at once; the second time, its process."""
@@ -385,7 +330,7 @@ class Fleet:
             member.waits = False
             member.state = "stopping"
             member.due = self._clock() + KILL_AFTER
-            self._tell_to_stop(member, 0)
+            self._stops.tell(member, 0)
         else:
             member.due = None
             self.crew.kill(member.device.process)
