@@ -184,6 +184,28 @@ def test_nothing_to_run(zmqtopo: Run, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "zmqtopo: it: nothing to run\n")
 
 
+@pytest.mark.parametrize(("closed", "arguments", "code", "said"), [
+    (">&-", ["graph", "it.yaml"], 0, ""),
+    (">&-", ["validate", "-"], 1, ""),
+    ("2>&-", ["graph", "no.yaml"], 78, ""),
+    ("2>&-", ["validat", "it.yaml"], 2, ""),
+    ("<&-", ["validate", "it.yaml"], 0, ""),
+    ("<&-", ["graph", "-"], 78, "<stdin>:1:1: error: the file is empty"),
+    ("<&- >&- 2>&-", ["up", "it.yaml"], 0, ""),
+])
+def test_a_standard_stream_that_is_closed(
+    tmp_path: Path, closed: str, arguments: list[str], code: int, said: str
+) -> None:
+    (tmp_path / "it.yaml").write_text("devices: {}\n")
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", *COMMAND, *arguments], cwd=tmp_path, input=b"", capture_output=True,
+        check=False, timeout=60,
+    )
+    assert done.returncode == code, done
+    assert done.stderr.decode().startswith(said)
+    assert b"Traceback" not in done.stdout + done.stderr
+
+
 def test_up_reads_standard_input(start: Run, tmp_path: Path) -> None:
     topology = tmp_path / "topology"
     topology.write_text('devices: {a: {type: streamer, in: {bind: "tcp://127.0.0.1:*"}, '

@@ -101,6 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     out as it is: a traceback is what a bug report needs.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal in ASCII is no reason to fail
@@ -121,6 +122,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"zmqtopo: error: {error}", file=sys.stderr)
         return 1
     return code
+
+
+def _open_what_is_closed() -> None:
+    """Let the standard streams that this process was started without lead nowhere.
+
+    Python has None for them, and the next file or socket would get their number and what is meant for them.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            os.open(os.devnull, os.O_RDWR)      # the lowest number that is free
+            setattr(sys, name, open(number, mode, closefd=False))   # noqa: SIM115 - as long as the process
 
 
 def _abandon_stdout() -> None:
