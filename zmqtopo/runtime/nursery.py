@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
-from multiprocessing.reduction import send_handle
 from typing import Any
 
+from zmqtopo.runtime import descriptors
 from zmqtopo.runtime.interpreter import start
 
 PATIENCE = 10.0
@@ -66,13 +66,13 @@ class Nursery:
         self.close()
         self._process, self._connection = start("zmqtopo.runtime.process", self._topology, " " * ROOM)
 
-    def _ask(self, question: str | int, handle: int | None = None) -> Any:
+    def _ask(self, question: str | int, descriptor: int | None = None) -> Any:
         if self._process is None:
             raise OSError(errno.ECHILD, "the process that starts workers has ended")
         try:
             self._connection.send(question)
-            if handle is not None:
-                send_handle(self._connection, handle, self._process.pid)
+            if descriptor is not None:
+                descriptors.send(self._connection, descriptor)
             if self._connection.poll(PATIENCE):
                 return self._connection.recv()
         except (EOFError, OSError):

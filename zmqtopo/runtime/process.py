@@ -7,19 +7,18 @@ import errno
 import gc
 import os
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing.connection import Connection
-from multiprocessing.reduction import recv_handle
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from zmqtopo.devices.counters import CounterBlock
 from zmqtopo.devices.sockets import seed_routing_ids
+from zmqtopo.runtime import descriptors
 from zmqtopo.runtime.host import Host
 from zmqtopo.runtime.orders import Bind, End, Event, Failed
 
@@ -53,7 +52,13 @@ def nurse(fd: int, topology: str) -> int | None:
                 answer = None
             workers.discard(question)
         else:
-            worker = recv_handle(connection)
+            try:
+                worker = descriptors.receive(connection)
+            except EOFError:
+                break
+            except OSError as error:
+                connection.send(-(error.errno or errno.EAGAIN))
+                continue
             seed_routing_ids()      # for the worker, which inherits the seed
             try:
                 answer = os.fork()
@@ -92,7 +97,7 @@ def serve(fd: int) -> None:
         if isinstance(order, Bind):
             name = order.device.name
             try:
-                order = replace(order, block=CounterBlock(fd=_receive_descriptor(connection)))
+                order = replace(order, block=CounterBlock(fd=descriptors.receive(connection)))
             except EOFError:
                 break
             except OSError as error:
@@ -130,29 +135,6 @@ def _received(connection: Connection[Any, Any]) -> Iterator[Any]:
     with contextlib.suppress(EOFError, OSError):
         while True:
             yield connection.recv()
-
-
-def _receive_descriptor(connection: Connection[Any, Any]) -> int:
-    """Receive what send_handle of multiprocessing sends.
-
-    Its recv_handle needs one more descriptor and, without one, leaves in the connection what it should have taken.
-    Raises OSError when this process may have no more, and then all that follows can still be received; EOFError when
-    the supervisor is gone.
-    """
-    peer = socket.socket(fileno=connection.fileno())
-    try:
-        byte, descriptors, _, _ = socket.recv_fds(peer, 1, 1)
-        if sys.platform == "darwin":
-            peer.send(b"A")     # is waited for there
-    finally:
-        peer.detach()
-    if descriptors:
-        return descriptors[0]
-    if not byte:
-        raise EOFError
-    if byte != b"\1":
-        raise RuntimeError("the supervisor has sent no descriptor")
-    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))      # the system has thrown it away
 
 
 def _show(*names: str) -> None:

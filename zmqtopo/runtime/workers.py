@@ -13,12 +13,12 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
 from multiprocessing.connection import Connection
-from multiprocessing.reduction import send_handle
 from typing import Any, Protocol
 
 import zmq
 
 from zmqtopo.config.model import ContextSettings, Topology
+from zmqtopo.runtime import descriptors
 from zmqtopo.runtime.host import Host
 from zmqtopo.runtime.nursery import Nursery
 from zmqtopo.runtime.orders import Bind, End, Event, Order, WorkerEnded
@@ -203,12 +203,12 @@ class ProcessWorker:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
 
-    def _send(self, what: Any, handle: int | None = None) -> None:
+    def _send(self, what: Any, descriptor: int | None = None) -> None:
         if self.connection is not None:
             with contextlib.suppress(OSError):
                 self.connection.send(what)
-                if handle is not None:
-                    send_handle(self.connection, handle, self.pid)
+                if descriptor is not None:
+                    descriptors.send(self.connection, descriptor)
 
 
 def _has_room(connection: Connection[Any, Any]) -> bool:
