@@ -23,7 +23,7 @@ def farewell(device: dict[str, Any]) -> str:
     if device.get("forced"):
         parts.append("its time was over; dropped is what it had not passed on, what it had yet to send is lost too")
     elif device.get("unsent"):
-        parts.append("its time was over before all of them were sent; the rest, up to the high-water mark, is lost")
+        parts.append("time was over before its process had sent everything; what it had left is lost")
     return f"{device['state']}; {', '.join(parts)}"
 
 

@@ -286,10 +286,10 @@ class Fleet:
             self._change(member, "stopped")
 
     def on_unsent(self, member: Member) -> None:
-        """Its stop has lost what libzmq had yet to send."""
+        """What libzmq had yet to send of its messages may be lost."""
         member.unsent = True
         if not self.stopping:       # else there is a farewell
-            self._changed(member, "not all that it had passed on could be sent in time; the rest is lost")
+            self._changed(member, "time was over before its process had sent everything; what it had left is lost")
 
     def on_worker_ended(self, worker: str, how: str) -> None:
         """A worker is gone; whatever of its devices had not ended has ended with it."""

@@ -163,7 +163,7 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True)
 class Unsent:
-    """The LINGER of a device that has ended was over before libzmq had sent all that it was given."""
+    """The LINGER of a device that has ended was over before libzmq had sent all that its process had left."""
 
     name: str
 
