@@ -139,4 +139,4 @@ def test_what_could_not_be_sent_is_told(start: Callable[..., Any], control: Cont
     net.receive(pull)
     net.until(lambda: control.ps()["a"]["counters"]["in_to_out"]["messages"] == 500)
     said = up.stop()
-    assert "a: stopped; 500 messages in to out, 0 out to in, time was over before its process had sent everything" in said
+    assert "a: stopped; 500 messages in to out, 0 out to in, time was over before its process had sent every" in said
