@@ -132,7 +132,11 @@ FRAMES = 200
 )
 @pytest.mark.parametrize("transport", ["tcp", "inproc"])
 def test_a_peer_that_goes_in_the_middle_of_traffic(net: Any, kind: tuple[int, int], transport: str) -> None:
-    """No peer ever sees a message that lacks frames or has those of another."""
+    """No peer ever sees a message that lacks frames or has those of another.
+
+    The last peer takes all that there is: libzmq aborts (its issue 3442) when a peer goes in the middle of a message
+    just while the device ends at once.
+    """
     out_type, peer_type = kind
     device = ThreadMonitoredQueue(zmq.PULL, out_type, zmq.PUB)
     address = net.address(transport)
@@ -149,21 +153,27 @@ def test_a_peer_that_goes_in_the_middle_of_traffic(net: Any, kind: tuple[int, in
                 push.send_multipart([b"%d" % number] * FRAMES, zmq.DONTWAIT)
                 number += 1
 
+    def check(message: list[bytes]) -> None:
+        assert len(message) == FRAMES
+        assert len(set(message)) == 1
+
     producer = threading.Thread(target=produce)
     producer.start()
+    peer = net.socket(peer_type)
     try:
         for _ in range(10):
+            peer.close(0)
             peer = net.socket(peer_type, connect=address)
             while not peer.poll(200):
                 # A PAIR turns away who comes before it knows that the last one has gone.
                 peer.close(0)
                 peer = net.socket(peer_type, connect=address)
             for message in net.receive_all(peer, 20):
-                assert len(message) == FRAMES
-                assert len(set(message)) == 1
-            peer.close(0)
+                check(message)
     finally:
         over.set()
         producer.join()
+    while peer.poll(200):
+        check(net.receive(peer))
     assert device.error is None
     assert not device.done
