@@ -15,7 +15,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from libc.errno cimport EAGAIN, EHOSTUNREACH, EINTR, ENOMEM, errno
 from libc.limits cimport INT_MAX
 from libc.stdint cimport INT64_MAX, int64_t, uintptr_t
-from libc.stdlib cimport free, malloc, realloc
+from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
 from posix.dlfcn cimport RTLD_LAZY, dlerror, dlopen, dlsym
 from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime, timespec
@@ -79,7 +79,7 @@ cdef int burst(Loop *loop, Direction *d, Direction *other) noexcept nogil:
             return -1
         d.idle = filled == LATER
         if d.source_type == XPUB:
-            limit(other, max(d.peers, 1))
+            limit(other, max(d.readers.count, 1))
     if d.step == EMPTY:
         return 0
     while sent == DONE and d.step != EMPTY:
@@ -144,6 +144,42 @@ cdef void note_peers(Direction *d) noexcept nogil:
             d.seen[fd // 8] |= 1 << fd % 8
             d.peers += 1
             d.drain_time = 0
+
+
+cdef void note_readers(Direction *d) noexcept nogil:
+    """Count the readers of an XPUB by the subscriptions and unsubscriptions in hand."""
+    cdef zmq_msg_t *frame = d.hand.items
+    cdef int i
+    for i in range(d.received):
+        note_reader(d.readers, frame)
+        frame += d.messages[i].frames
+
+
+cdef inline void note_reader(Readers *readers, zmq_msg_t *frame) noexcept nogil:
+    """Take in one subscription, which begins with 1, or unsubscription, with 0; the topic follows."""
+    cdef unsigned char *data = <unsigned char *>zmq.msg_data(frame)
+    cdef size_t i, size = zmq.msg_size(frame)
+    cdef unsigned int hashed = 2166136261    # FNV-1a
+    cdef unsigned short *owner
+    cdef int fd
+    if size == 0 or data[0] > 1:
+        return
+    for i in range(1, size):
+        hashed = (hashed ^ data[i]) * 16777619
+    owner = &readers.owners[hashed % TOPICS]
+    if data[0] == 1 and owner[0] == 0:
+        fd = zmq.msg_get(frame, PROPERTY_SRCFD)
+        if 0 <= fd < DESCRIPTORS:
+            owner[0] = fd + 1
+            readers.topics[fd] += 1
+            if readers.topics[fd] == 1:
+                readers.count += 1
+    elif data[0] == 0 and owner[0] != 0:
+        fd = owner[0] - 1
+        owner[0] = 0
+        readers.topics[fd] -= 1
+        if readers.topics[fd] == 0:
+            readers.count -= 1
 
 
 cdef int drain(Loop *loop, Direction *d, Direction *other) noexcept nogil:
@@ -215,7 +251,7 @@ cdef int int_option(void *socket, int option) noexcept nogil:
     return value
 
 
-cdef void set_direction(Loop *loop, Direction *d, int source_role, int destination_role) noexcept nogil:
+cdef int set_direction(Loop *loop, Direction *d, int source_role, int destination_role) except -1:
     cdef int hwm
     d.source_role = source_role
     d.destination_role = destination_role
@@ -232,8 +268,13 @@ cdef void set_direction(Loop *loop, Direction *d, int source_role, int destinati
         hwm = int_option(d.destination, OPT_SNDHWM)
         d.share = max(hwm // 8, 1) if hwm else 0
         limit(d, 1)
+    if d.source_type == XPUB:
+        d.readers = <Readers *>calloc(1, sizeof(Readers))
+        if d.readers == NULL:
+            raise MemoryError
     d.swap = d.source_type == ROUTER and d.destination_type == ROUTER and d.source != d.destination
     d.open = True
+    return 0
 
 
 cdef void set_monitor_blocks(Loop *loop, bint blocks) noexcept nogil:
@@ -264,6 +305,7 @@ cdef void give_up(Loop *loop, Direction *d) noexcept nogil:
         loop.monitor.counters[DROPPED] += 1
         unblock(loop.monitor.counters)
     free(d.messages)
+    free(d.readers)
     release(&d.hand)
     release(&d.copy)
     zmq.msg_close(&d.prefix)

@@ -113,8 +113,10 @@ cdef Result fill(Loop *loop, Direction *d) noexcept nogil:
     loop.work += work + FRAME_WORK * <int64_t>d.hand.size
     if d.received:
         d.step = TO_DESTINATION
-        if loop.stopping or d.source_type == XPUB:
+        if loop.stopping:
             note_peers(d)
+        if d.source_type == XPUB:
+            note_readers(d)
     return result
 
 

@@ -84,6 +84,19 @@ cdef struct Message:
     size_t frames
     int64_t size            # bytes of all frames
 
+cdef enum:
+    TOPICS = 1 << 13
+    DESCRIPTORS = (1 << 16) - 1
+
+cdef struct Readers:
+    # Who reads from an XPUB, as far as libzmq says: of each topic it passes on the first subscription and the last
+    # unsubscription, which comes by no descriptor when its reader has gone. So a topic stands for whoever was the first
+    # to want it, until nobody does. Too few are counted when topics share a place or readers share their topics, and
+    # that loses nothing; one too many when a reader has gone whose topics another one goes on to want.
+    int64_t count
+    unsigned short owners[TOPICS]       # by a hash of the topic: the descriptor plus 1, 0 for none
+    unsigned short topics[DESCRIPTORS]  # by descriptor: of how many it is the owner
+
 cdef struct Direction:
     # What every message needs comes first and close together, what only a stop needs last.
     void *source
@@ -103,6 +116,7 @@ cdef struct Direction:
     int destination_type
     int source_role
     int destination_role
+    Readers *readers        # of an XPUB that is the source; NULL for others
     int64_t share           # of the messages in hand, for each reader of a socket that drops; 0 for others
     Frames copy             # of the next one, for the monitor
     int64_t copy_size       # and its bytes
@@ -114,7 +128,7 @@ cdef struct Direction:
     int64_t drain_time      # nanoseconds spent moving since the stop
     int64_t drain_count     # messages moved since the stop
     int64_t drain_least     # and how many it moves at least: the receive HWM of each peer
-    int64_t peers           # seen since the stop, or of an XPUB since the start, and which: a bit for each descriptor
+    int64_t peers           # seen since the stop, and which: a bit for each descriptor
     unsigned char seen[8192]
 
 cdef struct Monitor:

@@ -31,11 +31,12 @@ def test_a_full_destination_holds_what_the_sockets_may(net: Any, hwm: int) -> No
     assert net.receive_all(pull, sent) == [[b"%d" % i] for i in range(sent)]
 
 
-@pytest.mark.parametrize(("hwm", "readers", "in_hand"), [
-    (1, 0, 1), (80, 0, 9), (80, 1, 9), (80, 4, 39), (1000, 0, 124),
+@pytest.mark.parametrize(("hwm", "readers", "gone", "unsubscribed", "in_hand"), [
+    (1, 0, 0, 0, 1), (80, 0, 0, 0, 9), (80, 1, 0, 0, 9), (80, 4, 0, 0, 39), (1000, 0, 0, 0, 124),
+    (80, 5, 1, 0, 39), (80, 4, 0, 2, 19), (80, 6, 2, 2, 19), (80, 4, 4, 0, 9),
 ])
 def test_what_drops_is_given_an_eighth_of_its_hwm_at_a_time_for_each_reader(
-    net: Any, hwm: int, readers: int, in_hand: int
+    net: Any, hwm: int, readers: int, gone: int, unsubscribed: int, in_hand: int
 ) -> None:
     """Seen with XPUB_NODROP, which makes it wait where it would have dropped. Who reads over inproc is not counted."""
     push, in_address = net.end(zmq.PUSH, "inproc", sndhwm=0)
@@ -45,15 +46,22 @@ def test_what_drops_is_given_an_eighth_of_its_hwm_at_a_time_for_each_reader(
     device.bind_out("inproc://out")
     port = device.bind_out_to_random_port("tcp://127.0.0.1")
     net.start(device, **{"in": in_address})
-    for number in range(readers):
-        # The topics of one that has another come by the same connection.
-        other = net.socket(zmq.SUB, connect=f"tcp://127.0.0.1:{port}")
-        other.subscribe(f"none {number}")
-        other.subscribe(f"nothing {number}")
+    topics = [(f"none {number}", f"nothing {number}") for number in range(readers)]
+    others = [net.socket(zmq.SUB, connect=f"tcp://127.0.0.1:{port}") for _ in topics]
+    for other, two in zip(others, topics, strict=True):
+        for topic in two:
+            other.subscribe(topic)
     sub = net.socket(zmq.SUB, connect="inproc://out", rcvhwm=1)
     sub.subscribe(b"")
-    topics = 2 * readers + 1
-    net.until(lambda: device.counters.out_to_in.dropped == topics)      # a PULL takes no subscription
+    asked = 2 * readers + 1
+    net.until(lambda: device.counters.out_to_in.dropped == asked)       # a PULL takes no subscription
+    for number in range(gone):
+        others[number].close()
+    for number in range(gone, gone + unsubscribed):
+        for topic in topics[number]:
+            others[number].unsubscribe(topic)
+    asked += 2 * (gone + unsubscribed)
+    net.until(lambda: device.counters.out_to_in.dropped == asked)
     device.pause()
     for _ in range(3000):
         push.send(b"")
