@@ -49,7 +49,7 @@ def receive(list sockets not None, bytes mark not None, int idle):
     cdef zmq_msg_t msg
     cdef char *end = PyBytes_AsString(mark)
     cdef int64_t count = 0, before, last = 0
-    cdef int i, err, left, open
+    cdef int i, left, open, err = 0
     if len(mark) != MARK_BYTES:
         raise ValueError(f"a mark has {MARK_BYTES} bytes")
     try:
