@@ -394,3 +394,22 @@ def test_a_stream_through_a_replaced_device_loses_nothing(
     assert sent > 1_000
     assert received == list(range(sent))
     up.stop()
+
+
+@pytest.mark.parametrize("run", ["thread", "process"])
+def test_an_address_of_a_stopped_device_is_connected_to_when_it_is_started(
+    start: Callable[..., Up], control: Control, rewrite: Any, net: Any, tmp_path: Path, run: str
+) -> None:
+    give = f"  give: {{type: streamer, in: {ANY}, out: {{bind: 'ipc://{tmp_path}/give'}}}}\n"
+    take = f"  take: {{type: streamer, run: {run}, in: {{connect: give.out}}, out: {ANY}}}\n"
+    up = start(topology(give, take)).ready()
+    control("stop", "give")
+    rewrite(give.replace(f"ipc://{tmp_path}/give", "tcp://127.0.0.1:*"), take)
+    assert control("reload").endswith("it: reloaded\n")
+    control("start", "give")
+    with connect("it") as asked:
+        endpoints = {d["name"]: d["endpoints"] for d in asked.ask("ps", timeout=DEADLINE)["devices"]}
+    push = net.socket(zmq.PUSH, connect=endpoints["give"]["in"][0])
+    pull = net.socket(zmq.PULL, connect=endpoints["take"]["out"][0])
+    pump(net, push, pull, range(10))
+    up.stop()

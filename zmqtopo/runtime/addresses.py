@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from zmqtopo.config.model import Device, Reference, Role, Topology
-from zmqtopo.config.reference import Bound, nearest
+from zmqtopo.config.reference import Bound, chosen
 from zmqtopo.runtime.member import Member
 from zmqtopo.runtime.orders import Endpoints
 
@@ -23,14 +23,21 @@ def binds(member: Member) -> Endpoints:
 
 
 def connects(device: Device, topology: Topology, bound: Bound) -> Endpoints:
-    """What to connect to, each reference resolved."""
+    """What to connect to, each reference resolved; one whose address the system has yet to choose is left out."""
     return {
         socket.role: tuple(
-            _resolve(address, device, topology, bound) if isinstance(address, Reference) else address.text
-            for address in socket.connect
+            text for address in socket.connect
+            if (text := _resolve(address, device, topology, bound) if isinstance(address, Reference) else address.text)
         )
         for socket in device.sockets
     }
+
+
+def late(device: Device, topology: Topology, before: Bound, bound: Bound) -> Endpoints:
+    """What `connects` has left out while only ``before`` was bound."""
+    known = connects(device, topology, before)
+    return {role: tuple(address for address in all_ if address not in known[role])
+            for role, all_ in connects(device, topology, bound).items()}
 
 
 def lost(device: Device, topology: Topology, bound: Bound, closed: Iterable[str]) -> Mapping[Role, tuple[str, ...]]:
@@ -43,6 +50,9 @@ def lost(device: Device, topology: Topology, bound: Bound, closed: Iterable[str]
 
 
 def _resolve(reference: Reference, device: Device, topology: Topology, bound: Bound) -> str:
-    endpoint = nearest(reference, device, topology, bound)
-    # A reference to nothing, where its rule was silenced, is no address: the device fails to connect to it.
-    return str(endpoint) if endpoint is not None else reference.text
+    """The address; empty as long as the system has not chosen it, because its device has never been started."""
+    endpoint = chosen(reference, device, topology, bound)
+    if endpoint is None:
+        # A reference to nothing, where its rule was silenced, is no address: the device fails to connect to it.
+        return reference.text
+    return "" if endpoint.is_system_port else str(endpoint.reachable())

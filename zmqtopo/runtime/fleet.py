@@ -14,9 +14,10 @@ from typing import Any
 import zmq
 
 from zmqtopo.config.model import Device, OptionValue, Role, Topology
+from zmqtopo.config.reference import Bound
 from zmqtopo.devices.counters import CounterBlock
 from zmqtopo.devices.ipc import remove_stale
-from zmqtopo.runtime.addresses import binds, connects, lost
+from zmqtopo.runtime.addresses import binds, connects, late, lost
 from zmqtopo.runtime.crew import KILL_AFTER, Crew
 from zmqtopo.runtime.member import Member, State
 from zmqtopo.runtime.nursery import Nursery
@@ -170,11 +171,14 @@ class Fleet:
         """Its sockets are bound: connect it, unless that waits until all are."""
         name = member.device.name
         member.endpoints = endpoints
+        before = {} if member.trial else self._bound.copy()
         self._bound.update({(name, role): addresses for role, addresses in endpoints.items()})
         if member.trial:
             member.trial = "bound"
         elif member.state == "starting":
             self.connect(member)
+            if self._bound != before:
+                self._connect_late(before)
 
     def connect(self, member: Member) -> None:
         """Connect a device that is bound, and those that were connected to it before it was closed."""
@@ -186,6 +190,15 @@ class Fleet:
                 again = lost(other.device, self.topology, self._bound, addresses)
                 if any(again.values()):
                     self.crew.order(other.device, Reconnect(other.device.name, again))
+
+    def _connect_late(self, before: Bound) -> None:
+        """Connect those who had to leave out an address that the system has only now chosen."""
+        for other in self.members.values():
+            # Who has ended since it was connected connects to what is bound now when it starts again.
+            if other.connected > other.closed and (other.works or other.state == "starting"):
+                more = late(other.device, self.topology, before, self._bound)
+                if any(more.values()):
+                    self.crew.order(other.device, Reconnect(other.device.name, more))
 
     def order_connect(self, member: Member) -> None:
         """The second step of a start; its answer is `on_ready`, or `on_end`."""

@@ -216,6 +216,25 @@ def test_inproc_peers_of_what_is_replaced_or_gone_are_connected_again(world: Wor
     ]
 
 
+def test_an_address_that_the_system_has_yet_to_choose_is_connected_to_once_it_has(
+    world: World, started: Started
+) -> None:
+    """Its device was stopped when it was last given one to bind."""
+    give = "give: {type: streamer, in: {bind: tcp://*:8000}, out: {bind: ipc:///give}}"
+    take = "take: {type: streamer, in: {connect: [give.out, tcp://h:1]}, out: {bind: tcp://*:8001}}"
+    operator = started(give, take)
+    operator.command(1, "stop", "give")
+    reload = operator.at(2, file(give.replace("ipc:///give", "tcp://127.0.0.1:*"), take))
+    operator.command(3, "start", "give")
+    operator.command(4, "restart", "give")
+    operator.until(5)
+    assert reload.reply.result(0)
+    assert [o.connects["in"] for o in world.orders if isinstance(o, Connect) and o.name == "take"] == [("tcp://h:1",)]
+    assert [(o.name, o.connects) for o in world.orders if isinstance(o, Reconnect)] == [
+        ("take", {"in": ("tcp://127.0.0.1:1234",), "out": ()}),
+    ]
+
+
 def test_a_process_that_goes_is_waited_for_before_others_take_its_ports(world: World, started: Started) -> None:
     operator = started(A, B.replace("streamer,", "streamer, run: process,"))
     world.answers_to(End, "device b", [])
