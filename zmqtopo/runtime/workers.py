@@ -10,7 +10,7 @@ import signal
 import socket
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
@@ -242,6 +242,13 @@ def make_worker(
     return LocalWorker(name, topology.context, sockets, inbox, context)
 
 
+def _all_of(worker: Worker) -> Iterator[Event]:
+    """All events that are there: after a pause of the whole supervisor, one by one they would look late."""
+    yield worker.receive()
+    while worker.connection is not None and worker.connection.poll(0):
+        yield worker.receive()
+
+
 def ready(workers: Iterable[Worker], inbox: Inbox, timeout: float | None) -> list[Event]:
     """Wait up to ``timeout`` seconds (None: for ever) for events from anywhere."""
     events: list[Event] = []
@@ -258,5 +265,5 @@ def ready(workers: Iterable[Worker], inbox: Inbox, timeout: float | None) -> lis
             if what & selectors.EVENT_WRITE:
                 key.data.send_on()
             if what & selectors.EVENT_READ:
-                events.append(key.data.receive())
+                events += _all_of(key.data)
     return events

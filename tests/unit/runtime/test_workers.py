@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+from collections import deque
 from dataclasses import replace
 from typing import Any
 
@@ -115,15 +116,16 @@ class Told:
         self.device = self.topology.devices["d"]
         self.block = CounterBlock(shared=run != "thread")
         self.inbox = Inbox()
+        self.events: deque[Event] = deque()
         self.nursery = Nursery(self.topology.name)
         self.worker: Worker = make_worker(self.device.process, self.topology, self.inbox, None, self.nursery)
 
     def next(self) -> Event:
         deadline = time.monotonic() + DEADLINE
-        while not (events := ready([self.worker], self.inbox, max(deadline - time.monotonic(), 0))):
+        while not self.events:
             assert time.monotonic() < deadline
-        event, = events
-        return event
+            self.events += ready([self.worker], self.inbox, max(deadline - time.monotonic(), 0))
+        return self.events.popleft()
 
     def start(self) -> None:
         binds = {s.role: tuple(address.text for address in s.bind) for s in self.device.sockets}
@@ -178,6 +180,18 @@ def test_a_process_that_is_killed_is_reported_with_its_cause(process: Told, numb
     os.kill(pid, number)
     assert process.next() == WorkerEnded("device d", f"process {pid} ended by {number.name}")
     process.worker.order(Stop("d", 5))      # it goes nowhere, and that is no error
+
+
+def test_all_that_has_been_answered_is_taken_at_once(process: Told) -> None:
+    process.start()
+    for order in (Pause("d"), Resume("d"), Stop("d", 0), End()):
+        process.worker.order(order)
+    ended = os.pidfd_open(process.worker.pid)
+    assert select.select([ended], [], [], DEADLINE)[0]
+    os.close(ended)
+    *events, last = ready([process.worker], process.inbox, DEADLINE)
+    assert events == [Paused("d"), Resumed("d"), Stopped("d")]
+    assert isinstance(last, WorkerEnded)
 
 
 def test_one_that_takes_no_orders_is_not_waited_for(process: Told) -> None:
