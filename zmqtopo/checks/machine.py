@@ -12,9 +12,10 @@ from zmqtopo.config.rules import Explanation
 MACHINE: Final = (
     Explanation(
         "machine", "port-in-use", "error",
-        finds="A bind of an address that another process of this machine has bound already.",
-        why="A port would be refused when the device starts. An ipc path would not: ZeroMQ takes it away from "
-        "whoever has it, in silence.",
+        finds="A bind of an address that another process of this machine has bound already, or of an ipc path at which "
+        "there is a file that is not a socket.",
+        why="The device could not start. libzmq by itself would remove what is at an ipc path; here only a socket that "
+        "nobody listens at is replaced.",
         bad="""
             devices:
               jobs:

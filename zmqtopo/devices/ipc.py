@@ -1,4 +1,8 @@
-"""The files of ipc sockets, which libzmq makes and leaves behind."""
+"""The files of ipc sockets: made without taking anything from anybody, and removed at the end.
+
+libzmq itself unlinks whatever is at the path before it binds: a socket that somebody listens at, or a file of the user.
+So the listening socket is made here, by bind(2), which replaces nothing, and handed over by ZMQ_USE_FD.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,9 @@ import contextlib
 import errno
 import os
 import re
+import secrets
 import socket
+import stat
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -21,6 +27,14 @@ CHOSEN = f"{PREFIX}*"
 _PREFIX, _SUFFIX = "zmqtopo-", ".ipc"
 _MADE = re.compile(rf"{_PREFIX}[a-z0-9_]{{8}}{re.escape(_SUFFIX)}/socket")
 """What is bound for `CHOSEN`: of a worker that was killed, whoever cleans up knows the address and no more."""
+
+_LONGEST = 107
+"""Bytes of a path, or of an abstract name with its ``@``, that libzmq takes."""
+
+IN_USE = "in use"
+
+_KINDS = {stat.S_IFREG: "a file", stat.S_IFDIR: "a folder", stat.S_IFLNK: "a symbolic link", stat.S_IFIFO: "a pipe",
+          stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +75,98 @@ def make_folder() -> Path:
     return Path(tempfile.mkdtemp(_SUFFIX, _PREFIX))
 
 
+def listen(address: str, backlog: int) -> socket.socket:
+    """A socket that listens at an ipc address; a socket file that nobody listens at is replaced, and nothing else.
+
+    Raises OSError, with EADDRINUSE and the reason in words for what is in the way.
+    """
+    name = address.removeprefix(PREFIX).encode()
+    if b"\0" in name:
+        raise OSError(errno.EINVAL, "a path has no zero byte")
+    if len(name) > _LONGEST:
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+    is_abstract = name.startswith(b"@")
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        listener.setblocking(False)
+        try:
+            listener.bind(b"\0" + name[1:] if is_abstract else name)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or is_abstract:
+                raise
+            _clear(Path(os.fsdecode(name)))
+            listener.bind(name)
+        listener.listen(backlog)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def obstacle(path: Path) -> str:
+    """What keeps a socket from being bound at ``path``, in words; empty when nothing is there or nobody listens at it.
+
+    A symbolic link counts as what it is, wherever it leads.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except OSError:     # what else keeps it from being bound, the bind says
+        return ""
+    if not stat.S_ISSOCK(mode):
+        kind = _KINDS.get(stat.S_IFMT(mode), "something else")
+        return f"there is {kind} at this path; remove it, or use another path"
+    answer = _knock(path)
+    if answer == errno.ECONNREFUSED:
+        return IN_USE if _is_bound(path) else ""
+    return {errno.ENOENT: "", errno.EACCES: "the socket at this path is for others"}.get(answer, IN_USE)
+
+
 def remove_stale(addresses: Iterable[str]) -> None:
     """Remove the files of sockets whose process has been killed: those to which nobody listens."""
     for address in addresses:
         file = IpcFile.of(address)
-        if file is not None and _knock(file.path) == errno.ECONNREFUSED:
+        if file is not None and file.path.is_socket() and not obstacle(file.path):
             file.remove()
 
 
-def is_taken(address: str) -> bool:
-    """Whether somebody listens at an ipc address: libzmq would bind it all the same, and take it from them."""
-    file = IpcFile.of(address)
-    return file is not None and _knock(file.path) in (0, errno.EAGAIN)     # EAGAIN: their queue is full
+def _clear(path: Path) -> None:
+    """Remove a socket that nobody listens at. Raises OSError for anything else, and leaves it where it is.
+
+    It is looked at under a name that nobody else knows: another program may be replacing it in this moment.
+    """
+    _refuse(obstacle(path))
+    aside = path.with_name(f".{secrets.token_hex(8)}")
+    try:
+        path.rename(aside)
+    except FileNotFoundError:
+        return      # somebody else has removed it
+    reason = obstacle(aside) or (IN_USE if _is_bound(path) else "")
+    if not reason:
+        aside.unlink()
+        return
+    try:
+        os.link(aside, path)
+        aside.unlink()
+    except OSError:     # a third one was as quick, or it is a folder
+        reason = f"{reason} (it is {aside} now)"
+    _refuse(reason)
+
+
+def _refuse(reason: str) -> None:
+    if reason:
+        text = os.strerror(errno.EADDRINUSE)
+        raise OSError(errno.EADDRINUSE, text if reason == IN_USE else f"{text}: {reason}")
+
+
+def _is_bound(path: Path) -> bool:
+    """Whether a process has bound it, and will listen in the next moment. Linux alone tells."""
+    try:
+        table = Path("/proc/net/unix").read_bytes()
+    except OSError:
+        return False
+    wanted = os.path.realpath(os.fsencode(path))
+    names = [fields[7] for row in table.splitlines()[1:] if len(fields := row.split(None, 7)) > 7]
+    return any(os.path.realpath(name) == wanted for name in names if not name.startswith(b"@"))
 
 
 def _knock(path: Path) -> int:

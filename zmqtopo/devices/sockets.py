@@ -15,7 +15,7 @@ from typing import Any
 
 import zmq
 
-from zmqtopo.devices.ipc import CHOSEN, PREFIX, IpcFile, is_taken, make_folder
+from zmqtopo.devices.ipc import CHOSEN, PREFIX, IpcFile, listen, make_folder
 
 DEFAULT_LINGER = 5000
 """Milliseconds that a closed socket goes on sending unless an option or its context says otherwise. libzmq's own
@@ -97,8 +97,6 @@ def bind(socket: AnySocket, role: str, address: str, files: list[IpcFile]) -> st
 
     Raises zmq.ZMQError, with errno and naming role and address.
     """
-    if is_taken(address):
-        raise zmq.ZMQError(zmq.EADDRINUSE, f"{role}: cannot bind {address}: {zmq.strerror(zmq.EADDRINUSE)}")
     try:
         folder = make_folder() if address == CHOSEN else None
     except OSError as error:
@@ -106,18 +104,41 @@ def bind(socket: AnySocket, role: str, address: str, files: list[IpcFile]) -> st
     if folder is not None:
         address = f"{PREFIX}{folder}/socket"
     try:
-        socket.bind(address)
-    except zmq.ZMQError as error:
+        _bind(socket, address)
+    except (zmq.ZMQError, OSError) as error:
         if folder is not None:
             folder.rmdir()
         remedy = ""
         if error.errno == errno.ENOENT and address.startswith(PREFIX):
             remedy = f"; make the folder {Path(address.removeprefix(PREFIX)).parent}"
-        raise zmq.ZMQError(error.errno, f"{role}: cannot bind {address}: {_reason(error)}{remedy}") from None
+        reason = _reason(error) if isinstance(error, zmq.ZMQError) else error.strerror
+        raise zmq.ZMQError(error.errno, f"{role}: cannot bind {address}: {reason}{remedy}") from None
     file = IpcFile.of(address)
     if file is not None:
         files.append(file)
     return socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
+
+
+def _bind(socket: AnySocket, address: str) -> None:
+    # A program that uses pyzmq's classes may have made a listening socket itself.
+    if not address.startswith(PREFIX) or socket.getsockopt(zmq.USE_FD) != -1:
+        socket.bind(address)
+        return
+    listener = listen(address, int(socket.getsockopt(zmq.BACKLOG)))
+    try:
+        socket.setsockopt(zmq.USE_FD, listener.fileno())
+        socket.bind(address)
+    except BaseException:
+        file = IpcFile.of(address)
+        if file is not None:
+            file.remove()
+        listener.close()
+        raise
+    finally:
+        # It holds for each bind that follows, of any transport.
+        with contextlib.suppress(zmq.ZMQError):
+            socket.setsockopt(zmq.USE_FD, -1)
+    listener.detach()   # libzmq closes it
 
 
 def connect(socket: AnySocket, role: str, address: str) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
-import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 from zmqtopo.checks.graph import Graph, Link
 from zmqtopo.checks.rule import Finding
@@ -26,9 +26,20 @@ def port_in_use(graph: Graph) -> Iterator[Finding]:
             by = holder_of_port(endpoint.port)
             yield Finding(link.place, f"{link.end.name} binds {link.text}, and the port is in use{by}",
                           f"use another port, or end what has it{'' if by else ' (ss -ltnp as root names it)'}")
-        elif endpoint.transport == "ipc" and not endpoint.path.startswith("@") and _is_listened_to(endpoint.path):
-            yield Finding(link.place, f"{link.end.name} binds {link.text}, and the path is in use"
-                          f"{holder_of_path(endpoint.path)}", "use another path, or end what has it")
+        elif endpoint.transport == "ipc" and not endpoint.path.startswith("@"):
+            yield from _in_the_way(link, endpoint.path)
+
+
+def _in_the_way(link: Link, path: str) -> Iterator[Finding]:
+    from zmqtopo.devices.ipc import IN_USE, obstacle  # which brings zmq
+
+    reason = obstacle(Path(path))
+    if reason == IN_USE:
+        yield Finding(link.place, f"{link.end.name} binds {link.text}, and the path is in use{holder_of_path(path)}",
+                      "use another path, or end what has it")
+    elif reason:
+        what, _, remedy = reason.partition("; ")
+        yield Finding(link.place, f"{link.end.name} binds {link.text}, and {what}", remedy or "use another path")
 
 
 def _is_taken(link: Link) -> bool:
@@ -46,12 +57,3 @@ def _is_taken(link: Link) -> bool:
                 return True
     return False
 
-
-def _is_listened_to(path: str) -> bool:
-    with socket.socket(socket.AF_UNIX) as attempt:
-        attempt.setblocking(False)
-        try:
-            # Of a socket file only a connect can tell whether anybody is behind it.
-            return attempt.connect_ex(os.fspath(path)) in (0, errno.EAGAIN, errno.EINPROGRESS)
-        except OSError:
-            return False  # longer than a path may be, which ipc-path-too-long says

@@ -13,7 +13,7 @@ import pytest
 import zmq
 
 from zmqtopo.devices import ProcessDevice, ThreadDevice
-from zmqtopo.devices.ipc import IpcFile, is_taken, make_folder, remove_stale
+from zmqtopo.devices.ipc import IN_USE, IpcFile, listen, make_folder, obstacle, remove_stale
 
 
 def listener(path: Path) -> socket.socket:
@@ -74,8 +74,8 @@ def test_a_short_path_from_a_deep_folder(name: str, tmp_path: Path, monkeypatch:
     monkeypatch.chdir(deep)
     with listener(Path(name)):
         remove_stale([f"ipc://{name}"])
-        assert is_taken(f"ipc://{name}")
-    assert not is_taken(f"ipc://{name}")
+        assert obstacle(Path(name)) == IN_USE
+    assert obstacle(Path(name)) == ""
     remove_stale([f"ipc://{name}"])
     assert list(deep.iterdir()) == []
 
@@ -85,7 +85,7 @@ def test_a_folder_that_is_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
     remove_stale(["ipc://a"])
-    assert not is_taken("ipc://a")
+    assert obstacle(Path("a")) == ""
 
 
 def test_no_descriptor_is_left_to_knock_with(tmp_path: Path) -> None:
@@ -187,3 +187,120 @@ def test_an_ipc_file_that_a_killed_process_has_left_is_no_hindrance(tmp_path: Pa
     with device:
         assert device.endpoints["out"] == (f"ipc://{tmp_path}/jobs",)
     assert not (tmp_path / "jobs").exists()
+
+
+# -- what is at the path belongs to somebody ---------------------------------------------------------------------------
+
+
+THINGS = {"a file": Path.touch, "a folder": Path.mkdir, "a pipe": os.mkfifo,
+          "a symbolic link": lambda path: path.symlink_to("elsewhere")}
+
+
+@pytest.mark.parametrize("kind", THINGS)
+@pytest.mark.parametrize("device", [ThreadDevice, ProcessDevice])
+def test_what_is_no_socket_is_refused_and_untouched(tmp_path: Path, kind: str, device: Any) -> None:
+    path = tmp_path / "jobs"
+    THINGS[kind](path)
+    before = path.lstat()
+    made = device(zmq.STREAMER, zmq.PULL, zmq.PUSH)
+    made.bind_in(f"ipc://{path}")
+    made.start()
+    with pytest.raises(zmq.ZMQError, match=f"in: cannot bind ipc://{path}: .*in use: there is {kind} at") as refusal:
+        made.wait_ready(10)
+    made.stop()
+    assert refusal.value.errno == zmq.EADDRINUSE
+    assert (path.lstat().st_ino, path.lstat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_symbolic_link_to_a_file_keeps_both(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("precious")
+    (tmp_path / "jobs").symlink_to("data")
+    with pytest.raises(OSError, match="a symbolic link"):
+        listen(f"ipc://{tmp_path}/jobs", 1)
+    assert (tmp_path / "jobs").read_text() == "precious"
+
+
+@pytest.mark.parametrize("type_", [socket.SOCK_DGRAM, socket.SOCK_SEQPACKET, socket.SOCK_STREAM])
+def test_a_socket_that_a_process_has_bound_is_in_use(tmp_path: Path, type_: int) -> None:
+    """The first two take no such connection, and the last none before it listens."""
+    if sys.platform != "linux":
+        pytest.skip("Linux alone tells of them")
+    with socket.socket(socket.AF_UNIX, type_) as owner:
+        owner.bind(str(tmp_path / "log"))
+        with pytest.raises(OSError, match="in use") as refusal:
+            listen(f"ipc://{tmp_path}/log", 1)
+        assert refusal.value.errno == zmq.EADDRINUSE
+        assert (tmp_path / "log").is_socket()
+
+
+def test_who_is_as_quick_keeps_what_he_has_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another program replaces the stale file after it was looked at, and before it is taken away."""
+    path = tmp_path / "jobs"
+    listener(path).close()
+    others: list[socket.socket] = []
+
+    def rename(stale: Path, aside: Path) -> None:
+        if not others:
+            stale.unlink()
+            others.append(listener(stale))
+        os.rename(stale, aside)     # noqa: PTH104 - Path's is this one
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(OSError, match="in use"):
+        listen(f"ipc://{path}", 1)
+    with socket.socket(socket.AF_UNIX) as visitor:
+        visitor.connect(str(path))
+    others[0].close()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_named_as_an_abstract_address_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """libzmq would unlink it too."""
+    if sys.platform != "linux":
+        pytest.skip("abstract addresses are those of Linux")
+    monkeypatch.chdir(tmp_path)
+    name = f"@zmqtopo-test-{os.getpid()}"
+    Path(name).touch()
+    device = ThreadDevice(zmq.STREAMER, zmq.PULL, zmq.PUSH)
+    device.bind_in(f"ipc://{name}")
+    with device:
+        assert device.endpoints["in"] == (f"ipc://{name}",)
+        with socket.socket(socket.AF_UNIX) as visitor:
+            visitor.connect("\0" + name[1:])
+    assert Path(name).exists()
+
+
+def test_a_stale_path_at_which_there_is_a_file_by_now(tmp_path: Path) -> None:
+    """A worker has been killed, and what it had bound is cleaned up."""
+    (tmp_path / "jobs").touch()
+    remove_stale([f"ipc://{tmp_path}/jobs"])
+    assert (tmp_path / "jobs").exists()
+
+
+def test_a_listening_socket_of_the_program_is_used(net: Any, tmp_path: Path) -> None:
+    with listener(tmp_path / "jobs") as own:
+        device = ThreadDevice(zmq.STREAMER, zmq.PULL, zmq.PUSH)
+        device.setsockopt_in(zmq.USE_FD, os.dup(own.fileno()))
+        device.bind_in(f"ipc://{tmp_path}/jobs")
+        device.bind_out("tcp://127.0.0.1:*")
+        device.context_factory = lambda: net.context
+        with device:
+            pull = net.socket(zmq.PULL, connect=device.endpoints["out"][0])
+            net.socket(zmq.PUSH, connect=f"ipc://{tmp_path}/jobs").send(b"x")
+            assert net.receive(pull) == [b"x"]
+
+
+@pytest.mark.parametrize("second", ["ipc://{folder}/second", "tcp://127.0.0.1:*"])
+def test_several_addresses_of_one_socket(net: Any, tmp_path: Path, second: str) -> None:
+    device = ThreadDevice(zmq.STREAMER, zmq.PULL, zmq.PUSH)
+    device.context_factory = lambda: net.context
+    device.bind_in(f"ipc://{tmp_path}/first")
+    device.bind_in(second.format(folder=tmp_path))
+    device.bind_out("tcp://127.0.0.1:*")
+    with device:
+        pull = net.socket(zmq.PULL, connect=device.endpoints["out"][0])
+        for address in device.endpoints["in"]:
+            net.socket(zmq.PUSH, connect=address).send(b"x")
+            assert net.receive(pull) == [b"x"]
+    assert list(tmp_path.iterdir()) == []

@@ -100,6 +100,16 @@ def test_a_socket_file_that_nobody_listens_to_is_free(tmp_path: Path) -> None:
     assert ask(streamer(f"{{bind: 'ipc://{tmp_path}/feed'}}")) == []
 
 
+@pytest.mark.parametrize("kind", ["file", "folder", "symbolic link"])
+def test_a_path_at_which_there_is_something_else(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "feed"
+    {"file": path.touch, "folder": path.mkdir, "symbolic link": lambda: path.symlink_to("none")}[kind]()
+    problem, = ask(streamer(f"{{bind: 'ipc://{path}'}}"))
+    assert (problem.rule, problem.severity) == ("port-in-use", "error")
+    assert problem.message.endswith(f"and there is a {kind} at this path")
+    assert problem.hint == "remove it, or use another path"
+
+
 @pytest.mark.parametrize(("path", "words"), [
     ("{folder}/none/x", "there is no folder"), ("{folder}/file/x", "is no folder"),
     ("{folder}/shut/x", "no file can be made in"),
