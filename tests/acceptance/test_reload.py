@@ -148,6 +148,29 @@ def test_a_port_that_is_taken_rolls_back(
     assert "not reloaded; everything is as it was" in up.stop()
 
 
+def test_a_reload_to_nothing_is_not_the_end(
+    start: Callable[..., Up], zmqtopo: Any, control: Control, tmp_path: Path
+) -> None:
+    up = start(topology(A, B)).ready()
+    (tmp_path / "it.yaml").write_text("devices: {}\n")
+    done = zmqtopo("reload", "it", "--dry-run")
+    assert (done.returncode, "nothing would run now" in done.stderr) == (0, True)
+    for words in ("- removed: b\nit: reloaded\n", "it: nothing has changed\n"):
+        done = zmqtopo("reload", "it")
+        assert (done.returncode, done.stdout.endswith(words)) == (0, True)
+        assert done.stderr == (
+            "zmqtopo: it: nothing runs now; end it with: zmqtopo down it, or reload it again\n")
+        assert control.ps() == {}
+    (tmp_path / "it.yaml").write_text(topology(B))
+    assert zmqtopo("reload", "it").stderr == ""
+    assert control.states() == {"b": "running"}
+    (tmp_path / "it.yaml").write_text("devices: {}\n")
+    up.send(signal.SIGHUP)
+    up.wait_for("nothing runs now")
+    control("down")
+    up.end(0)
+
+
 def test_what_is_not_running_and_what_cannot_be_read(start: Callable[..., Up], zmqtopo: Any, rewrite: Any) -> None:
     assert zmqtopo("reload", "it").returncode == 69
     done = zmqtopo("reload", "it", "-")

@@ -47,6 +47,8 @@ def _reload(client: Client, args: argparse.Namespace) -> int:
         if not answer.get("report"):
             refused(answer)
         return EXIT_BAD_FILE
+    if "note" in answer:
+        print(f"zmqtopo: {client.name}: {answer['note']}", file=sys.stderr)
     code = refused(answer)
     if answer.get("reason") == "rolled-back":
         complain("not reloaded; everything is as it was")

@@ -120,16 +120,28 @@ class Reloading:
         told = {"report": report} | ({"plan": made.plain(), "text": str(made)} if made is not None else {})
         if error is None:
             result = "unchanged" if not made else "planned" if wish.dry_run else "done"
-            wish.answer({"ok": True, "result": result, **told})
+            note = self._note(made, dry_run=wish.dry_run)
+            wish.answer({"ok": True, "result": result, **told} | ({"note": note} if note else {}))
         else:
             reason = "rolled-back" if made is not None else "refused"
             wish.answer({**refusal(reason, *getattr(error, "failures", [str(error)])), **told})
+
+    def _note(self, made: Plan | None, *, dry_run: bool) -> str:
+        """That nothing runs after a reload, which is not its end."""
+        members = self._supervisor.members.values()
+        runs = bool(made and made.new.devices) if dry_run else not all(member.over for member in members)
+        if runs or self._supervisor.is_stopping:
+            return ""
+        name = self._supervisor.topology.name
+        return f"nothing {'would run' if dry_run else 'runs'} now; end it with: zmqtopo down {name}, or reload it again"
 
     def _say_the_end(self, made: Plan | None, error: BaseException | None, took: float) -> None:
         if error is None and made is not None:
             self._follow(self._supervisor.topology)
             self._voice.say(f"reloaded in {took:.2f} s: {_sum(made)}" if made else "reloaded; nothing has changed",
                             event="reloaded")
+            if note := self._note(made, dry_run=False):
+                self._voice.say(note, event="idle")
         else:
             for failure in getattr(error, "failures", [str(error)]):
                 self._voice.say(failure, event="error")

@@ -81,6 +81,7 @@ class Fleet:
         self.started = False
         self.reloading = False
         self.stopping = False
+        self._idle = False
         self._clock = outside.clock
         self._jitter = outside.jitter
         self._inbox = inbox
@@ -98,9 +99,14 @@ class Fleet:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing runs or will run again; what an operator has stopped may be started again."""
+        """Whether nothing runs or will run again; after an operator's command, and so after a reload, something may."""
         members = self.members.values()
-        return all(m.over for m in members) and (self.stopping or not any(m.wish == "stop" for m in members))
+        waits = self._idle or any(m.wish == "stop" for m in members)
+        return all(m.over for m in members) and (self.stopping or not waits)
+
+    def note_command(self) -> None:
+        """A command or a reload has come to its end: when nothing runs after it, that is not the end of everything."""
+        self._idle = all(m.over for m in self.members.values())
 
     @property
     def deadlines(self) -> list[float]:
@@ -209,6 +215,7 @@ class Fleet:
     def on_ready(self, member: Member) -> None:
         """It moves messages."""
         if member.state == "starting":
+            self._idle = False
             member.since = self._clock()
             self._change(member, "running")
             member.trial = ""

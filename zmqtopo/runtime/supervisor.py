@@ -201,6 +201,7 @@ class Supervisor:
 
     def _settle(self) -> None:
         """Go on with what was asked, as far as the devices have come."""
+        was_asked = bool(self._commands or self._reloads or self._asked)
         self._commands.settle()
         self._reloads.settle()
         while self._asked and not self._reloads and not (self._commands and isinstance(self._asked[0], Reload)):
@@ -211,6 +212,8 @@ class Supervisor:
                 self._commands.take(asked)
             self._commands.settle()
             self._reloads.settle()
+        if was_asked and not (self._commands or self._reloads):
+            self._fleet.note_command()
 
     def _handle(self, event: Event) -> None:
         if isinstance(event, DeviceEvent) and event.name not in self.members:

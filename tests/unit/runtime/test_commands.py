@@ -321,6 +321,20 @@ def test_the_answer_has_the_state_that_was_reached_whatever_came_in_the_same_mom
 # -- processes ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("verb", ["start", "restart"])
+def test_a_start_that_fails_for_good_is_not_the_end(world: World, verb: Verb) -> None:
+    operator = started(world, "a", restart="never")
+    if verb == "start":
+        operator.at(1, "stop", "a")
+    world.answers_to(Bind, "a", [Failed("a", "a: no")])
+    command = operator.at(2, verb, "a")
+    again = operator.at(4, "start", "a")
+    assert operator.until(5)
+    assert world.now == 1005
+    assert isinstance(command.reply.exception(0), CommandError)
+    assert again.reply.result(0) == {"a": "running"}
+
+
 def test_a_process_without_devices_ends_and_the_next_start_has_a_new_one(world: World) -> None:
     operator = started(world, "a", "b", run="process/g")
     operator.at(1, "stop", "a")

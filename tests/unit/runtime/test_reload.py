@@ -277,12 +277,35 @@ def test_what_has_failed_for_good_starts_again_when_it_has_changed(world: World,
     assert states == {"a": "running", "b": "running", "c": "failed"}
 
 
-def test_an_empty_topology_ends_it(world: World, started: Started) -> None:
+def test_an_empty_topology_waits_for_the_next(world: World, started: Started) -> None:
     operator = started(A)
-    reload = operator.at(1, file())
-    assert operator.supervisor.run()
-    assert world.now == 1001
+    emptied, filled = operator.at(1, file()), operator.at(3, file(A))
+    assert operator.until(5)
+    assert world.now == 1005
+    assert emptied.reply.result(0)
+    assert filled.reply.result(0)
+    assert world.times("a", "running") == [1003]
+
+
+def test_what_is_left_has_ended_before(world: World, started: Started) -> None:
+    """A reload takes away the only device that runs."""
+    operator = started(A.replace("5001}", "5001}, restart: never"), B)
+    world.after(1, Failed("a", "a: no"))
+    reload = operator.at(2, file(A.replace("5001}", "5001}, restart: never")))
+    states = operator.look(4)
+    assert not operator.until(5)
+    assert world.now == 1005
     assert reload.reply.result(0)
+    assert states == {"a": "failed"}
+
+
+def test_what_runs_after_an_empty_one_may_end_everything(world: World, started: Started) -> None:
+    operator = started(A)
+    operator.at(1, file())
+    operator.at(2, file(A.replace("5001}", "5001}, restart: never")))
+    world.after(3, Failed("a", "a: no"))
+    assert not operator.supervisor.run()
+    assert world.now == 1003
 
 
 def test_late_words_of_what_was_removed_are_nobodys(world: World, started: Started) -> None:
