@@ -14,8 +14,8 @@ from libc.stdint cimport INT64_MAX, int64_t, uintptr_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy
 from posix.dlfcn cimport RTLD_LAZY, dlerror, dlopen, dlsym
-from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
+from zmqtopo.loop.clock cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from zmqtopo.loop.libzmq cimport *
 
 

@@ -19,9 +19,9 @@ from libc.stdint cimport INT64_MAX, int64_t, uintptr_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
 from posix.dlfcn cimport RTLD_LAZY, dlerror, dlopen, dlsym
-from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime, timespec
 from posix.unistd cimport read, write
 
+from zmqtopo.loop.clock cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime, timespec
 from zmqtopo.loop.libzmq cimport *
 from zmqtopo.loop.state cimport *
 
