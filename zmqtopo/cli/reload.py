@@ -7,7 +7,8 @@ import os
 import sys
 
 from zmqtopo.cli.output import emit
-from zmqtopo.cli.remote import EXIT_USAGE, add_format, add_topology, complain, emit_json, refused, talk
+from zmqtopo.cli.remote import EXIT_FAILURE, EXIT_USAGE, add_format, add_topology, complain, emit_json, refused, talk
+from zmqtopo.cli.words import rolled_back
 from zmqtopo.control.client import Client
 from zmqtopo.runtime.watch import is_stream
 
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Return 0 when it is done, 1 when it could not be and all is as it was, 69 for no topology, 78 for a bad file."""
+    """Return 0 when it is done, or can be, 1 when not and all is as it was, 69 for no topology, 78 for a bad file."""
     if args.file is not None and (args.file == "-" or is_stream(args.file)):
         what = "standard input" if args.file == "-" else args.file
         complain(f"a running topology cannot read what comes from {what}; name a file")
@@ -37,7 +38,9 @@ def _reload(client: Client, args: argparse.Namespace) -> int:
     sys.stderr.write(answer.get("report", ""))
     if args.format == "json":
         errors = {} if answer.get("ok") else {"errors": answer.get("errors", [])}
-        emit_json({"result": answer.get("result") or answer.get("reason"), **answer.get("plan", {}), **errors})
+        restarted = {"restarted": answer["restarted"]} if "restarted" in answer else {}
+        result = answer.get("result") or answer.get("reason")
+        emit_json({"result": result, **answer.get("plan", {}), **errors, **restarted})
     else:
         result = f"{client.name}: {_WORDS.get(answer['result'], answer['result'])}" if answer.get("ok") else ""
         emit("".join(f"{line}\n" for line in (answer.get("text"), result) if line))
@@ -49,7 +52,10 @@ def _reload(client: Client, args: argparse.Namespace) -> int:
         return EXIT_BAD_FILE
     if "note" in answer:
         print(f"zmqtopo: {client.name}: {answer['note']}", file=sys.stderr)
+    if answer.get("report") and answer.get("reason") == "refused":      # it has said why
+        complain("not reloaded; nothing is changed")
+        return EXIT_FAILURE
     code = refused(answer)
     if answer.get("reason") == "rolled-back":
-        complain("not reloaded; everything is as it was")
+        complain(f"not reloaded; {rolled_back(answer.get('restarted', []))}")
     return code

@@ -14,11 +14,12 @@ from typing import Any
 from zmqtopo.checks import Checked
 from zmqtopo.cli.topology import examine_to_run
 from zmqtopo.cli.voice import Voice
-from zmqtopo.cli.words import count
+from zmqtopo.cli.words import count, rolled_back
 from zmqtopo.config.model import Topology
 from zmqtopo.control.protocol import refusal
+from zmqtopo.probe import Present, with_machine
 from zmqtopo.runtime.notify import Notifier
-from zmqtopo.runtime.plan import Plan
+from zmqtopo.runtime.plan import Plan, plan, those
 from zmqtopo.runtime.reload import Reload, ReloadError
 from zmqtopo.runtime.supervisor import Supervisor
 from zmqtopo.runtime.watch import ChangingFileError
@@ -45,7 +46,8 @@ class Reloading:
         self._notifier = notifier
         self._follow = follow
         self._waiting: deque[Wish] = deque()
-        self._reads = False
+        self._busy = False
+        """One wish is fulfilled at a time: what the machine is asked about depends on what runs."""
 
     def wish(self, wish: Wish) -> None:
         """Take a wish, in any thread."""
@@ -58,32 +60,44 @@ class Reloading:
         self._next()
 
     def _next(self) -> None:
-        if self._reads or not self._waiting:
+        if self._busy or not self._waiting:
             return
         wish = self._waiting.popleft()
-        self._reads = True
+        self._busy = True
         try:
             threading.Thread(target=self._read, args=(wish,), name="zmqtopo reload", daemon=True).start()
         except RuntimeError as error:
-            self._go_on(wish, f"cannot read {wish.file}: {error}")
+            self._go_on(wish, f"cannot read {wish.file}: {error}", None)
 
     def _read(self, wish: Wish) -> None:
         """In a thread of its own."""
         found: Checked | str = "internal error"     # the thread's traceback says more
+        made = None
         try:
             # A pipe would be waited for, and every other wish with it.
             found = examine_to_run(wish.file, streams=False)
+            if found.topology is not None and not found.has_errors:
+                made = plan(self._supervisor.topology, found.topology)
+                found = with_machine(found, self._present(made))
         except ChangingFileError as error:
             found = str(error)
         finally:
-            self._supervisor.call(lambda: self._go_on(wish, found))
+            self._supervisor.call(lambda: self._go_on(wish, found, made))
 
-    def _go_on(self, wish: Wish, found: Checked | str) -> None:
-        self._reads = False
+    def _present(self, made: Plan) -> Present:
+        """What is there beside the new sockets of a plan."""
+        members = self._supervisor.members
+        stopped = {name for name, member in members.items() if member.wish == "stop"}
+        bound = [address for member in members.values() if not member.over and member.state != "backoff"
+                 for addresses in member.endpoints.values() for address in addresses]
+        return Present(made.old, frozenset(those(made.devices, "added", "replaced")) - stopped, bound)
+
+    def _go_on(self, wish: Wish, found: Checked | str, made: Plan | None) -> None:
+        """``made`` is None for what is not a good file."""
         if isinstance(found, str):
-            self._refuse(wish, [found], "")
+            self._refuse(wish, [found], "", made)
         elif found.has_errors or found.topology is None:
-            self._refuse(wish, _lines(found), _report(found))
+            self._refuse(wish, _lines(found), _report(found), made)
         else:
             if not wish.dry_run:
                 self._follow(found.topology)
@@ -91,15 +105,23 @@ class Reloading:
             reload = Reload(found.topology, wish.dry_run, lambda made: self._begin(wish, made))
             reload.reply.add_done_callback(lambda done: self._end(wish, done, report, began))
             self._supervisor.ask(reload)
-        self._next()
 
-    def _refuse(self, wish: Wish, errors: list[str], report: str) -> None:
+    def _refuse(self, wish: Wish, errors: list[str], report: str, made: Plan | None) -> None:
+        """A bad file, or one that this machine cannot run: what it would take is ``made`` then."""
         if not wish.dry_run:
             for error in errors:
                 self._voice.say(error, event="error")
-            self._voice.say(f"not reloaded; {wish.file} cannot run, and nothing is changed", event="not-reloaded")
+            where = "" if made is None else " on this machine now"
+            self._voice.say(f"not reloaded; {wish.file} cannot run{where}, and nothing is changed",
+                            event="not-reloaded")
         if wish.answer is not None:
-            wish.answer({**refusal("bad-file", *errors), "report": report})
+            told = {"plan": made.plain(), "text": str(made)} if made is not None and wish.dry_run else {}
+            wish.answer({**refusal("bad-file" if made is None else "refused", *errors), "report": report, **told})
+        self._done()
+
+    def _done(self) -> None:
+        self._busy = False
+        self._next()
 
     def _begin(self, wish: Wish, made: Plan) -> None:
         if wish.dry_run:
@@ -115,16 +137,24 @@ class Reloading:
         made = error.plan if isinstance(error, ReloadError) else None if error is not None else done.result()
         if not wish.dry_run:
             self._say_the_end(made, error, time.monotonic() - began)
-        if wish.answer is None:
-            return
+        if wish.answer is not None:
+            self._answer(wish.answer, wish, made, error, report)
+        self._done()
+
+    def _answer(
+        self, answer: Callable[[dict[str, Any]], None], wish: Wish, made: Plan | None, error: BaseException | None,
+        report: str,
+    ) -> None:
         told = {"report": report} | ({"plan": made.plain(), "text": str(made)} if made is not None else {})
         if error is None:
             result = "unchanged" if not made else "planned" if wish.dry_run else "done"
             note = self._note(made, dry_run=wish.dry_run)
-            wish.answer({"ok": True, "result": result, **told} | ({"note": note} if note else {}))
+            answer({"ok": True, "result": result, **told} | ({"note": note} if note else {}))
         else:
+            if isinstance(error, ReloadError):
+                told["restarted"] = list(error.restarted)
             reason = "rolled-back" if made is not None else "refused"
-            wish.answer({**refusal(reason, *getattr(error, "failures", [str(error)])), **told})
+            answer({**refusal(reason, *getattr(error, "failures", [str(error)])), **told})
 
     def _note(self, made: Plan | None, *, dry_run: bool) -> str:
         """That nothing runs after a reload, which is not its end."""
@@ -145,7 +175,7 @@ class Reloading:
         else:
             for failure in getattr(error, "failures", [str(error)]):
                 self._voice.say(failure, event="error")
-            what = "everything is as it was" if made is not None else "nothing is changed"
+            what = rolled_back(error.restarted) if isinstance(error, ReloadError) else "nothing is changed"
             self._voice.say(f"not reloaded; {what}", event="not-reloaded")
         if not self._supervisor.is_stopping:
             self._notifier.ready(f"{self._supervisor.topology.name}: {count(len(self._supervisor.members), 'device')}")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from zmqtopo.config.wording import printable
+from zmqtopo.config.wording import listing, printable
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
@@ -30,6 +31,14 @@ def farewell(device: dict[str, Any]) -> str:
 def count(number: int, thing: str) -> str:
     """``1 device``, ``3 devices``."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def rolled_back(restarted: Sequence[str]) -> str:
+    """What a reload has left that failed on its way."""
+    if not restarted:
+        return "everything is as it was"
+    were = "was" if len(restarted) == 1 else "were"
+    return f"everything is as it was, but {listing(restarted, 'and')} {were} restarted"
 
 
 def duration(seconds: float | None) -> str:

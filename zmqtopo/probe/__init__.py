@@ -21,33 +21,45 @@ from zmqtopo.probe.files import ipc_dir_missing
 from zmqtopo.probe.hosts import host_unresolvable
 from zmqtopo.probe.limits import too_many_sockets, too_many_threads
 from zmqtopo.probe.ports import port_in_use
+from zmqtopo.probe.present import Present
 from zmqtopo.probe.transports import transport_unavailable
 
-__all__ = ["probe", "with_machine"]
+__all__ = ["Present", "probe", "with_machine"]
 
-_FIND: Final[dict[str, Callable[[Graph], Iterator[Finding]]]] = {
+_FIND: Final[dict[str, Callable[[Graph, Present | None], Iterator[Finding]]]] = {
     "port-in-use": port_in_use,
-    "ipc-dir-missing": ipc_dir_missing,
-    "host-unresolvable": host_unresolvable,
-    "too-many-sockets": too_many_sockets,
+    "ipc-dir-missing": lambda graph, _: ipc_dir_missing(graph),
+    "host-unresolvable": lambda graph, _: host_unresolvable(graph),
+    "too-many-sockets": lambda graph, _: too_many_sockets(graph),
     "too-many-threads": too_many_threads,
-    "transport-unavailable": transport_unavailable,
+    "transport-unavailable": lambda graph, _: transport_unavailable(graph),
 }
 
 
-def probe(topology: Topology) -> list[Problem]:
+def probe(topology: Topology, present: Present | None = None) -> list[Problem]:
     """What keeps this machine from running ``topology`` now, sorted by place; takes some seconds at most.
 
-    Every port is bound for an instant and let go of: it may be taken a moment later.
+    Every port is bound for an instant and let go of: it may be taken a moment later. With ``present`` it is asked
+    about what is new beside that.
     """
     graph = Graph(topology)
-    rules = (Rule(w.family, w.name, w.severity, w.finds, w.why, w.bad, w.good, _FIND[w.name]) for w in MACHINE)
+    if present is not None:
+        graph.binds, graph.connects = (tuple(link for link in links if link.end.owner.name in present.fresh)
+                                       for links in (graph.binds, graph.connects))
+    rules = (Rule(w.family, w.name, w.severity, w.finds, w.why, w.bad, w.good, _asking(_FIND[w.name], present))
+             for w in MACHINE)
     return in_order([problem for rule in rules for problem in rule.problems(graph)])
 
 
-def with_machine(checked: Checked) -> Checked:
-    """The file with what the machine says added to its problems, but for what its comments silence."""
+def _asking(
+    find: Callable[[Graph, Present | None], Iterator[Finding]], present: Present | None
+) -> Callable[[Graph], Iterator[Finding]]:
+    return lambda graph: find(graph, present)
+
+
+def with_machine(checked: Checked, present: Present | None = None) -> Checked:
+    """The file with what the machine says added to its problems, but for what its comments silence; see `probe`."""
     if checked.topology is None:
         return checked
-    found = Ignores(checked.file, checked.lines).kept(probe(checked.topology))
+    found = Ignores(checked.file, checked.lines).kept(probe(checked.topology, present))
     return replace(checked, problems=in_order([*checked.problems, *(below(p, checked.above) for p in found)]))

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from zmqtopo.checks.graph import Graph
 from zmqtopo.checks.rule import Finding
 from zmqtopo.config.model import Address, Device, Reference, Topology
+from zmqtopo.probe.present import Present
 
 LIBZMQ_LIMIT: Final = 65535  # ZMQ_SOCKET_LIMIT, which zmq_ctx_get(3) tells; the same in every build
 
@@ -78,12 +79,12 @@ def open_files(topology: Topology) -> dict[str, int]:
     return needed
 
 
-def too_many_threads(graph: Graph) -> Iterator[Finding]:
+def too_many_threads(graph: Graph, present: Present | None = None) -> Iterator[Finding]:
     """Count threads of all processes together; told at the first device, about the first limit that is too low."""
     topology = graph.topology
     if not topology.devices:
         return
-    needed = threads(topology)
+    needed = threads(topology) - (threads(present.topology) if present is not None else 0)
     for name, allowed, taken, hint in _thread_limits():
         if taken + needed > allowed:
             yield Finding(_first(topology).place, f"the topology needs {needed} threads, and {name} allows {allowed}, "

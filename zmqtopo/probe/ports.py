@@ -11,22 +11,25 @@ from zmqtopo.checks.graph import Graph, Link
 from zmqtopo.checks.rule import Finding
 from zmqtopo.probe.holders import holder_of_path, holder_of_port
 from zmqtopo.probe.hosts import addresses
+from zmqtopo.probe.present import Present
 
 _STREAMS = frozenset({"tcp", "ws", "wss"})
 
 
-def port_in_use(graph: Graph) -> Iterator[Finding]:
-    """Bind what the devices will bind, and say who is there first."""
+def port_in_use(graph: Graph, present: Present | None = None) -> Iterator[Finding]:
+    """Bind what the devices will bind, and say who is there first, unless ``present`` is."""
     for link in graph.binds:
         endpoint = link.endpoint
         if not link.ours or endpoint is None or endpoint.is_system_port:
             continue
-        if endpoint.transport in _STREAMS and _is_taken(link):
+        if endpoint.transport in _STREAMS and _is_taken(link, present):
             assert endpoint.port is not None  # the system does not choose it
             by = holder_of_port(endpoint.port)
             yield Finding(link.place, f"{link.end.name} binds {link.text}, and the port is in use{by}",
                           f"use another port, or end what has it{'' if by else ' (ss -ltnp as root names it)'}")
-        elif endpoint.transport == "ipc" and not endpoint.path.startswith("@"):
+        elif endpoint.transport == "ipc" and not endpoint.path.startswith("@") and not (
+            present is not None and present.has_path(endpoint.path)
+        ):
             yield from _in_the_way(link, endpoint.path)
 
 
@@ -42,9 +45,12 @@ def _in_the_way(link: Link, path: str) -> Iterator[Finding]:
         yield Finding(link.place, f"{link.end.name} binds {link.text}, and {what}", remedy or "use another path")
 
 
-def _is_taken(link: Link) -> bool:
+def _is_taken(link: Link, present: Present | None) -> bool:
     assert link.endpoint is not None  # the caller has looked
+    assert link.endpoint.port is not None
     for family, address in addresses(link):
+        if present is not None and present.has_port(address, link.endpoint.port):
+            continue
         try:
             with socket.socket(family, socket.SOCK_STREAM) as attempt:
                 # As libzmq binds: a connection of yesterday in TIME_WAIT is nobody.

@@ -5,7 +5,7 @@ What to do stands in a plan; here it is done, in the supervisor's thread, which 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
@@ -21,12 +21,14 @@ from zmqtopo.runtime.plan import DevicePlan, Plan, Step, kept_addresses, option_
 class ReloadError(CommandError):
     """A reload that could not be done and was taken back; ``plan`` is what it was to do.
 
-    ``failures`` has a text for each device that could not start or change, and for each that did not come back.
+    ``failures`` has a text for each device that could not start or change, and for each that did not come back;
+    ``restarted`` has the names of those that were stopped on the way and started again.
     """
 
-    def __init__(self, failures: list[str], plan: Plan) -> None:
+    def __init__(self, failures: list[str], plan: Plan, restarted: Sequence[str] = ()) -> None:
         super().__init__(failures)
         self.plan = plan
+        self.restarted = tuple(restarted)
 
 
 def _silent(plan: Plan) -> None:
@@ -77,9 +79,10 @@ class Reloads:
         self._plan = made
         self._new_contents = contents
         self._failures: list[str] = []
+        self._restarted: list[str] = []
         self._fleet.reloading = True
         # The way holds the devices that were there before, and ends with its last step.
-        self._progress = _Way(self._fleet, replace(made, new=new), self._failures).go()
+        self._progress = _Way(self._fleet, replace(made, new=new), self._failures, self._restarted).go()
 
     def settle(self) -> None:
         """Go on as far as the devices have come."""
@@ -88,7 +91,7 @@ class Reloads:
         for _ in self._progress:
             return      # it waits for something
         if self._failures:
-            self._over().set_exception(ReloadError(self._failures, self._plan))
+            self._over().set_exception(ReloadError(self._failures, self._plan, self._restarted))
         else:
             self._contents = self._new_contents
             self._over().set_result(self._plan)
@@ -108,11 +111,12 @@ class Reloads:
 class _Way:
     """The way from one topology to another, and back. Its generators yield whenever they have to wait for devices."""
 
-    def __init__(self, fleet: Fleet, made: Plan, failures: list[str]) -> None:
-        """``failures`` takes what goes wrong."""
+    def __init__(self, fleet: Fleet, made: Plan, failures: list[str], restarted: list[str]) -> None:
+        """``failures`` takes what goes wrong, ``restarted`` who had to stop for it."""
         self._fleet = fleet
         self._plan = made
         self._failures = failures
+        self._restarted = restarted
         self._before = fleet.members
         self._wishes = {name: member.wish for name, member in fleet.members.items()}
         self._over = {name for name, member in fleet.members.items() if member.over}
@@ -223,6 +227,8 @@ class _Way:
             member.wish = self._wishes[member.device.name]
         begun = [member for member in members if member.device.name not in self._over]
         for member in begun:
+            if member.over:
+                self._restarted.append(member.device.name)
             self._fleet.begin(member)
         yield from _until(lambda: not any(member.state == "starting" for member in begun))
         self._failures += [f"{member.error}; {member.device.name} did not come back at once"
