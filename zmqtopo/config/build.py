@@ -130,7 +130,8 @@ class Builder:
         type_place = _place(spot, value, "type")
         if role != "mon":
             return Socket(role, kind, bind, connect, options, unread, place, type_place, places)
-        prefix = _mapping(value, "prefix")
+        prefix = _get(value, "prefix", {})
+        prefix = dict.fromkeys(("in", "out")) if prefix is None else prefix
         return MonSocket(role, kind, bind, connect, options, unread, place, type_place, places,
                          _bytes(prefix, "in"), _bytes(prefix, "out"), _get(value, "overflow", "block"),
                          _place(spot, value, "overflow"))
@@ -220,9 +221,9 @@ def _graph(value: dict[str, Value]) -> dict[str, str]:
     return {key: said for key, said in _mapping(value, "graph").items() if said is not UNKNOWN}
 
 
-def _bytes(prefix: dict[str, Value], key: str) -> bytes:
+def _bytes(prefix: dict[str, Value], key: str) -> bytes | None:
     said = _get(prefix, key, key)
-    return said if isinstance(said, bytes) else str(said).encode()
+    return said if said is None or isinstance(said, bytes) else str(said).encode()
 
 
 def _address(text: str, place: Place) -> Address:

@@ -25,8 +25,8 @@ _KINDS = {"string": "text", "integer": "a whole number", "number": "a number", "
 def expected(rules: Schema) -> str:
     """Return what a schema wants, as a noun: ``a duration such as 500ms or 30s``."""
     types = _types(rules)
-    if types == ["object"]:
-        return "a mapping"
+    if types[:1] == ["object"]:
+        return listing(["a mapping", *types[1:]])
     if "enum" in rules and "boolean" not in types and len(choices(rules)) <= 4:
         return listing(choices(rules))
     title = rules.get("title")
@@ -60,7 +60,7 @@ def _types(rules: Schema) -> list[str]:
 def value_hint(value: Value, rules: Schema, key: str, guess: Guess) -> str:
     """Return what to write for ``key`` instead of ``value``; empty where the message says it already."""
     types = _types(rules)
-    if value is None and (types != ["object"] or "properties" not in rules):
+    if value is None and (types[:1] != ["object"] or "properties" not in rules):
         return "write devices: {} for none" if key == "devices" else "give it a value or remove the key"
     if isinstance(value, list) and "properties" not in rules and types == ["object"]:
         return "write a mapping of names, NAME: {...}, instead of a list"
@@ -68,7 +68,7 @@ def value_hint(value: Value, rules: Schema, key: str, guess: Guess) -> str:
         return f"write tcp://{'HOST' if key == 'connect' else '*'}:{value}"
     if isinstance(value, (bool, int, float)) and "contentMediaType" in rules:
         return "put it in quotes"
-    if types == ["object"]:
+    if types[:1] == ["object"]:
         is_socket = "bind" in rules.get("properties", ()) and "required" not in rules
         written = [] if not is_socket else _as_sockets(value)
         return f"write {' or '.join(f'{key}: {one}' for one in written)}" if written else (

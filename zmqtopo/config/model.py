@@ -84,10 +84,10 @@ class Socket:
 
 @dataclass(frozen=True, slots=True)
 class MonSocket(Socket):
-    """The monitor socket: what goes before each copy, and what to do when it cannot take one."""
+    """The monitor socket: what goes before each copy, None for nothing, and what to do when it cannot take one."""
 
-    prefix_in: bytes = b"in"
-    prefix_out: bytes = b"out"
+    prefix_in: bytes | None = b"in"
+    prefix_out: bytes | None = b"out"
     overflow: Literal["drop", "block"] = "block"
     overflow_place: Place = field(default=Place(), compare=False)
 

@@ -141,7 +141,9 @@ def _time(seconds: float) -> str | float:
     return f"{milliseconds}ms" if milliseconds / 1000 == seconds else seconds
 
 
-def _octets(value: bytes) -> str | bytes:
+def _octets(value: bytes | None) -> str | bytes | None:
+    if value is None:
+        return None
     try:
         return _text(value.decode())
     except UnicodeDecodeError:

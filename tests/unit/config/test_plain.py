@@ -33,6 +33,8 @@ def device(inside: str) -> str:
     "restart: {policy: always, backoff: [1ms, 1.5h], max_retries: 0, stable_after: 0}}}",
     "devices: {d: {type: monitored_queue, in: {}, out: {}, mon: {type: PUSH, bind: tcp://*:*, overflow: drop, "
     "prefix: {in: '', out: !!binary /w==}}}}",
+    "devices: {d: {type: monitored_queue, in: {}, out: {}, mon: {bind: tcp://*:*, prefix: null}}}",
+    "devices: {d: {type: monitored_queue, in: {}, out: {}, mon: {bind: tcp://*:*, prefix: {out: null}}}}",
     "devices: {'1': {type: queue, in: {type: sub}, out: {}}, 'true': {type: queue, in: {}, out: {}}}",
     "devices: {}\npeers: {p: {type: XREQ, bind: tcp://*:5, connect: [tcp://a:1], description: '$${X}', "
     "graph: {color: '#00ff00'}}}",

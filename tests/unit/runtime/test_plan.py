@@ -64,6 +64,8 @@ def monitored(mon: str, type_: str = "PUB") -> str:
       "~ changed: s.graph.color not set -> red"]),
     ([monitored(", prefix: {in: a}")], [monitored(", prefix: {in: !!binary /w==}")],
      ["~ changed: m.mon.prefix.in a -> \\xff"]),
+    ([monitored("")], [monitored(", prefix: null")],
+     ["~ changed: m.mon.prefix.in in -> not set", "~ changed: m.mon.prefix.out out -> not set"]),
     ([monitored(", overflow: block", "PUSH")], [monitored(", overflow: drop", "PUSH")],
      ["~ changed: m.mon.overflow block -> drop"]),
     (["f: {type: forwarder, in: {type: SUB, bind: tcp://*:1, options: {subscribe: [a, b]}}, "
