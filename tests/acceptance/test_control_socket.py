@@ -213,3 +213,30 @@ def test_a_topology_that_stands_still_is_said_to(
     assert set(control.states().values()) == {"running"}
     up.stop()
     other.stop()
+
+
+def test_clients_that_wait_keep_nobody_from_the_end(start: Callable[..., Any], net: Any, state_folders: Path) -> None:
+    """A device that cannot pass on what it has does not stop before its time, and 200 wait for that."""
+    up = start(f"devices:\n  a: {{type: streamer, stop_timeout: 60s, in: {ANY}, out: {SMALL}}}\n").ready()
+    push = net.socket(zmq.PUSH, connect=up.address("a.in"))
+    net.fill(push, [b"x" * 1000])
+    waiting = []
+    for _ in range(200):
+        client = socket.socket(socket.AF_UNIX)
+        client.settimeout(DEADLINE)
+        client.connect(str(state_folders / "zmqtopo" / "it" / "control"))
+        client.sendall(b'{"zmqtopo": 1, "verb": "stop"}\n')
+        waiting.append(client)
+
+    def run(verb: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*COMMAND, verb, "it", *arguments], capture_output=True, text=True, timeout=DEADLINE,
+                              check=False)
+
+    assert json.loads(run("ps", "--format", "json").stdout)[0]["state"] == "stopping"
+    done = run("stop")
+    assert (done.returncode, done.stderr) == (
+        1, "zmqtopo: error: 100 clients wait for answers already; nothing is done, ask again later\n")
+    assert run("down", "--force").returncode == 0
+    for client in waiting:
+        client.close()
+    up.end(0)

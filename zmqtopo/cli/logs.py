@@ -9,7 +9,7 @@ from zmqtopo.cli.output import emit
 from zmqtopo.cli.remote import EXIT_NOT_RUNNING, EXIT_USAGE, add_topology, complain, guarded
 from zmqtopo.cli.words import one_line
 from zmqtopo.config.wording import closest, quote
-from zmqtopo.control.client import PATIENCE, Client, find
+from zmqtopo.control.client import Client, find
 from zmqtopo.control.errors import NotRunningError
 from zmqtopo.control.folder import Folder
 from zmqtopo.control.logfile import entry, lines
@@ -42,7 +42,7 @@ def _print(args: argparse.Namespace) -> int:
             complain(f"{folder.path.name} is not running")
             return EXIT_NOT_RUNNING
         with client:
-            names = [device["name"] for device in client.ask("ps", timeout=PATIENCE).get("devices", [])]
+            names = [device["name"] for device in client.devices()]
             if args.device is not None and args.device not in names:
                 near = closest(args.device, names)
                 complain(f"there is no device {quote(args.device)}" + (f"; did you mean {near}?" if near else ""))

@@ -15,11 +15,10 @@ from zmqtopo.cli.remote import (
     emit_json,
     emit_table,
     guarded,
-    refused,
     talk,
 )
 from zmqtopo.cli.words import duration, number, one_line, state
-from zmqtopo.control.client import PATIENCE, Client, connect
+from zmqtopo.control.client import Client, connect
 from zmqtopo.control.errors import ControlError, NotRunningError
 from zmqtopo.control.folder import home, names
 
@@ -41,16 +40,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _one(client: Client, form: str) -> int:
-    answer = client.ask("ps", timeout=PATIENCE)
-    devices = answer.get("devices", [])
-    if code := refused(answer):
-        return code
+    devices = client.devices()
     if form == "json":
         emit_json(devices)
     else:
         began = time.monotonic()
         time.sleep(SAMPLE)
-        later = client.ask("ps", timeout=PATIENCE).get("devices", [])
+        later = client.devices()
         _show(devices, later, time.monotonic() - began)
         devices = later
     return 0 if all(device["state"] == "running" for device in devices) else EXIT_FAILURE
@@ -82,7 +78,7 @@ def _all(form: str) -> int:
     for name in names():
         try:
             with connect(name) as client:
-                devices = client.ask("ps", timeout=PATIENCE).get("devices", [])
+                devices = client.devices()
         except NotRunningError:     # or no longer
             continue
         except ControlError as error:   # it hides none of the others

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import socket
@@ -33,6 +34,9 @@ class Client:
         self.pid = folder.pid
         self.source = folder.read("source")
         """The path of its file, ``-`` for standard input."""
+        self._open(folder)
+
+    def _open(self, folder: Folder) -> None:
         self._rest = bytearray()
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(PATIENCE)
@@ -61,11 +65,17 @@ class Client:
 
         Raises ControlError when there is none.
         """
-        try:
+        with contextlib.suppress(OSError):      # if it has turned this client away, it has said so
             self._socket.sendall(encode({"zmqtopo": VERSION, "verb": verb, "devices": list(devices), **more}))
-        except OSError:
-            raise self._gone() from None
         return self._receive(timeout)
+
+    def devices(self) -> list[dict[str, Any]]:
+        """What ``ps`` says of each device. Raises ControlError when it says nothing in time."""
+        answer = self.ask("ps", timeout=PATIENCE)
+        if not answer.get("ok"):
+            raise ControlError(f"{self.name} does not tell: {'; '.join(map(str, answer.get('errors', ())))}")
+        devices: list[dict[str, Any]] = answer.get("devices", [])
+        return devices
 
     def wait_for_the_end(self) -> None:
         """Wait until the topology has parted with everybody, which is the last that it does, and its process is gone.
@@ -93,11 +103,22 @@ class Client:
         """Whether the topology parts with this client in so many seconds, as it does at its end."""
         self._socket.settimeout(within)
         try:
-            return not self._socket.recv(4096)
+            if self._socket.recv(4096):
+                return False
         except TimeoutError:
             return False
         except OSError:
+            pass
+        # It may have made way for others.
+        self.close()
+        try:
+            with Folder(self.path) as folder:
+                self._open(folder)
+        except (NotRunningError, FileNotFoundError):
             return True
+        except (ControlError, OSError):
+            time.sleep(within)
+        return False
 
     def _receive(self, timeout: float | None) -> dict[str, Any]:
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -126,7 +147,16 @@ class Client:
     def _stuck(self) -> ControlError:
         return ControlError(f"{self.name}{f', process {self.pid},' if self.pid else ''} does not answer")
 
-    def _gone(self) -> NotRunningError:
+    def _gone(self) -> ControlError:
+        """Why it has parted: at its end its socket goes first."""
+        try:
+            with Folder(self.path) as folder, socket.socket(socket.AF_UNIX) as visitor:
+                visitor.setblocking(False)
+                there = visitor.connect_ex(folder.socket_path()) in (0, errno.EAGAIN)
+        except (OSError, ControlError):
+            there = False
+        if there:
+            return ControlError(f"{self.name} runs, and has closed the connection: too many ask it at once; try again")
         return NotRunningError(f"{self.name} has ended")
 
     def close(self) -> None:

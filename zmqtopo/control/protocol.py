@@ -28,9 +28,9 @@ answered when it is done:
 
 ``result`` is ``done``, ``unchanged`` or ``planned``, ``text`` the plan for people, ``report`` what there is to say of
 the file, and ``note`` stands there when nothing runs afterwards, which is not the end of the topology. The reasons:
-``bad-request``, ``version``, ``unknown-device``, ``refused``; of a reload ``bad-file``, and ``rolled-back`` when some
-device could not start and all is as it was, but for the devices that ``restarted`` names. Keys that are not named here
-are to be ignored, by both sides.
+``bad-request``, ``version``, ``unknown-device``, ``refused``, ``busy`` from one that has too many clients and may be
+asked again; of a reload ``bad-file``, and ``rolled-back`` when some device could not start and all is as it was, but
+for the devices that ``restarted`` names. Keys that are not named here are to be ignored, by both sides.
 """
 
 from __future__ import annotations

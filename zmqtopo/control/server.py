@@ -6,24 +6,40 @@ It decides nothing and never waits for a client, and nothing that a client does 
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import selectors
 import socket
+import struct
+import sys
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any, Final
 
 from zmqtopo.control.protocol import LONGEST_LINE, ProtocolError, Question, encode, question, refusal
 
 MOST_CLIENTS: Final = 200
-"""One more takes the place of the one that has been silent for the longest time."""
+"""One more takes the place of an idle one: see `Server._evict_idle`."""
+
+MOST_WAITING: Final = {"ps": 25, "down": 25}
+"""Clients that wait for the answer to such a question; one more takes the place of the first of them."""
+
+MOST_OTHERS: Final = 100
+"""Clients that wait for the answer to any other question; one more is refused. With those above they leave room, so
+that there is always somebody idle to make way for who asks next."""
+
+SPARE_DESCRIPTORS: Final = 8
+"""Kept for clients that come when the process has used up all others."""
 
 FAREWELL: Final = 1.0
 """Seconds that clients have at the end to take their last answers."""
 
 REST: Final = 1.0
 """Seconds until the next try when the system has no descriptor for a client."""
+
+_TURNED_AWAY: Final = encode(refusal("busy", f"it serves {MOST_CLIENTS} clients at a time, and others came; ask again"))
 
 Answer = Callable[[dict[str, Any]], None]
 """Takes the one answer to a question, in any thread."""
@@ -38,9 +54,10 @@ class Server:
         """``handle`` is called in that thread with each question and must not wait. Raises OSError."""
         self._greeting = encode(greeting)
         self._handle = handle
-        self._answers: deque[tuple[_Client, bytes]] = deque()
+        self._answers: deque[tuple[_Client, int, bytes]] = deque()
         self._clients: set[_Client] = set()
         self._count = 0
+        self._spare: list[int] = []
         self._rests_until: float | None = None
         self._closing = False
         self._listener = socket.socket(socket.AF_UNIX)
@@ -57,6 +74,7 @@ class Server:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._selector.register(self._woken, selectors.EVENT_READ)
+        self._keep_spare()
         self._thread = threading.Thread(target=self._serve, name="zmqtopo control", daemon=True)
         self._thread.start()
 
@@ -70,6 +88,8 @@ class Server:
         self._selector.close()
         for end in (self._listener, self._woken, self._waker):
             end.close()
+        while self._spare:
+            os.close(self._spare.pop())
 
     def _wake(self) -> None:
         with contextlib.suppress(OSError):      # enough wakings wait already
@@ -104,28 +124,40 @@ class Server:
                 self._selector.register(self._listener, selectors.EVENT_READ)
 
     def _accept(self) -> None:
-        if len(self._clients) >= MOST_CLIENTS:
-            self._part_with_the_silent()
         try:
-            connection, _ = self._listener.accept()
+            connection = self._take()
         except (BlockingIOError, ConnectionError):
             return      # it has changed its mind
         except OSError:
             # No descriptors left: it would be told of the same client again and again.
-            self._part_with_the_silent()
+            self._evict_idle()
             self._selector.unregister(self._listener)
             self._rests_until = time.monotonic() + REST
             return
         connection.setblocking(False)
-        client = _Client(connection)
         if len(self._clients) >= MOST_CLIENTS:
-            connection.close()
-            return
+            self._evict_idle()
+        client = _Client(connection)
         self._clients.add(client)
         client.output += self._greeting
         self._selector.register(connection, selectors.EVENT_READ, client)
         self._touch(client)
         self._write(client)
+
+    def _take(self) -> socket.socket:
+        """Accept a client, with a spare descriptor when there is no other. Raises OSError."""
+        try:
+            return self._listener.accept()[0]
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE) or not self._spare:
+                raise
+        os.close(self._spare.pop())
+        return self._listener.accept()[0]
+
+    def _keep_spare(self) -> None:
+        with contextlib.suppress(OSError):      # there are none to spare
+            while len(self._spare) < SPARE_DESCRIPTORS:
+                self._spare.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
 
     def _read(self, client: _Client) -> None:
         try:
@@ -157,24 +189,43 @@ class Server:
         self._watch(client)
 
     def _ask(self, client: _Client, line: bytes) -> None:
-        client.waits = True
+        number = client.asked = self._touch(client)
 
         def answer(message: dict[str, Any]) -> None:
-            self._answers.append((client, encode(message)))
+            self._answers.append((client, number, encode(message)))
             if threading.current_thread() is not self._thread:
                 self._wake()
 
+        client.waits = "?"
         try:
             asked = question(line)
         except ProtocolError as error:
             answer(refusal(error.reason, str(error)))
-        else:
+            return
+        if self._has_room_for(asked["verb"]):
+            client.waits = asked["verb"]
             self._handle(asked, answer)
+        else:
+            answer(refusal("busy", f"{MOST_OTHERS} clients wait for answers already; nothing is done, ask again later"))
+
+    def _has_room_for(self, verb: str) -> bool:
+        """Whether one more may wait for the answer to such a question; for ps and down there always is."""
+        same = [client for client in self._clients
+                if (client.waits == verb if verb in MOST_WAITING else client.waits not in ("", "?", *MOST_WAITING))]
+        if len(same) < MOST_WAITING.get(verb, MOST_OTHERS):
+            return True
+        if verb in MOST_WAITING:
+            first = min(same, key=lambda client: client.asked)
+            self._answers.append((first, first.asked, encode(refusal(
+                "busy", f"too many clients wait for the answer to {verb}; what was asked is under way"))))
+        return verb in MOST_WAITING
 
     def _deliver(self) -> None:
         while self._answers:
-            client, line = self._answers.popleft()
-            client.waits = False
+            client, number, line = self._answers.popleft()
+            if not client.waits or client.asked != number:
+                continue        # it has been told not to wait
+            client.waits = ""
             if client in self._clients:
                 client.output += line
                 self._write(client)
@@ -209,14 +260,21 @@ class Server:
         elif registered:
             self._selector.unregister(client.connection)
 
-    def _touch(self, client: _Client) -> None:
+    def _touch(self, client: _Client) -> int:
         self._count += 1
         client.heard = self._count
+        return self._count
 
-    def _part_with_the_silent(self) -> None:
-        silent = [client for client in self._clients if not client.waits]
-        if silent:
-            self._part(min(silent, key=lambda client: client.heard))
+    def _evict_idle(self) -> None:
+        """Part with an idle client, of the process that has most of them: with the one silent for the longest time."""
+        idle = [client for client in self._clients if not client.waits]
+        crowd = Counter(client.pid for client in idle)
+        if not idle:
+            return
+        client = min(idle, key=lambda client: (-crowd[client.pid], client.heard))
+        with contextlib.suppress(OSError):
+            client.connection.send(_TURNED_AWAY)
+        self._part(client)
 
     def _part(self, client: _Client) -> None:
         if client not in self._clients:
@@ -225,6 +283,7 @@ class Server:
             self._selector.unregister(client.connection)
         client.connection.close()
         self._clients.discard(client)
+        self._keep_spare()
 
 
 class _Client:
@@ -234,9 +293,22 @@ class _Client:
         self.connection = connection
         self.input = bytearray()
         self.output = bytearray()
-        self.waits = False
-        """It has asked and has no answer yet."""
+        self.pid = _pid(connection)
+        self.waits = ""
+        """The verb of what it has asked and has no answer to yet."""
+        self.asked = 0
+        """The number of that question."""
         self.has_ended = False
         """It sends no more."""
         self.heard = 0
-        """When it last sent something, in order."""
+        """When it last sent or asked something, in order."""
+
+
+def _pid(connection: socket.socket) -> int:
+    """The process at the other end; 0 where the system does not tell."""
+    if sys.platform != "linux":
+        return 0
+    with contextlib.suppress(OSError):
+        peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        return int(struct.unpack("3i", peer)[0])
+    return 0

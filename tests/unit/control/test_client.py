@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -37,11 +38,12 @@ class Fake:
         try:
             while True:
                 connection, _ = self.listener.accept()
-                for words in self._said:
-                    connection.sendall(words)
                 self._kept.append(connection)
-                if self._parts:
-                    connection.shutdown(socket.SHUT_RDWR)
+                with contextlib.suppress(OSError):      # a visitor who only knocks
+                    for words in self._said:
+                        connection.sendall(words)
+                    if self._parts:
+                        connection.shutdown(socket.SHUT_RDWR)
         except OSError:
             return
 
@@ -116,8 +118,8 @@ def test_a_folder_that_was_left_behind_is_not_running() -> None:
     ((encode({"zmqtopo": "one", "release": "3.0"}),), "does not speak as zmqtopo does"),
     ((encode({"zmqtopo": True, "release": "3.0"}),), "does not speak as zmqtopo does"),
     ((b"220 mail.example.org ESMTP\r\n",), "does not speak as zmqtopo does"),
-    ((GREETING[:10],), "it has ended"),
-    ((), "it has ended"),
+    ((GREETING[:10],), "it runs, and has closed the connection: too many ask it at once; try again"),
+    ((), "it runs, and has closed the connection"),
 ])
 def test_one_that_does_not_speak_as_it_should(fakes: list[Fake], said: tuple[bytes, ...], error: str) -> None:
     fakes.append(Fake("it", "-", *said))
@@ -138,5 +140,22 @@ def test_one_that_does_not_answer(
 
 def test_one_that_ends_before_it_answers(fakes: list[Fake]) -> None:
     fakes.append(Fake("it", "-", GREETING))
-    with find("it") as folder, Client(folder) as client, pytest.raises(NotRunningError, match=r"^it has ended$"):
-        client.ask("ps")
+    with find("it") as folder, Client(folder) as client:
+        fakes.pop().close()
+        with pytest.raises(NotRunningError, match=r"^it has ended$"):
+            client.ask("ps")
+
+
+def test_one_that_turns_clients_away_has_not_ended(fakes: list[Fake]) -> None:
+    fakes.append(Fake("it", "-", GREETING, encode({"ok": False, "reason": "busy", "errors": ["others came"]})))
+    with connect("it") as client:
+        assert client.ask("down")["reason"] == "busy"
+        with pytest.raises(ControlError, match=r"^it runs, and has closed the connection"):
+            client.ask("ps")
+        assert not client.has_ended(0.01)       # it has connected again
+    with connect("it") as client, pytest.raises(ControlError, match=r"^it does not tell: others came$"):
+        client.devices()
+    with connect("it") as client:
+        fakes.pop().close()
+        while not client.has_ended(0.01):
+            continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import resource
 import socket
 import threading
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from zmqtopo.control.protocol import LONGEST_LINE, Question
-from zmqtopo.control.server import MOST_CLIENTS, Answer, Server
+from zmqtopo.control.server import MOST_CLIENTS, MOST_OTHERS, MOST_WAITING, Answer, Server
 
 GREETING = {"zmqtopo": 1, "name": "it"}
 
@@ -30,11 +31,12 @@ class Served:
         self.waiting: list[Answer] = []
         self.asked = threading.Semaphore(0)
         self.go_on = threading.Event()
+        self.slow = False
         self.clients: list[socket.socket] = []
         self.server = Server(str(path), GREETING, self.handle)
 
     def handle(self, question: Question, answer: Answer) -> None:
-        if question["verb"] == "wait":
+        if question["verb"] in ("wait", "down"):
             self.waiting.append(answer)
             self.asked.release()
         elif question["verb"] == "hold":
@@ -43,6 +45,8 @@ class Served:
             answer({"held": True})
         elif question["verb"] == "much":
             answer({"much": "x" * 1_000_000})
+        elif self.slow:
+            self.waiting.append(answer)
         else:
             answer({"verb": question["verb"], "devices": list(question["devices"])})
 
@@ -228,11 +232,97 @@ def test_one_more_than_can_be_takes_the_place_of_who_is_silent(served: Served) -
         client.line()
     crowd[0].ask("ps")
     fine(served)
+    assert crowd[1].line()["reason"] == "busy"
     assert crowd[1].has_ended()
     assert crowd[0].ask("ps")["verb"] == "ps"
     served.waiting.pop()({"at": "last"})
     patient.line()
     assert patient.line() == {"at": "last"}
+
+
+@pytest.mark.parametrize("verb", ["wait", "down"])
+def test_clients_that_wait_lock_nobody_out(served: Served, net: Any, verb: str) -> None:
+    crowd = [served.client() for _ in range(MOST_CLIENTS)]
+    for client in crowd:
+        assert client.line() == GREETING
+        client.send(ask(verb))
+    fine(served)
+    last = served.client()
+    last.line()
+    last.send(ask("down"))
+    net.until(lambda: len(served.waiting) == (MOST_OTHERS + 1 if verb == "wait" else MOST_CLIENTS + 1))
+    served.waiting[-1]({"at": "last"})
+    assert last.line() == {"at": "last"}
+    told = crowd[MOST_OTHERS] if verb == "wait" else crowd[0]
+    refused = told.line()
+    assert (refused["reason"], "wait" in refused["errors"][0]) == ("busy", True)
+    served.waiting[0]({"at": "last"})
+    if verb == "wait":
+        assert crowd[0].line() == {"at": "last"}
+
+
+def test_more_that_wait_for_ps_than_can_wait(served: Served, net: Any) -> None:
+    """The supervisor does not answer; who asks last is the one who still looks."""
+    clients = [served.client() for _ in range(MOST_WAITING["ps"] + 1)]
+    served.slow = True
+    for client in clients:
+        client.line()
+        client.send(ask("ps"))
+    assert clients[0].line()["reason"] == "busy"
+    net.until(lambda: len(served.waiting) == len(clients))
+    for answer in served.waiting:
+        answer({"at": "last"})
+    for client in clients[1:]:
+        assert client.line() == {"at": "last"}
+
+
+def test_what_is_sent_ahead_does_not_lose_an_answer(served: Served) -> None:
+    client = served.client()
+    client.line()
+    client.send(ask("wait"))
+    assert served.asked.acquire(timeout=10)
+    client.send(ask("ps"))
+    fine(served)
+    served.waiting.pop()({"at": "last"})
+    assert client.line() == {"at": "last"}
+    assert client.line()["verb"] == "ps"
+
+
+def test_who_makes_way_is_one_of_a_crowd_and_is_told(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    pids = iter([1, 2, *[3] * (MOST_CLIENTS - 2), 4])
+    monkeypatch.setattr("zmqtopo.control.server._pid", lambda connection: next(pids))
+    clients = [served.client() for _ in range(MOST_CLIENTS + 1)]
+    for client in clients:
+        assert client.line() == GREETING
+    assert clients[2].line()["reason"] == "busy"
+    assert clients[2].has_ended()
+    for client in (clients[0], clients[1], clients[3], clients[-1]):
+        assert client.ask("ps")["verb"] == "ps"
+
+
+def test_descriptors_are_kept_for_clients(served: Served) -> None:
+    """Everything else in the process has used them up."""
+    fine(served)
+    connections = [socket.socket(socket.AF_UNIX) for _ in range(3)]
+    served.clients += connections
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(name) for name in os.listdir("/dev/fd"))      # noqa: PTH208 - no descriptor of its own is left
+    taken = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, before[1]))
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(os.dup(0))
+        for connection in connections:
+            connection.settimeout(10)
+            connection.connect(str(served.path))
+            client = Client(connection)
+            assert client.line() == GREETING
+            assert client.ask("ps")["verb"] == "ps"
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        for descriptor in taken:
+            os.close(descriptor)
 
 
 def test_who_speaks_while_its_place_is_taken(served: Served) -> None:
@@ -246,12 +336,16 @@ def test_who_speaks_while_its_place_is_taken(served: Served) -> None:
     # The server hears of both at once.
     served.go_on.set()
     assert holder.line() == {"held": True}
+    assert oldest.line()["reason"] == "busy"
     assert oldest.has_ended()
     assert newcomer.line() == GREETING
     fine(served)
 
 
-def test_no_descriptor_left_for_a_client(served: Served, net: Any) -> None:
+def test_no_descriptor_left_for_a_client(served: Served, net: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(served.server, "_keep_spare", lambda: None)
+    while served.server._spare:
+        os.close(served.server._spare.pop())
     first = served.client()
     first.line()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -262,6 +356,7 @@ def test_no_descriptor_left_for_a_client(served: Served, net: Any) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (connection.fileno() + 1, hard))
     try:
         connection.connect(str(served.path))
+        assert first.line()["reason"] == "busy"
         assert first.has_ended()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
