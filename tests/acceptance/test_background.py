@@ -39,7 +39,7 @@ def test_up_d_returns_when_it_is_ready_and_down_when_it_has_ended(
         pump(net, push, pull, range(100))
     pids = {device["pid"] for device in devices.values()}
     assert len(pids) == 3
-    assert os.getsid(devices["jobs"]["pid"]) == devices["jobs"]["pid"]
+    assert os.getsid(devices["jobs"]["pid"]) != os.getsid(0)
     assert "jobs: stopped; 100 messages in to out, 0 out to in\n" in control("down")
     assert all(address.startswith("inproc") or is_free(address) for address in addresses)
     assert list(state_folders.iterdir()) == []

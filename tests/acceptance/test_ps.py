@@ -32,7 +32,7 @@ def test_ps_says_what_a_program_wants_to_know(
         assert list(device["endpoints"]) == ["in", "out", "mon"]
         assert device["uptime"] > 0
         assert device["error"] is None
-    assert devices["jobs"]["pid"] == up.process.pid
+    assert devices["jobs"]["pid"] == up.worker("threads")
     assert devices["calls"]["pid"] == up.worker("device calls")
     assert devices["one"]["pid"] == devices["two"]["pid"] == up.worker("group g")
     assert devices["two"]["run"] == "process/g"

@@ -452,3 +452,20 @@ except KeyboardInterrupt:
     print("interrupted", names)
 """.replace('signal.setitimer(signal.ITIMER_REAL, 0.02)\n', ""))
     assert (done.returncode, done.stdout, done.stderr) == (0, "interrupted []\n", "")
+
+
+def test_isolated_devices_leave_the_program_alone(tmp_path: Path, net: Any) -> None:
+    path = tmp_path / "it.yaml"
+    path.write_text("devices: {a: {type: streamer, in: {bind: 'tcp://127.0.0.1:*'}, out: {bind: 'tcp://127.0.0.1:*'}}}\n")
+    with pytest.raises(ValueError, match="isolated"):
+        zmqtopo.up(path, context=zmq.Context.instance(), isolated=True)
+    with zmqtopo.up(path, isolated=True) as running:
+        assert running.context is None
+        pid = running.status[0].pid
+        assert pid is not None
+        assert pid != os.getpid()
+        push = net.socket(zmq.PUSH, connect=running.address("a.in"))
+        pull = net.socket(zmq.PULL, connect=running.address("a.out"))
+        push.send(b"x")
+        assert pull.recv() == b"x"
+        assert running.counters()["a"].in_to_out.messages == 1

@@ -77,5 +77,5 @@ def test_a_soft_limit_of_open_files_is_raised(start: Callable) -> None:
     ends = "in: {bind: 'tcp://127.0.0.1:*'}, out: {bind: 'tcp://127.0.0.1:*'}"
     devices = "".join(f"  d{n}: {{type: streamer, {ends}}}\n" for n in range(20))
     up = start("devices:\n" + devices, preexec_fn=lower).ready()
-    assert len(list(Path(f"/proc/{up.process.pid}/fd").iterdir())) > few
+    assert len(list(Path(f"/proc/{up.worker('threads')}/fd").iterdir())) > few
     up.stop()

@@ -45,8 +45,8 @@ def flows(net: Any, address_in: str, address_out: str, count: int = 100) -> None
 def test_threads_processes_and_groups(start: Callable[..., Any], net: Any) -> None:
     up = start("devices:" + streamer("a") + streamer("b") + streamer("c", "process") + streamer("d", "process")
                + streamer("e", "process/one") + streamer("f", "process/one") + streamer("g", "process/two")).ready()
-    assert len(up.workers()) == 4
-    assert len({up.worker(name) for name in ("device c", "device d", "group one", "group two")}) == 4
+    assert len(up.workers()) == 5
+    assert len({up.worker(name) for name in ("threads", "device c", "device d", "group one", "group two")}) == 5
     for name in "abcdefg":
         flows(net, up.address(f"{name}.in"), up.address(f"{name}.out"))
     for pid in up.workers():
@@ -299,4 +299,18 @@ def test_a_port_that_was_taken_meanwhile_is_tried_again(start: Callable[..., Any
     thief.close()
     up.wait_for("a: running")
     flows(net, address, up.address("a.out"))
+    up.stop()
+
+
+def test_thread_devices_share_a_process_that_may_die(start: Callable[..., Any], net: Any) -> None:
+    up = start("devices:" + streamer("a", out="bind: inproc://x") + streamer("b", in_="connect: a.out")
+               + streamer("c", "process")).ready()
+    assert {up.worker("threads"), up.worker("device c")} == up.workers()
+    c = up.worker("device c")
+    os.kill(up.worker("threads"), signal.SIGSEGV)
+    for words in 2 * ["ended by SIGSEGV; starts again"] + 2 * [": running"]:
+        up.wait_for(words)
+    flows(net, up.address("a.in"), up.address("b.out"))
+    flows(net, up.address("c.in"), up.address("c.out"))
+    assert up.worker("device c") == c
     up.stop()

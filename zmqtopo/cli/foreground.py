@@ -78,7 +78,7 @@ class Foreground:
             watch = self._watch
             chores.append(Chore(lambda: watch.due if self._ready else None, self._look))
         self._supervisor = Supervisor(
-            self._topology, tell=self._tell, abort_on_failure=self._abort_on_failure, chores=chores
+            self._topology, tell=self._tell, isolated=True, abort_on_failure=self._abort_on_failure, chores=chores
         )
         self._reloading = Reloading(self._supervisor, self._voice, self._notifier, self._follow)
         questions = Questions(self._supervisor, self._on_reload)

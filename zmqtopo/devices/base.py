@@ -12,7 +12,7 @@ import zmq
 import zmq.devices
 
 from zmqtopo.devices.control import Control
-from zmqtopo.devices.counters import CounterBlock, Counters
+from zmqtopo.devices.counters import CounterBlock, Counters, Segment
 from zmqtopo.devices.ipc import IpcFile
 from zmqtopo.devices.reports import ProcessReports, Report, ThreadReports
 from zmqtopo.devices.sockets import AnySocket, bind, close, connect, hold_port, open_socket
@@ -53,7 +53,7 @@ class Device(zmq.devices.Device):
 
     def _prepare(self) -> None:
         """Forget the last run."""
-        self._block = CounterBlock(shared=self._reports_class is ProcessReports)
+        self._block = CounterBlock(Segment() if self._reports_class is ProcessReports else None)
         self._reports = self._reports_class()
         self._endpoints: dict[str, tuple[str, ...]] = {}
         self._ready = False

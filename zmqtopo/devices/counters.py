@@ -47,20 +47,43 @@ class Counters:
     mon: Flow
 
 
+class Segment:
+    """Shared memory for the blocks of several devices of one process: one descriptor, however many there are.
+
+    It is an anonymous file, so it outlives a crash of the writer and leaves nothing behind. Blocks of devices in
+    different processes never share one: a process that writes where it should not reaches its own numbers only.
+    """
+
+    def __init__(self, blocks: int = 1, *, fd: int = -1) -> None:
+        """Make one with room for so many blocks, or the view of one that came as a file descriptor. Raises OSError."""
+        self.fd = fd if fd >= 0 else _anonymous_file(blocks * BLOCK_SIZE)
+        try:
+            self.memory = memoryview(mmap.mmap(self.fd, os.fstat(self.fd).st_size))
+        except BaseException:
+            os.close(self.fd)
+            self.fd = -1
+            raise
+
+    def __del__(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+
+
 class CounterBlock:
     """The memory that a loop writes and anybody may read: four lines of eight 64-bit words.
 
     The first line holds the state, the others the words of `Flow` for in to out, out to in and mon. A block for
-    another process lives in an anonymous file, so it outlives a crash of the writer and leaves nothing behind; it can
-    be pickled while a process is being spawned.
+    another process lies in a `Segment`; it can be pickled while a process is being spawned.
     """
 
-    def __init__(self, *, shared: bool = False, fd: int = -1) -> None:
-        """Make a block of this process, one to share, or the view of one that came as a file descriptor."""
-        self.fd = fd
-        if shared:
-            self.fd = _anonymous_file()
-        self.memory = memoryview(mmap.mmap(self.fd, BLOCK_SIZE) if self.fd >= 0 else bytearray(BLOCK_SIZE))
+    def __init__(self, segment: Segment | None = None, index: int = 0) -> None:
+        """Make a block of this process, or take the one of that index in a segment."""
+        self.segment = segment
+        self.index = index
+        self.memory = (
+            memoryview(bytearray(BLOCK_SIZE)) if segment is None
+            else segment.memory[index * BLOCK_SIZE : (index + 1) * BLOCK_SIZE]
+        )
 
     @property
     def state(self) -> LoopState | None:
@@ -85,11 +108,8 @@ class CounterBlock:
         return copy
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _attach, (DupFd(self.fd),)
-
-    def __del__(self) -> None:
-        if self.fd >= 0:
-            os.close(self.fd)
+        assert self.segment is not None
+        return _attach, (DupFd(self.segment.fd), self.index)
 
 
 def _flow(words: list[int]) -> Flow:
@@ -99,16 +119,16 @@ def _flow(words: list[int]) -> Flow:
     return Flow(messages, size, dropped, blocked, blocked_time / 1e9, bool(since), last / 1e9 if last else None)
 
 
-def _attach(fd: Any) -> CounterBlock:
-    return CounterBlock(fd=fd.detach())
+def _attach(fd: Any, index: int) -> CounterBlock:
+    return CounterBlock(Segment(fd=fd.detach()), index)
 
 
-def _anonymous_file() -> int:
+def _anonymous_file(size: int) -> int:
     # Only Linux has memory files; elsewhere a file without a name does the same through the page cache.
     if hasattr(os, "memfd_create"):
         fd = os.memfd_create("zmqtopo-counters", os.MFD_CLOEXEC)
     else:
         with tempfile.TemporaryFile() as file:
             fd = os.dup(file.fileno())
-    os.ftruncate(fd, BLOCK_SIZE)
+    os.ftruncate(fd, size)
     return fd

@@ -17,11 +17,13 @@ from zmqtopo.probe.present import Present
 
 LIBZMQ_LIMIT: Final = 65535  # ZMQ_SOCKET_LIMIT, which zmq_ctx_get(3) tells; the same in every build
 
+SUPERVISOR: Final = "supervisor"     # no worker has this name
+
 # What was counted in /proc at topologies of 1 to 1000 devices, and some to spare: a test counts again.
 _FILES_OF_A_PROCESS: Final = 36     # streams, wake-up, a context, the state folder and some of its clients
 _FILES_OF_A_WORKER: Final = 4       # in the supervisor: the connection to it, and what tells that it has ended
 _FILES_OF_A_DEVICE: Final = 2       # to be told what to do
-_FILES_OF_A_BLOCK: Final = 2        # counters that two processes share, in each of them
+_FILES_OF_A_SEGMENT: Final = 2      # the counters of a worker's devices, in both processes
 _FILES_OF_AN_IO_THREAD: Final = 2
 _THREADS_OF_A_PROCESS: Final = 4    # its own, the reaper of libzmq, and what helps at the end
 
@@ -45,7 +47,7 @@ def too_many_sockets(graph: Graph) -> Iterator[Finding]:
     _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
     together = _together(topology)
     for process, needed in open_files(topology).items():
-        devices = together[process]
+        devices = together.get(process, [])
         sockets = sum(1 for device in devices for _ in device.sockets)
         place = devices[0].place if devices else _first(topology).place
         who = _process(devices)
@@ -61,21 +63,23 @@ def too_many_sockets(graph: Graph) -> Iterator[Finding]:
 
 
 def open_files(topology: Topology) -> dict[str, int]:
-    """How many descriptors each process (see `Device.process`) needs, with a client for each address that it binds."""
+    """How many descriptors each worker (see `Device.process`) needs, with a client for each address that it binds.
+
+    The supervisor's own process is there as SUPERVISOR.
+    """
     together = _together(topology)
     needed = {}
+    if together:
+        needed[SUPERVISOR] = _FILES_OF_A_PROCESS + (_FILES_OF_A_WORKER + _FILES_OF_A_SEGMENT) * len(together)
     for process, devices in together.items():
-        count = _FILES_OF_A_PROCESS + _FILES_OF_AN_IO_THREAD * (topology.context.io_threads - 1)
+        count = _FILES_OF_A_PROCESS + _FILES_OF_A_SEGMENT + _FILES_OF_AN_IO_THREAD * (topology.context.io_threads - 1)
         for device in devices:
-            count += _FILES_OF_A_DEVICE + (_FILES_OF_A_BLOCK if process else 0)
+            count += _FILES_OF_A_DEVICE
             for socket in device.sockets:
                 count += 1      # each socket of ZeroMQ has a descriptor to wake it
                 count += sum(2 for address in socket.bind if not _is_inproc(address))
                 count += sum(1 for to in socket.connect if not _is_inproc(to))
         needed[process] = count
-    if together:
-        elsewhere = [devices for process, devices in together.items() if process]
-        needed[""] += sum(_FILES_OF_A_WORKER + _FILES_OF_A_BLOCK * len(devices) for devices in elsewhere)
     return needed
 
 
@@ -94,8 +98,9 @@ def too_many_threads(graph: Graph, present: Present | None = None) -> Iterator[F
 
 def threads(topology: Topology) -> int:
     """How many threads all processes of the topology have together."""
-    processes = len(_together(topology))
-    return len(topology.devices) + processes * (_THREADS_OF_A_PROCESS + topology.context.io_threads)
+    workers = len(_together(topology))
+    of_workers = workers * (_THREADS_OF_A_PROCESS + topology.context.io_threads)
+    return len(topology.devices) + of_workers + _THREADS_OF_A_PROCESS
 
 
 class _Limit(NamedTuple):
@@ -149,10 +154,8 @@ def _cgroup_limits(proc: Path, cgroups: Path) -> Iterator[_Limit]:
 
 
 def _together(topology: Topology) -> dict[str, list[Device]]:
-    """The devices by process; the supervisor's own is there even without devices."""
+    """The devices by worker."""
     together: dict[str, list[Device]] = defaultdict(list)
-    if topology.devices:
-        together[""] = []
     for device in topology.devices.values():
         together[device.process].append(device)
     return together

@@ -82,8 +82,7 @@ class Crew:
         """Kill those whose time is over."""
         now = self._clock()
         for name in [name for name, due in self._kill_at.items() if due <= now]:
-            self._workers[name].kill()
-            if name:
+            if self._workers[name].kill():
                 self._kill_at[name] = now + KILL_AFTER
             else:       # its threads are daemons: this process can end without them
                 self.remove(name)

@@ -15,7 +15,7 @@ import zmq
 
 from zmqtopo.config.model import Device, OptionValue, Role, Topology
 from zmqtopo.config.reference import Bound
-from zmqtopo.devices.counters import CounterBlock
+from zmqtopo.devices.counters import CounterBlock, Segment
 from zmqtopo.devices.ipc import remove_stale
 from zmqtopo.runtime.addresses import binds, connects, late, lost
 from zmqtopo.runtime.crew import KILL_AFTER, Crew
@@ -63,21 +63,26 @@ class Fleet:
         outside: Outside,
         inbox: Inbox,
         context: zmq.Context[Any] | None,
+        isolated: bool,
         changed: Callable[[Member, str], None],
         failed: Callable[[], None],
     ) -> None:
-        """``changed`` is called with each change of a state, in words; ``failed`` when a device has failed for good.
+        """With ``isolated`` thread devices are threads of a worker process.
+
+        ``changed`` is called with each change of a state, in words; ``failed`` when a device has failed for good.
 
         Raises OSError when there are no descriptors left for the counters of process devices.
         """
         self.topology = topology
+        self._isolated = isolated
+        blocks = self.blocks(topology.devices.values())
         self.members: Mapping[str, Member] = {
-            name: Member(device, CounterBlock(shared=device.run.kind == "process"), trial="binds")
-            for name, device in topology.devices.items()
+            name: Member(device, blocks[name], trial="binds") for name, device in topology.devices.items()
         }
         """Never changed, but replaced as a whole: other threads may be looking at it."""
         self._nursery = Nursery(topology.name)
-        self.crew = Crew(lambda name: outside.make(name, self.topology, inbox, context, self._nursery), outside.clock)
+        self.crew = Crew(lambda name: outside.make(name, self.topology, inbox, context, self._nursery,
+                                                   isolated=isolated), outside.clock)
         self.started = False
         self.reloading = False
         self.stopping = False
@@ -131,6 +136,17 @@ class Fleet:
     def _change(self, member: Member, state: State, what: str = "") -> None:
         member.state = state
         self._changed(member, what or state)
+
+    def blocks(self, devices: Iterable[Device]) -> dict[str, CounterBlock]:
+        """Counters by device, in memory that its worker shares; raises OSError when there are no descriptors left."""
+        together: dict[str, list[str]] = {}
+        for device in devices:
+            together.setdefault(device.process, []).append(device.name)
+        found: dict[str, CounterBlock] = {}
+        for process, names in together.items():
+            segment = Segment(len(names)) if process or self._isolated else None
+            found |= {name: CounterBlock(segment, index) for index, name in enumerate(names)}
+        return found
 
     def turn(self) -> int:
         """A number that is larger than those before it."""
@@ -357,7 +373,8 @@ class Fleet:
 
     def _end_idle_worker(self, name: str) -> None:
         """End a process whose devices have all ended: the next start is one of a fresh interpreter."""
-        if name and self.started and all(m.over for m in self.members.values() if m.device.process == name):
+        mine = [member for member in self.members.values() if member.device.process == name]
+        if (name or self._isolated) and self.started and all(member.over for member in mine):
             self.end_worker(name)
 
     def end_workers(self) -> None:

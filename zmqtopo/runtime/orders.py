@@ -27,9 +27,11 @@ class Bind:
     device: Device
     binds: Endpoints
     block: CounterBlock | None
-    """The memory for its counters; None on the way to another process, where its descriptor follows."""
+    """The memory for its counters; None on the way to another process, where the descriptor of its segment follows."""
     patient: bool = False
     """Whoever has had an address may be about to let go of it."""
+    index: int = 0
+    """Of the block in its segment, on the way to another process."""
 
 
 @dataclass(frozen=True, slots=True)

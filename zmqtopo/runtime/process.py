@@ -15,8 +15,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from weakref import WeakValueDictionary
 
-from zmqtopo.devices.counters import CounterBlock
+from zmqtopo.devices.counters import CounterBlock, Segment
 from zmqtopo.devices.sockets import seed_routing_ids
 from zmqtopo.runtime import descriptors
 from zmqtopo.runtime.host import Host
@@ -93,11 +94,13 @@ def serve(fd: int) -> None:
     if settings is None:
         return
     host = Host(settings, sockets, post)
+    segments: WeakValueDictionary[int, Segment] = WeakValueDictionary()
     for order in orders:
         if isinstance(order, Bind):
             name = order.device.name
             try:
-                order = replace(order, block=CounterBlock(fd=descriptors.receive(connection)))
+                block = CounterBlock(_known(segments, descriptors.receive(connection)), order.index)
+                order = replace(order, block=block)
             except EOFError:
                 break
             except OSError as error:
@@ -112,6 +115,17 @@ def serve(fd: int) -> None:
     end = threading.Thread(target=host.end, daemon=True)
     end.start()
     end.join(PATIENCE)
+
+
+def _known(segments: WeakValueDictionary[int, Segment], fd: int) -> Segment:
+    """The segment of a descriptor, which comes with each device that has a block in it, mapped once."""
+    inode = os.fstat(fd).st_ino
+    segment = segments.get(inode)
+    if segment is None:
+        segment = segments[inode] = Segment(fd=fd)
+    else:
+        os.close(fd)
+    return segment
 
 
 def _outlive(workers: set[int]) -> None:

@@ -5,7 +5,7 @@ What to do stands in a plan; here it is done, in the supervisor's thread, which 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
@@ -182,7 +182,7 @@ class _Way:
     def _start(self, step: Step) -> Iterator[None]:
         """Start those that are new or replaced: all are bound before the first connects."""
         try:
-            fresh = {name: self._fresh(self._plan.devices[name]) for name in step.devices}
+            fresh = self._fresh([self._plan.devices[name] for name in step.devices])
         except OSError as error:
             self._failures.append(f"cannot keep counters for {len(step.devices)} devices: {error.strerror}")
             return
@@ -198,17 +198,25 @@ class _Way:
             yield from _until(lambda: not any(member.state == "starting" for member in begun))
         self._failures += [member.error for member in begun if member.over]
 
-    def _fresh(self, device: DevicePlan) -> Member:
-        """A device that is to be started: its counters go on, and it is stopped or paused where the old one was."""
+    def _fresh(self, devices: Iterable[DevicePlan]) -> dict[str, Member]:
+        """Devices that are to be started: their counters go on, and they are stopped or paused where the old ones were.
+
+        Raises OSError when there are no descriptors left for new counters.
+        """
+        made = [device for device in devices if device.new is not None]
+        moved = [device.new for device in made
+                 if device.new is not None and (device.old is None or device.old.process != device.new.process)]
+        blocks = self._fleet.blocks(moved)
+        return {device.name: self._member(device, blocks.get(device.name)) for device in made}
+
+    def _member(self, device: DevicePlan, block: CounterBlock | None) -> Member:
         assert device.new is not None
-        shared = device.new.run.kind == "process"
         if device.old is None:
+            assert block is not None
             # Those that were connected to another device where this one will be have to connect again.
-            return Member(device.new, CounterBlock(shared=shared), "stopped", trial="binds", closed=self._fleet.turn())
+            return Member(device.new, block, "stopped", trial="binds", closed=self._fleet.turn())
         old, wish = self._before[device.name], self._wishes[device.name]
-        block = old.block
-        if shared != (device.old.run.kind == "process"):
-            block = CounterBlock(shared=shared)
+        if block is not None:
             block.memory[:] = old.block.memory
         kept = {}
         for socket in device.new.sockets:
@@ -216,7 +224,7 @@ class _Way:
             kept[socket.role] = tuple(address.text for address in socket.bind) if before is None else kept_addresses(
                 socket, before, old.endpoints.get(socket.role, ())
             )
-        return Member(device.new, block, "stopped", wish, kept, restarts=old.restarts, closed=old.closed,
+        return Member(device.new, block or old.block, "stopped", wish, kept, restarts=old.restarts, closed=old.closed,
                       trial="" if wish == "stop" else "binds")
 
     def _start_again(self, step: Step) -> Iterator[None]:

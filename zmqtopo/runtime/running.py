@@ -24,9 +24,11 @@ from zmqtopo.runtime.supervisor import Supervisor
 class Running:
     """A running topology, as `zmqtopo.up` gives it; as a context manager it stops at the end."""
 
-    def __init__(self, topology: Topology, context: zmq.Context[Any] | None = None) -> None:
+    def __init__(
+        self, topology: Topology, context: zmq.Context[Any] | None = None, *, isolated: bool = False
+    ) -> None:
         """Start every device. Raises `zmqtopo.StartError` after undoing what had been started."""
-        self._supervisor = Supervisor(topology, context=context)
+        self._supervisor = Supervisor(topology, context=context, isolated=isolated)
         started = threading.Event()
         self._start_failure: BaseException | None = None
 
@@ -58,7 +60,7 @@ class Running:
 
     @property
     def context(self) -> zmq.Context[Any] | None:
-        """The context of the thread devices, for sockets that use their inproc addresses; None without any.
+        """The context of the thread devices, for sockets that use their inproc addresses; None without any here.
 
         Close those sockets before `stop`, which ends the context unless it came from outside.
         """
@@ -162,13 +164,19 @@ class Running:
         self.stop()
 
 
-def up(topology: str | os.PathLike[str] | Topology, *, context: zmq.Context[Any] | None = None) -> Running:
+def up(
+    topology: str | os.PathLike[str] | Topology, *, context: zmq.Context[Any] | None = None, isolated: bool = False
+) -> Running:
     """Start a topology from a file or a loaded one, and return when every device is ready.
 
-    Thread devices run in this process, in ``context`` or in a new one. Raises TopologyError for a file with errors
-    and StartError when a device cannot start.
+    Thread devices run in this process, in ``context`` or in a new one, so that it can use their inproc addresses. With
+    ``isolated`` they run together in a worker process of their own, as with the command: nothing that happens to them,
+    not even an assertion of libzmq, ends this program. Raises TopologyError for a file with errors, StartError when a
+    device cannot start, and ValueError for a ``context`` with ``isolated``.
     """
-    return Running(loaded(topology), context)
+    if isolated and context is not None:
+        raise ValueError("a context of this process is of no use to devices that are isolated from it")
+    return Running(loaded(topology), context, isolated=isolated)
 
 
 def loaded(topology: str | os.PathLike[str] | Topology) -> Topology:

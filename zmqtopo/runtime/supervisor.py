@@ -63,11 +63,14 @@ class Supervisor:
         *,
         context: zmq.Context[Any] | None = None,
         tell: Callable[[Member, str], None] = lambda member, what: None,
+        isolated: bool = False,
         abort_on_failure: bool = False,
         outside: Outside | None = None,
         chores: Sequence[Chore] = (),
     ) -> None:
-        """``context`` is for the thread devices; ``tell`` is called with each change of a device's state, in words.
+        """``context`` is for the thread devices, unless ``isolated`` gives them a worker process of their own.
+
+        ``tell`` is called with each change of a device's state, in words.
 
         ``chores`` are done between events. Raises StartError when there are no file descriptors left for its own.
         """
@@ -81,7 +84,7 @@ class Supervisor:
         self._ended = False
         try:
             self._inbox = Inbox()
-            self._fleet = Fleet(topology, outside, self._inbox, context, self._on_change, self._on_failure)
+            self._fleet = Fleet(topology, outside, self._inbox, context, isolated, self._on_change, self._on_failure)
         except OSError as error:
             raise StartError([f"cannot keep counters for {len(topology.devices)} devices: {error.strerror}"]) from None
         self._commands = Commands(self._fleet)
@@ -135,7 +138,7 @@ class Supervisor:
 
     @property
     def context(self) -> zmq.Context[Any] | None:
-        """The context of the thread devices, None without any."""
+        """The context of the thread devices, None without any in this process."""
         local = self._fleet.crew.local
         return local.host.context if isinstance(local, LocalWorker) else None
 

@@ -90,8 +90,8 @@ class Worker(Protocol):
     def receive(self) -> Event:
         """The next event of ``connection``, which is readable; `WorkerEnded` when it has none any more."""
 
-    def kill(self) -> None:
-        """End at once what can be ended."""
+    def kill(self) -> bool:
+        """End at once what can be ended; whether that is the worker."""
 
 
 class LocalWorker:
@@ -127,9 +127,10 @@ class LocalWorker:
         """Events of this process go through the inbox."""
         raise NotImplementedError
 
-    def kill(self) -> None:
+    def kill(self) -> bool:
         """A thread cannot be killed; the process may end without it."""
         self._abandoned = True
+        return False
 
     def _end(self) -> None:
         self.host.end()
@@ -141,13 +142,13 @@ class ProcessWorker:
     """A process of its own."""
 
     def __init__(self, name: str, settings: ContextSettings, sockets: int, nursery: Nursery) -> None:
-        """``name`` is shown in process lists."""
+        """``name`` is shown in process lists; that of the thread devices is empty."""
         self.name = name
         self._nursery = nursery
         self._killed = False
         ours, theirs = socket.socketpair()
         try:
-            self.pid = nursery.fork(name, theirs.fileno())
+            self.pid = nursery.fork(name or "threads", theirs.fileno())
         except BaseException:
             ours.close()
             raise
@@ -176,7 +177,8 @@ class ProcessWorker:
         while self._orders and self.connection is not None and _has_room(self.connection):
             order = self._orders.popleft()
             if isinstance(order, Bind) and order.block is not None:
-                self._send(replace(order, block=None), order.block.fd)
+                assert order.block.segment is not None
+                self._send(replace(order, block=None, index=order.block.index), order.block.segment.fd)
             else:
                 self._send(order)
 
@@ -195,13 +197,14 @@ class ProcessWorker:
             return WorkerEnded(self.name, f"process {self.pid} ended{_how(code)}")
         return event
 
-    def kill(self) -> None:
+    def kill(self) -> bool:
         """SIGKILL, for one that has been told to stop and has not."""
         # Its process id is its own until it has been waited for, which is when it has no connection any more.
         if self.connection is not None:
             self._killed = True
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
+        return True
 
     def _send(self, what: Any, descriptor: int | None = None) -> None:
         if self.connection is not None:
@@ -229,15 +232,17 @@ def _how(code: int | None) -> str:
 
 
 def make_worker(
-    name: str, topology: Topology, inbox: Inbox, context: zmq.Context[Any] | None, nursery: Nursery
+    name: str, topology: Topology, inbox: Inbox, context: zmq.Context[Any] | None, nursery: Nursery, *,
+    isolated: bool = False,
 ) -> Worker:
-    """The worker of that name for the devices of ``topology`` that are its own.
+    """The worker of that name for the devices of ``topology`` that are its own; the thread devices' has no name.
 
-    Raises OSError, or zmq.ZMQError, when the system has no room for it.
+    With ``isolated`` these have a process of their own too. Raises OSError, or zmq.ZMQError, when the system has no
+    room for it.
     """
     devices = [device for device in topology.devices.values() if device.process == name]
     sockets = sum(len(list(device.sockets)) for device in devices)
-    if name:
+    if name or isolated:
         return ProcessWorker(name, topology.context, sockets, nursery)
     return LocalWorker(name, topology.context, sockets, inbox, context)
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from zmqtopo.devices.counters import CounterBlock, Flow
+from zmqtopo.devices.counters import CounterBlock, Flow, Segment
 from zmqtopo.loop import BLOCK_SIZE
 from zmqtopo.loop._loop import LINE_WORDS, STATES
 
@@ -23,7 +23,7 @@ def write(block: CounterBlock, *words: int, line: int) -> None:
 
 @pytest.mark.parametrize("shared", [False, True])
 def test_a_fresh_block(shared: bool) -> None:
-    block = CounterBlock(shared=shared)
+    block = CounterBlock(Segment() if shared else None)
     counters = block.read()
     assert (counters.in_to_out, counters.out_to_in, counters.mon) == (FRESH, FRESH, FRESH)
     assert block.state is None
@@ -57,13 +57,24 @@ def test_states(word: int, state: str) -> None:
 
 
 def test_a_shared_block_is_one_memory() -> None:
-    block = CounterBlock(shared=True)
-    copy = CounterBlock(fd=os.dup(block.fd))
+    block = CounterBlock(Segment())
+    segment = block.segment
+    assert segment is not None
+    copy = CounterBlock(Segment(fd=os.dup(segment.fd)))
     write(copy, 7, line=1)
     assert block.read().in_to_out.messages == 7
     del copy
     assert block.read().in_to_out.messages == 7
-    fd = block.fd
-    del block
+    fd = segment.fd
+    del block, segment
     with pytest.raises(OSError, match="descriptor"):
         os.fstat(fd)
+
+
+def test_blocks_of_one_segment_are_apart() -> None:
+    segment = Segment(3)
+    first, second, third = (CounterBlock(segment, index) for index in range(3))
+    write(second, 5, line=1)
+    assert [block.read().in_to_out.messages for block in (first, second, third)] == [0, 5, 0]
+    pickled = CounterBlock(Segment(fd=os.dup(segment.fd)), 1)
+    assert pickled.read().in_to_out.messages == 5

@@ -57,10 +57,11 @@ class Recorder:
     def receive(self) -> Event:
         raise NotImplementedError
 
-    def kill(self) -> None:
+    def kill(self) -> bool:
         self.world.log.append(("kill", self.name))
         if self.name:
             self.world.events.append(WorkerEnded(self.name, "process 1 ended by SIGKILL"))
+        return bool(self.name)
 
 
 class World:
@@ -85,7 +86,7 @@ class World:
             tell=lambda member, what: self.told.append((member.device.name, member.state, self.now)), **options,
         )
 
-    def make(self, name: str, *rest: object) -> Recorder:
+    def make(self, name: str, *rest: object, isolated: bool) -> Recorder:
         if name in self.refused:
             raise self.refused.pop(name)
         return Recorder(name, self)

@@ -18,7 +18,7 @@ import pytest
 
 from zmqtopo.checks import examine_text
 from zmqtopo.config.model import ContextSettings, Topology
-from zmqtopo.devices.counters import CounterBlock
+from zmqtopo.devices.counters import CounterBlock, Segment
 from zmqtopo.runtime.nursery import Nursery
 from zmqtopo.runtime.orders import (
     Bind,
@@ -114,7 +114,7 @@ class Told:
     def __init__(self, run: str) -> None:
         self.topology = topology(run)
         self.device = self.topology.devices["d"]
-        self.block = CounterBlock(shared=run != "thread")
+        self.block = CounterBlock(Segment() if run != "thread" else None)
         self.inbox = Inbox()
         self.events: deque[Event] = deque()
         self.nursery = Nursery(self.topology.name)
@@ -250,7 +250,7 @@ def test_too_many_open_files_are_the_end_of_nobody_else(process: Told, room: int
     taken = {int(fd) for fd in os.listdir(f"/proc/{pid}/fd")}  # noqa: PTH208 - numbers, not paths
     free = (number for number in itertools.count() if number not in taken)
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    other, block = replace(process.device, name="e"), CounterBlock(shared=True)
+    other, block = replace(process.device, name="e"), CounterBlock(Segment())
     order = Bind(other, {"in": ("tcp://127.0.0.1:*",), "out": ("tcp://127.0.0.1:*",)}, block)
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (next(itertools.islice(free, room, None)), before[1]))
     for _ in range(3):
