@@ -105,7 +105,7 @@ def run(case: str) -> None:
     for _ in range(COUNT):
         sender.send_multipart([b"sixteen bytes..."] * frames)
     control.send(b"s")      # which costs a message one call more, to see whose it is
-    relay(in_socket, out_socket, mon, control=control.worker.fileno(), prefix_in=b"in", new_monitor=True)
+    relay(in_socket, out_socket, mon, control=control.worker.fileno(), prefix_in=b"in")
     arrived = 0
     while receiver.poll(0):
         receiver.recv_multipart()

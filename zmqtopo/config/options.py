@@ -38,9 +38,11 @@ def option_value(name: str, value: Value, folder: Path) -> OptionValue:
 def marks(type_: str) -> tuple[str, ...]:
     """Return the options that ``hwm`` stands for: those of both directions.
 
-    But what a SUB or XSUB sends are subscriptions, of which libzmq silently loses those beyond SNDHWM; who limits
-    messages does not mean these.
+    But what a SUB or XSUB sends and a PUB or XPUB receives are subscriptions. libzmq silently loses those beyond
+    SNDHWM, and takes in all that RCVHWM lets wait before anything else; who limits messages does not mean these.
     """
+    if type_ in ("PUB", "XPUB"):
+        return ("sndhwm",)
     return ("rcvhwm",) if type_ in ("SUB", "XSUB") else ("sndhwm", "rcvhwm")
 
 

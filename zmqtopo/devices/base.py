@@ -6,6 +6,7 @@ import socket as system
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import zmq
@@ -16,7 +17,8 @@ from zmqtopo.devices.counters import CounterBlock, Counters, Segment
 from zmqtopo.devices.ipc import IpcFile
 from zmqtopo.devices.reports import ProcessReports, Report, ThreadReports
 from zmqtopo.devices.sockets import AnySocket, bind, close, connect, hold_port, open_socket
-from zmqtopo.loop import Overflow, relay
+from zmqtopo.devices.subscriptions import longest_topic, prepare
+from zmqtopo.loop import DEFAULT_LIMITS, UNCHECKED, Limits, Overflow, relay
 
 GRACE = 1.0
 """Seconds that a worker has, once told to end at once, before its process is ended by the system."""
@@ -37,7 +39,11 @@ class Device(zmq.devices.Device):
     overflow: Overflow = "block"
     """Whether a PUSH, PAIR or DEALER monitor that is full stops its direction ("block") or loses copies ("drop")."""
 
+    limits: Limits = DEFAULT_LIMITS
+    """What the messages of strangers may cost; see `zmqtopo.loop.Limits`."""
+
     _in_prefix: bytes | None = None
+    _subscriptions = UNCHECKED
     _out_prefix: bytes | None = None
     _reports_class: Callable[[], ThreadReports | ProcessReports] = ThreadReports
 
@@ -223,7 +229,8 @@ class Device(zmq.devices.Device):
             prefix_in=self._in_prefix,
             prefix_out=self._out_prefix,
             overflow=self.overflow,
-            new_monitor=True,
+            limits=replace(self.limits, topic_length=longest_topic(self.limits.topic_length)),
+            subscriptions=self._subscriptions,
         )
         if now:
             self._close_sockets(now=True)
@@ -244,6 +251,9 @@ class Device(zmq.devices.Device):
             else:
                 sockets.append(open_socket(self._context, role, type_, options))
                 self._sockets.append(sockets[-1])
+        self._subscriptions = prepare({
+            role: (socket, options) for socket, (role, _, options, _, _) in zip(sockets, roles, strict=True)
+        })
         endpoints = {
             role: tuple(bind(socket, role, address, self._ipc_files) for address in binds)
             for socket, (role, _, _, binds, _) in zip(sockets, roles, strict=True)

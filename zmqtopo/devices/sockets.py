@@ -16,6 +16,7 @@ from typing import Any
 import zmq
 
 from zmqtopo.devices.ipc import CHOSEN, PREFIX, IpcFile, listen, make_folder
+from zmqtopo.devices.subscriptions import RCVHWM
 
 DEFAULT_LINGER = 5000
 """Milliseconds that a closed socket goes on sending unless an option or its context says otherwise. libzmq's own
@@ -46,13 +47,14 @@ def open_socket(
 ) -> AnySocket:
     """Make a socket and set its options in order; text values are sent as UTF-8.
 
-    A PUB monitor is opened as an XPUB: peers see no difference, and the loop sees when nobody listens and then copies
-    nothing. Subscriptions beyond the SNDHWM of a SUB or XSUB are lost and nobody hears of it: zmq_setsockopt(3) of
-    ZMQ_SUBSCRIBE. A publisher that comes late gets all of them at once. Raises zmq.ZMQError, naming role and option,
-    and TypeError.
+    An XPUB monitor is opened as a PUB, which peers cannot tell from it: nobody reads what they subscribe to, and it
+    would be kept. Unless RCVHWM is set, few subscriptions wait at a PUB or XPUB (`subscriptions.RCVHWM`). Subscriptions
+    beyond the SNDHWM of a SUB or XSUB are lost and nobody hears of it: zmq_setsockopt(3) of ZMQ_SUBSCRIBE. A publisher
+    that comes late gets all of them at once. Raises zmq.ZMQError, naming role and option, and TypeError.
     """
-    if role == "mon" and type_ == zmq.PUB:
-        type_ = zmq.XPUB
+    options = list(options)
+    if role == "mon" and type_ == zmq.XPUB:
+        type_ = zmq.PUB
     try:
         socket: AnySocket = context.socket(type_)
     except zmq.ZMQError as error:
@@ -68,6 +70,8 @@ def open_socket(
         if type_ in (zmq.SUB, zmq.XSUB) and zmq.SNDHWM not in context.sockopts:
             socket.setsockopt(zmq.SNDHWM, MOST_SUBSCRIPTIONS)
         set_options(socket, role, options)
+        if type_ in (zmq.PUB, zmq.XPUB) and zmq.RCVHWM not in {*context.sockopts, *(option for option, _ in options)}:
+            socket.setsockopt(zmq.RCVHWM, RCVHWM)
     except BaseException:
         socket.close(0)
         raise

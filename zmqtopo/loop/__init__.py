@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import enum
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
 import zmq
 
@@ -20,7 +22,7 @@ except ModuleNotFoundError as error:
 
 from zmq.backend.cython import _zmq
 
-__all__ = ["BLOCK_SIZE", "Overflow", "relay"]
+__all__ = ["BLOCK_SIZE", "DEFAULT_LIMITS", "UNCHECKED", "Limits", "Overflow", "Subscriptions", "relay"]
 
 # pyzmq's extension module has libzmq loaded, linked into it or beside it; dlsym finds the functions in both cases.
 _loop.load(_zmq.__file__)
@@ -30,6 +32,38 @@ BLOCK_SIZE: int = _loop.BLOCK_SIZE
 
 Overflow = Literal["drop", "block"]
 """What happens to a copy that a PUSH, PAIR or DEALER monitor cannot take: it is lost, or its direction waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the messages of strangers may cost a loop. What is beyond a limit is not passed on and counts as dropped."""
+
+    topic_length: int = 4096
+    """Bytes of a topic that reaches an XSUB, whose table libzmq clears by recursion: 80 bytes of stack for each."""
+    topics: int = 1_000_000
+    """Topics that an XPUB passes on at a time, at 32 to 64 bytes each."""
+    frames: int = 1_000_000
+    """Frames of a message, at 64 bytes each."""
+
+
+class Subscriptions(enum.IntFlag):
+    """How subscriptions go from an XPUB to an XSUB."""
+
+    CHECKED = 1
+    """`zmqtopo.devices.subscriptions.prepare` has prepared the XPUB: only what has a reader is asked for."""
+    ALL_SUBSCRIPTIONS = 2
+    """Every subscription goes on, not only the first to a topic."""
+    ALL_UNSUBSCRIPTIONS = 4
+    """And every unsubscription, but not the last while the topic has a reader."""
+    FIRST_FRAME_ONLY = 8
+    """Both sockets look for subscriptions only in the first frame of a message."""
+
+
+UNCHECKED: Final = Subscriptions(0)
+"""What an XPUB reports goes on as it is."""
+
+DEFAULT_LIMITS: Final = Limits()
+
 
 Attend = Callable[[], tuple[bytes | None, bytes | None, bool] | None]
 """Called in the loop's thread; None, or the prefixes and whether a full monitor blocks, from now on."""
@@ -45,16 +79,16 @@ def relay(
     prefix_in: bytes | None = None,
     prefix_out: bytes | None = None,
     overflow: Overflow = "block",
-    new_monitor: bool = False,
     attend: Attend | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    subscriptions: Subscriptions = UNCHECKED,
 ) -> bool:
     """Run the loop on these sockets in this thread until it is told to stop; the GIL is free meanwhile.
 
     ``control`` is the file descriptor of a worker's end of `zmqtopo.devices.control.Control`; without one only an
     error, a signal handler that raises (in the main thread) or the end of the context ends it. ``block`` takes the
     counters (see `zmqtopo.devices.counters`). A prefix of None sends copies to the monitor without a first frame.
-    With ``new_monitor``, for a socket that nobody has received from, a monitor of type XPUB is sent nothing while
-    nobody subscribes. ``attend`` is called in this thread, between two messages, for each byte c on ``control``, which
+    ``attend`` is called in this thread, between two messages, for each byte c on ``control``, which
     is answered when it has returned; what it raises ends the loop. It may do with the sockets what only the thread
     that uses them may: connect, disconnect, set options.
 
@@ -74,9 +108,12 @@ def relay(
             prefix_in,
             prefix_out,
             overflow == "block",
-            new_monitor,
             wakeup,
             attend,
+            subscriptions,
+            limits.topic_length,
+            limits.topics,
+            limits.frames,
         )
     if errno == zmq.ETERM:
         raise zmq.ContextTerminated

@@ -17,7 +17,10 @@ def run(
     prefix_in: bytes | None,
     prefix_out: bytes | None,
     mon_blocks: bool,
-    mon_counts: bool,
     wakeup: int,
     attend: Callable[[], tuple[bytes | None, bytes | None, bool] | None] | None,
+    subscription_flags: int,
+    topic_length: int,
+    most_topics: int,
+    most_frames: int,
 ) -> tuple[int, int, bool]: ...

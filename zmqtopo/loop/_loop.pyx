@@ -10,12 +10,14 @@ subscriptions.pxi who wants any, sleep.pxi how the loop waits. They are included
 sees the whole message path at once.
 """
 
+import os as _os
+
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AsString
 from cpython.exc cimport PyErr_CheckSignals
 from libc.errno cimport EAGAIN, EHOSTUNREACH, EINTR, ENOMEM, errno
 from libc.limits cimport INT_MAX
-from libc.stdint cimport INT64_MAX, int64_t, uintptr_t
+from libc.stdint cimport INT64_MAX, int64_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
 from posix.dlfcn cimport RTLD_LAZY, dlerror, dlopen, dlsym
@@ -155,7 +157,7 @@ cdef int cycle(Loop *loop) except -2 nogil:
     """Turn until told to end (0) or an error ends it (-1)."""
     cdef int rc = 0
     while not loop.now:
-        if loop.monitor.asked and read_subscriptions(loop) < 0:
+        if loop.monitor.asked and count_topics(loop) < 0:
             return -1
         if not loop.paused:
             if turn(loop, &loop.forward, &loop.back) < 0 or turn(loop, &loop.back, &loop.forward) < 0:
@@ -193,7 +195,11 @@ cdef int set_direction(Loop *loop, Direction *d, int source_role, int destinatio
     # 0 is no limit: anything may have been received.
     d.drain_least = hwm or INT64_MAX
     # Whoever wants few messages in a socket does not want many in hand.
-    d.most = hwm or INT_MAX
+    # But the RCVHWM of an XPUB is to end each look of libzmq at its readers, and says nothing of what they want.
+    d.most = hwm if hwm and d.source_type != XPUB else INT_MAX
+    d.filters = d.destination_type == XSUB
+    if d.filters and d.source_type == XPUB and loop.subscription_flags & CHECKED:
+        d.topics = new_topics()
     if d.destination_type == PUB or d.destination_type == XPUB:
         hwm = int_option(d.destination, OPT_SNDHWM)
         d.share = max(hwm // 8, 1) if hwm else 0
@@ -236,6 +242,9 @@ cdef void give_up(Loop *loop, Direction *d) noexcept nogil:
         unblock(loop.monitor.counters)
     free(d.messages)
     free(d.readers)
+    if d.topics != NULL:
+        free(d.topics.slots)
+    free(d.topics)
     release(&d.hand)
     release(&d.copy)
     zmq.msg_close(&d.prefix)
@@ -251,6 +260,9 @@ def load(str path not None):
         raise ImportError(f"cannot open {path}: {dlerror().decode()}")
     zmq.zmq_errno = <int (*)() noexcept nogil>symbol(library, b"zmq_errno", path)
     zmq.getsockopt = <int (*)(void *, int, void *, size_t *) noexcept nogil>symbol(library, b"zmq_getsockopt", path)
+    zmq.setsockopt = <int (*)(void *, int, const void *, size_t) noexcept nogil>symbol(
+        library, b"zmq_setsockopt", path
+    )
     zmq.msg_init = <int (*)(zmq_msg_t *) noexcept nogil>symbol(library, b"zmq_msg_init", path)
     zmq.msg_init_size = <int (*)(zmq_msg_t *, size_t) noexcept nogil>symbol(library, b"zmq_msg_init_size", path)
     zmq.msg_recv = <int (*)(zmq_msg_t *, void *, int) noexcept nogil>symbol(library, b"zmq_msg_recv", path)
@@ -280,9 +292,12 @@ def run(
     bytes prefix_in,
     bytes prefix_out,
     bint mon_blocks,
-    bint mon_counts,
     int wakeup,
     object attend,
+    int subscription_flags,
+    int64_t topic_length,
+    int64_t most_topics,
+    int64_t most_frames,
 ):
     """Move messages between two sockets until told to stop; the GIL is free meanwhile.
 
@@ -290,12 +305,12 @@ def run(
     end of a stream socket pair, not blocking, or -1: the loop obeys the bytes p(ause), r(esume), s(top, having passed
     on what was received), n(ow) and answers each with itself; the end of the stream is n. ``block`` is a writable
     buffer of BLOCK_SIZE bytes, aligned to 8: the state, then one line each for in to out, out to in and mon. A prefix
-    of None sends the monitor copies without one. ``mon_blocks`` lets a monitor that is full stop its direction;
-    ``mon_counts`` says that nobody has received from it, so that an XPUB without subscribers is sent nothing.
+    of None sends the monitor copies without one. ``mon_blocks`` lets a monitor that is full stop its direction.
     ``wakeup`` is for Python's main thread: a descriptor, not blocking, that turns readable when a signal has come
     (`signal.set_wakeup_fd`), or -1. Then Python's handlers run, and what they raise ends the loop. ``attend`` is None
     or what the byte c(all) calls in this thread, between two messages: it may do with the sockets what only their
-    thread may, and returns None or (prefix_in, prefix_out, mon_blocks) for the copies from now on.
+    thread may, and returns None or (prefix_in, prefix_out, mon_blocks) for the copies from now on. The last four are
+    `zmqtopo.loop.Subscriptions` and the numbers of `zmqtopo.loop.Limits`.
 
     Returns (errno, role, now): an error and the role 0 in, 1 out, 2 mon of its socket, or errno 0 when told to stop,
     and whether that was to be at once. Raises ValueError for a socket that is not open or a block that is too small.
@@ -323,6 +338,10 @@ def run(
             # The same socket twice is an echo: it stirs as in.
             if loop.sockets[role] != NULL and not (role == 1 and in_socket == out_socket):
                 loop.polled[role].fd = int_option(loop.sockets[role], OPT_FD)
+        loop.subscription_flags = subscription_flags
+        loop.longest_topic = topic_length
+        loop.most_topics = most_topics
+        loop.most_frames = most_frames
         loop.polled[CONTROL].fd = control
         loop.polled[WAKEUP].fd = wakeup
         set_direction(&loop, &loop.forward, 0, 1 if in_socket != out_socket else 0)
@@ -337,7 +356,7 @@ def run(
         loop.monitor.socket = loop.sockets[2]
         if mon_socket:
             loop.monitor.type = int_option(loop.monitor.socket, OPT_TYPE)
-            loop.monitor.counts = loop.monitor.asked = mon_counts and loop.monitor.type == XPUB
+            loop.monitor.counts = loop.monitor.asked = can_count(loop.monitor.socket, loop.monitor.type)
             set_monitor_blocks(&loop, mon_blocks)
         set_prefix(&loop.forward, prefix_in)
         set_prefix(&loop.back, prefix_out)

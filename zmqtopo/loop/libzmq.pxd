@@ -12,16 +12,23 @@ cdef enum:
     ROUTER = 6
     PUSH = 8
     XPUB = 9
+    XSUB = 10
     STREAM = 11
     # flags of zmq_msg_send and zmq_msg_recv
     DONTWAIT = 1
     SNDMORE = 2
-    # options of zmq_getsockopt
+    # options of zmq_getsockopt and zmq_setsockopt
+    OPT_SUBSCRIBE = 6
+    OPT_UNSUBSCRIBE = 7
     OPT_FD = 14
     OPT_EVENTS = 15
     OPT_TYPE = 16
     OPT_SNDHWM = 23
     OPT_RCVHWM = 24
+    OPT_XPUB_MANUAL = 71
+    OPT_INVERT_MATCHING = 74
+    # Since 4.3.5; zmq.h shows it only with the draft interface, but every build has it.
+    OPT_TOPICS_COUNT = 116
     # property of zmq_msg_get: the file descriptor that a message came by, -1 for inproc
     PROPERTY_SRCFD = 2
     # bits of OPT_EVENTS
@@ -38,6 +45,7 @@ ctypedef struct zmq_msg_t:
 ctypedef struct Libzmq:
     int (*zmq_errno)() noexcept nogil
     int (*getsockopt)(void *socket, int option, void *value, size_t *size) noexcept nogil
+    int (*setsockopt)(void *socket, int option, const void *value, size_t size) noexcept nogil
     int (*msg_init)(zmq_msg_t *msg) noexcept nogil
     int (*msg_init_size)(zmq_msg_t *msg, size_t size) noexcept nogil
     int (*msg_recv)(zmq_msg_t *msg, void *socket, int flags) noexcept nogil

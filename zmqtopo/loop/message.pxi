@@ -37,7 +37,8 @@ cdef void release(Frames *frames) noexcept nogil:
 cdef inline Result receive(Loop *loop, Direction *d) noexcept nogil:
     """Take one more whole message from the source into hand.
 
-    libzmq delivers all frames of a message or none (zmq_msg_recv), so only the first can be missing.
+    libzmq delivers all frames of a message or none (zmq_msg_recv), so only the first can be missing. DROP says that it
+    had too many.
     """
     cdef Frames *hand = &d.hand
     cdef size_t first = hand.size
@@ -63,6 +64,11 @@ cdef inline Result receive(Loop *loop, Direction *d) noexcept nogil:
         size += rc
         if not zmq.msg_more(frame):
             break
+    if hand.size - first > <size_t>loop.most_frames:
+        clear(&hand.items[first], hand.size - first)
+        hand.size = first
+        d.counters[DROPPED] += 1
+        return DROP
     if d.swap and hand.size - first > 1:
         swap(&hand.items[first], &hand.items[first + 1])
     d.messages[d.received].frames = hand.size - first
@@ -107,6 +113,10 @@ cdef Result fill(Loop *loop, Direction *d) noexcept nogil:
     cdef Result result = DONE
     while work + FRAME_WORK * <int64_t>d.hand.size < BURST and d.received < d.most:
         result = receive(loop, d)
+        if result == DROP:
+            work += MESSAGE_WORK
+            result = DONE
+            continue
         if result != DONE:
             break
         work += d.messages[d.received - 1].size + MESSAGE_WORK
@@ -117,6 +127,11 @@ cdef Result fill(Loop *loop, Direction *d) noexcept nogil:
             note_peers(d)
         if d.source_type == XPUB:
             note_readers(d)
+        if d.filters:
+            if filter_subscriptions(loop, d):
+                return fail(loop, ENOMEM, d.source_role)
+            if d.received == 0:
+                d.step = EMPTY
     return result
 
 

@@ -83,7 +83,7 @@ cdef int stir(Loop *loop, int role) noexcept nogil:
             return -1
     wake(&loop.forward, role, events)
     wake(&loop.back, role, events)
-    if role == 2 and loop.monitor.counts and events & CAN_RECEIVE:
+    if role == 2 and loop.monitor.counts:
         loop.monitor.asked = True
     return 0
 

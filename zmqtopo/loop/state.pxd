@@ -1,6 +1,6 @@
 # What the loop keeps while it runs, the layout of its counters, and its limits.
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from zmqtopo.loop.libzmq cimport zmq_msg_t
 
@@ -97,6 +97,24 @@ cdef struct Readers:
     unsigned short owners[TOPICS]       # by a hash of the topic: the descriptor plus 1, 0 for none
     unsigned short topics[DESCRIPTORS]  # by descriptor: of how many it is the owner
 
+cdef enum:
+    # How an XPUB passes on subscriptions, as `zmqtopo.loop.Subscriptions` says.
+    CHECKED = 1
+    ALL_SUBSCRIPTIONS = 2
+    ALL_UNSUBSCRIPTIONS = 4
+    FIRST_FRAME_ONLY = 8
+
+cdef struct Topic:
+    uint64_t key            # a keyed hash of the topic, 0 where there is none
+    int64_t passed          # subscriptions less unsubscriptions that have been passed on
+
+cdef struct Topics:
+    # What an XPUB has asked the other side for: open addressing with linear probing, at most half full.
+    Topic *slots
+    size_t capacity
+    int64_t count
+    uint64_t secret[2]
+
 cdef struct Direction:
     # What every message needs comes first and close together, what only a stop needs last.
     void *source
@@ -117,6 +135,8 @@ cdef struct Direction:
     int source_role
     int destination_role
     Readers *readers        # of an XPUB that is the source; NULL for others
+    Topics *topics          # of an XPUB whose subscriptions are checked; NULL for others
+    bint filters            # the destination is an XSUB: not everything may reach it
     int64_t share           # of the messages in hand, for each reader of a socket that drops; 0 for others
     Frames copy             # of the next one, for the monitor
     int64_t copy_size       # and its bytes
@@ -135,9 +155,9 @@ cdef struct Monitor:
     void *socket
     int type
     bint blocks             # a copy that cannot go waits and its direction with it
-    bint counts             # an XPUB that the loop has from the start, so that it has seen every subscription
+    bint counts             # a PUB or XPUB whose topics libzmq counts
     bint asked              # subscribers may have asked for something that is not counted yet
-    int64_t subscriptions   # topics that somebody wants
+    int subscriptions       # topics that somebody wants
     int64_t *counters
 
 cdef struct Loop:
@@ -146,6 +166,10 @@ cdef struct Loop:
     Monitor monitor
     void *sockets[3]        # in, out, mon: by role
     pollfd polled[POLLED]   # poll(2) ignores those that are -1
+    int subscription_flags
+    int64_t longest_topic   # bytes
+    int64_t most_topics
+    int64_t most_frames     # of a message
     int64_t work            # done since control was looked at
     int64_t *state
     void *attend            # the Python callable, or NULL

@@ -21,7 +21,8 @@ from zmqtopo.devices.control import Control
 from zmqtopo.devices.counters import CounterBlock
 from zmqtopo.devices.ipc import IpcFile
 from zmqtopo.devices.sockets import AnySocket, close, connect, open_socket, set_options
-from zmqtopo.loop import relay
+from zmqtopo.devices.subscriptions import longest_topic, prepare
+from zmqtopo.loop import UNCHECKED, Limits, Subscriptions, relay
 from zmqtopo.runtime.again import bind_again, make_folder_again
 from zmqtopo.runtime.leftover import count_leftover
 from zmqtopo.runtime.options import settings, socket_options
@@ -78,6 +79,7 @@ class _Running:
     control: Control = field(default_factory=Control)
     thread: threading.Thread | None = None
     errands: deque[Reconnect | Adapt] = field(default_factory=deque)
+    subscriptions: Subscriptions = UNCHECKED
     deadline: float | None = None
     """When a stop must be over, on the monotonic clock."""
     before: int = field(init=False)
@@ -226,12 +228,14 @@ class Host:
         device = order.device
         assert order.block is not None
         running = self._devices[device.name] = _Running(device, order.block)
+        options = {socket.role: list(socket_options(socket)) for socket in device.sockets}
         for socket in device.sockets:
             running.sockets[socket.role] = open_socket(
-                self.context, socket.role, zmq.SocketType[socket.type], socket_options(socket)
+                self.context, socket.role, zmq.SocketType[socket.type], options[socket.role]
             )
             for address in set(order.binds[socket.role]) - {address.text for address in socket.bind}:
                 make_folder_again(address)
+        running.subscriptions = prepare({role: (socket, options[role]) for role, socket in running.sockets.items()})
         endpoints = {
             socket.role: tuple(
                 self._bind_one(running, socket.role, address, patient=order.patient)
@@ -327,8 +331,9 @@ class Host:
                 prefix_in=prefix_in,
                 prefix_out=prefix_out,
                 overflow="block" if blocks else "drop",
-                new_monitor=True,
                 attend=running.attend,
+                limits=Limits(longest_topic(4096)),
+                subscriptions=running.subscriptions,
             )
             if now:
                 count_leftover(running.sockets, running.block)

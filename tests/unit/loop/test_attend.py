@@ -126,7 +126,7 @@ def test_a_subscription_that_it_takes_in_unseen(net: Any) -> None:
         reader.subscribe(b"")
         mon.connect("inproc://other")
 
-    with relaying(net, attend, mon_socket=mon, new_monitor=True) as (control, _):
+    with relaying(net, attend, mon_socket=mon) as (control, _):
         asks, pull = net.socket(zmq.PAIR, connect="inproc://in"), net.socket(zmq.PULL, connect="inproc://out")
         assert control.ask(b"c", PATIENCE)
         asks.send(b"job")
