@@ -40,7 +40,8 @@ def is_free(address: str) -> bool:
     if address.startswith("ipc://"):
         return not Path(address.removeprefix("ipc://")).exists()
     host, _, port = address.removeprefix("tcp://").rpartition(":")
-    with socket.socket() as probe:
+    host = host.strip("[]")
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)     # what libzmq does; TIME_WAIT is nobody's port
         try:
             probe.bind((host, int(port)))

@@ -13,6 +13,7 @@ import zmqtopo
 from zmqtopo.cli.reloading import Reloading, Wish
 from zmqtopo.cli.voice import Voice
 from zmqtopo.cli.words import count, farewell
+from zmqtopo.config.endpoint import ordinary
 from zmqtopo.config.model import Topology
 from zmqtopo.control.folder import Folder, unusable
 from zmqtopo.control.logfile import LOGS
@@ -186,7 +187,7 @@ def _introduction(member: Member) -> str:
     device = member.device
     parts = [f"{device.type}, {device.run.text}"]
     for socket in device.sockets:
-        addresses = list(member.endpoints.get(socket.role, ()))
+        addresses = [ordinary(address) for address in member.endpoints.get(socket.role, ())]
         addresses += [f"to {address.text}" for address in socket.connect]
         parts.append(f"{socket.role} {socket.type} {', '.join(addresses)}")
     return "; ".join(parts)

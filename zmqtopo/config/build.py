@@ -8,6 +8,7 @@ from typing import cast
 
 from zmqtopo.config.definitions import Schema, definition, schema
 from zmqtopo.config.endpoint import EndpointError, parse
+from zmqtopo.config.ipv6 import with_ipv6
 from zmqtopo.config.model import (
     DEFAULT_TYPES,
     Address,
@@ -50,7 +51,7 @@ class Builder:
         inherited = self._settings(defaults, spot["defaults"], Run(), Restart(), 5.0) if defaults else (
             Run(), Restart(), 5.0)
         doubted = _unread(value.get("defaults", {}), schema()["properties"]["defaults"])
-        return Topology(
+        return with_ipv6(Topology(
             name=_get(value, "name", to_name(stem)),
             devices={name: self._device(name, entry, at, inherited, doubted)
                      for name, entry, at in _entries(value, "devices", spot)},
@@ -60,7 +61,7 @@ class Builder:
             context=ContextSettings(_get(context, "io_threads", 1), _get(context, "max_sockets", None)),
             file=self._source.file,
             unread=_unread(value, schema()),
-        )
+        ))
 
     def _device(self, name: str, value: dict[str, Value], spot: Spot,
                 inherited: tuple[Run, Restart, float], doubted: frozenset[str]) -> Device:
@@ -115,9 +116,9 @@ class Builder:
         places: dict[str, Place] = {}
         given = _mapping(value, "options")
         for name, said, content in spelled_out(given, kind):
+            at = spot["options"].get(said)
+            places[name] = at.key_place     # also of what could not be read: it may be there
             if is_known(content):
-                at = spot["options"][said]
-                places[name] = at.key_place
                 try:
                     options[name] = option_value(said, content, self._folder)
                 except ValueError as error:
@@ -223,7 +224,8 @@ def _graph(value: dict[str, Value]) -> dict[str, str]:
 
 def _bytes(prefix: dict[str, Value], key: str) -> bytes | None:
     said = _get(prefix, key, key)
-    return said if said is None or isinstance(said, bytes) else str(said).encode()
+    # What a variable brings may be any bytes, and Python keeps those that are not text as surrogates.
+    return said if said is None or isinstance(said, bytes) else str(said).encode(errors="surrogateescape")
 
 
 def _address(text: str, place: Place) -> Address:

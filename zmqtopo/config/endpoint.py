@@ -81,14 +81,31 @@ class Endpoint:
             return True
         return self.host == "::1" or bool(_FOUR_NUMBERS.fullmatch(self.host) and self.host.startswith("127."))
 
+    @property
+    def needs_ipv6(self) -> bool:
+        """Whether libzmq takes it only on a socket with the option ipv6."""
+        return ":" in self.host or "[" in self.source
+
     def reachable(self) -> Endpoint:
-        """Return what a program on this machine connects to: a wildcard host becomes the loopback address."""
-        if not self.is_wildcard_host:
-            return self
-        return replace(self, host="::1" if self.host == "::" else "127.0.0.1")
+        """Return what a program on this machine connects to: a wildcard host becomes the loopback address.
+
+        libzmq clears IPV6_V6ONLY, so ``[::]`` takes IPv4 too, for which a client needs no option.
+        """
+        return replace(self, host="127.0.0.1") if self.is_wildcard_host else self
 
 
 _ANY_IPC = Endpoint("ipc", path="*")
+
+
+def ordinary(text: str) -> str:
+    """Return the address that libzmq says it has bound as a client without the option ipv6 can use it, if it can.
+
+    A socket with ipv6 has ``[::]`` for ``*``, which takes IPv4 too, and ``[::ffff:127.0.0.1]`` for ``127.0.0.1``.
+    """
+    if not text.startswith("tcp://[::"):
+        return text
+    endpoint = parse(text)
+    return str(replace(endpoint, host="0.0.0.0") if endpoint.host == "::" else endpoint)  # noqa: S104 - only shown
 
 
 def parse(text: str) -> Endpoint:
@@ -162,7 +179,9 @@ def _host(text: str, transport: str, host: str) -> str:
     bare = host[1:-1] if bracketed else host
     if bracketed or ":" in bare:
         try:
-            return str(IPv6Address(bare))
+            address = IPv6Address(bare)
+            # An IPv4 address in IPv6's spelling, which libzmq takes with and without the option ipv6.
+            return str(address.ipv4_mapped or address)
         except AddressValueError:
             raise EndpointError(f"{quote(bare)} in {quote(text)} is no IPv6 address",
                                 "an address has one host and one port; IPv6 is written as [::1]") from None

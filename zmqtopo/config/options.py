@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from zmqtopo.config.curve import CURVE_KEYS
 from zmqtopo.config.definitions import option_rules
 from zmqtopo.config.model import File, OptionValue
+from zmqtopo.config.octets import check_octets
 from zmqtopo.config.tree import UNKNOWN, Value
 from zmqtopo.config.units import quantity
 
@@ -19,19 +21,21 @@ def option_value(name: str, value: Value, folder: Path) -> OptionValue:
     """
     rules = option_rules()[name]
     if "x-unit" in rules:
-        return int(quantity(value, rules))
+        return _number(name, int(quantity(value, rules)))
     if "boolean" in rules["type"]:
         return int(value) if -1 in rules["enum"] else bool(value)
     if "integer" in rules["type"] and not isinstance(value, list):
-        return (int(value),) if "array" in rules["type"] else int(value)
+        return (int(value),) if "array" in rules["type"] else _number(name, int(value))
     if isinstance(value, dict):
+        if "\0" in value["file"]:
+            raise ValueError("the path of the file has a zero byte")
         return File(str((folder / value["file"]).absolute()))
     if isinstance(value, list):
-        return tuple(_text(item) for item in value)
+        return tuple(item if isinstance(item, int) else _octets(name, item) for item in value)
     if isinstance(value, bytes) and "minLength" in rules and len(value) * 5 != rules["minLength"] * 4:
         # Z85 has five characters for four bytes (ZeroMQ RFC 32).
         raise ValueError(f"a key has {rules['minLength'] * 4 // 5} bytes, and this has {len(value)}")
-    text = _text(value) if "maxLength" not in rules else value
+    text = _octets(name, value)
     return (text,) if "array" in rules["type"] else text
 
 
@@ -54,6 +58,9 @@ def spelled_out(options: dict[str, Value], type_: str) -> Iterator[tuple[str, st
         elif name == "identity":
             if "routing_id" not in options:
                 yield "routing_id", name, value
+        elif name == "ipv4only":
+            if "ipv6" not in options:
+                yield "ipv6", name, value if value is UNKNOWN else not value
         else:
             yield name, name, value
 
@@ -65,11 +72,24 @@ def is_known(value: Value) -> bool:
     return value is not UNKNOWN
 
 
-def _text(value: Value) -> Value:
-    """Turn bytes that are text into text, so that two ways to write one value are equal."""
-    if isinstance(value, bytes):
-        try:
-            return value.decode()
-        except UnicodeDecodeError:
-            return value
+def _number(name: str, value: int) -> int:
+    if name.startswith("tcp_keepalive_") and value == 0:
+        raise ValueError(f"{name} is 1 or more, or -1: the system refuses 0, and libzmq then closes every connection")
     return value
+
+
+def encoded(value: str) -> bytes:
+    """The bytes of a text: UTF-8, but for those of a variable that were not and that Python keeps as surrogates."""
+    return value.encode(errors="surrogateescape")
+
+
+def _octets(name: str, value: str | bytes) -> str | bytes:
+    """Check the value, and turn bytes that are text into text, so that two ways to write one value are equal."""
+    octets = encoded(value) if isinstance(value, str) else value
+    check_octets(name, octets)
+    if name in CURVE_KEYS:
+        return value
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        return octets

@@ -87,6 +87,8 @@ def set_options(socket: AnySocket, role: str, options: Iterable[tuple[int, Any]]
             raise zmq.ZMQError(
                 error.errno, f"{role}: cannot set {_setting(option, value)}: {error.strerror}"
             ) from None
+        except OverflowError:
+            raise TypeError(f"{role}: cannot set {_setting(option, value)}: the number is too large") from None
         except TypeError as error:
             raise TypeError(f"{role}: cannot set {_setting(option, value)}: {error}") from None
 

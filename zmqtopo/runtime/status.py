@@ -6,6 +6,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from zmqtopo.config.endpoint import ordinary
 from zmqtopo.config.model import ROLES
 from zmqtopo.devices.counters import Counters
 from zmqtopo.runtime.member import Member, State
@@ -42,7 +43,7 @@ class DeviceStatus:
         return {
             "name": self.name, "type": self.type, "run": self.run, "state": self.state, "pid": self.pid,
             "uptime": self.uptime, "restarts": self.restarts,
-            "endpoints": {role: list(self.endpoints.get(role, ())) for role in ROLES},
+            "endpoints": {role: [ordinary(one) for one in self.endpoints.get(role, ())] for role in ROLES},
             "counters": asdict(self.counters),
             "error": self.error or None,
         }

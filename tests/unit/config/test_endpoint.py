@@ -90,7 +90,7 @@ def test_no_endpoint(text: str, message: str, hint: str) -> None:
 @pytest.mark.parametrize(("text", "wildcard", "system", "local", "reachable"), [
     ("tcp://*:5", True, False, True, "tcp://127.0.0.1:5"),
     ("tcp://0.0.0.0:*", True, True, True, "tcp://127.0.0.1:*"),
-    ("tcp://[::]:5", True, False, True, "tcp://[::1]:5"),
+    ("tcp://[::]:5", True, False, True, "tcp://127.0.0.1:5"),
     ("tcp://[::1]:5", False, False, True, "tcp://[::1]:5"),
     ("tcp://127.0.0.2:5", False, False, True, "tcp://127.0.0.2:5"),
     ("tcp://127.example.org:5", False, False, False, "tcp://127.example.org:5"),

@@ -39,8 +39,27 @@ def test_value(option: str, said: Any, value: object) -> None:
     ("sndbuf", "2GiB", "2GiB is over the limit of 2147483647 bytes"),
     ("linger", "600h", "600h is over the limit of 2147483647 milliseconds"),
     ("multicast_maxtpdu", "0B", "0B is under the limit of 1 bytes"),
+    ("tcp_keepalive_idle", "12h", "12h is over the limit of 32767 seconds"),
+    ("tcp_keepalive_intvl", "32768s", "32768s is over the limit of 32767 seconds"),
+    ("tcp_keepalive_idle", "0s", "tcp_keepalive_idle is 1 or more, or -1"),
+    ("tcp_keepalive_cnt", 0, "tcp_keepalive_cnt is 1 or more, or -1"),
+    ("routing_id", "", "routing_id has from 1 to 255 bytes, and this has 0"),
+    ("routing_id", "é" * 128, "routing_id has from 1 to 255 bytes, and this has 256"),
+    ("routing_id", b"\0a", "routing_id must not begin with a zero byte"),
+    ("connect_routing_id", "", "connect_routing_id has from 1 to 255 bytes"),
+    ("plain_username", "a" * 256, "plain_username has from 1 to 255 bytes, and this has 256"),
+    ("zap_domain", "", "zap_domain has from 1 to 255 bytes"),
+    ("bindtodevice", "a" * 16, "bindtodevice has from 1 to 15 bytes"),
+    ("socks_proxy", "proxy", "socks_proxy is not a valid address"),
+    ("socks_proxy", "*:1080", "socks_proxy is not a valid address"),
+    ("tcp_accept_filter", "localhost", "tcp_accept_filter is not a valid address or network"),
+    ("tcp_accept_filter", ["10.0.0.0/8", "10.0.0.0/33"], "tcp_accept_filter is not a valid address or network"),
+    ("tcp_accept_filter", "10.0.0.0/255.0.0.0", "tcp_accept_filter is not a valid address or network"),
+    ("metadata", "X-a", "metadata has the form X-NAME:VALUE"),
+    ("curve_publickey", "#" * 40, "curve_publickey is not a valid key"),
+    ("curve_secretkey", {"file": "a\0b"}, "the path of the file has a zero byte"),
 ])
-def test_out_of_range(option: str, said: str, message: str) -> None:
+def test_out_of_range(option: str, said: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message.replace(".", r"\.")):
         option_value(option, said, Path())
 
@@ -56,6 +75,8 @@ def test_duration(said: float | str, seconds: float) -> None:
     ("SUB", {"hwm": 5}, {"rcvhwm": 5}),
     ("XSUB", {"hwm": 5, "sndhwm": 7}, {"rcvhwm": 5, "sndhwm": 7}),
     ("XSUB", {"hwm": 5, "rcvhwm": 7}, {"rcvhwm": 7}),
+    ("PULL", {"ipv4only": False}, {"ipv6": True}),
+    ("PULL", {"ipv4only": True, "ipv6": True}, {"ipv6": True}),
     ("PULL", {"identity": "a"}, {"routing_id": "a"}),
     ("PULL", {"identity": "a", "routing_id": "b"}, {"routing_id": "b"}),
 ])

@@ -43,7 +43,7 @@ def device(inside: str) -> str:
     device("linger: -1, rcvbuf: 4MiB, tcp_keepalive: true, tcp_keepalive_idle: 1m, linger: 0"
            .replace("linger: -1, ", "")),
     device("linger: 1.5s, reconnect_ivl: -1, ipc_filter_uid: 5, plain_password: {file: a/b}"),
-    device("routing_id: !!binary AAEC/w=="),
+    device("routing_id: !!binary AQEC/w=="),
     *[device(f"{name}: {json.dumps(example)}") for name, rules in OPTIONS.items() for example in rules["examples"]],
 ])
 def test_what_is_written_loads_to_the_same(text: str) -> None:

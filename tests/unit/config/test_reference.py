@@ -28,7 +28,7 @@ VIEWERS = {**TOPOLOGY.devices, **TOPOLOGY.peers}
     ("all", "in", "thread", "inproc://y"),
     ("all", "in", "process", "ipc:///x"),
     ("all", "in", "program", "ipc:///x"),
-    ("tcp", "in", "thread", "tcp://[::1]:2"),
+    ("tcp", "in", "thread", "tcp://127.0.0.1:2"),
     ("tcp", "out", "thread", None),
     ("system", "in", "thread", None),
     ("system", "out", "thread", None),
@@ -56,4 +56,4 @@ def test_bound(texts: tuple[str, ...], seen_from: str, endpoint: str | None) -> 
 
 def test_bound_says_nothing_of_other_sockets() -> None:
     assert str(nearest(Reference("tcp", "in"), VIEWERS["thread"], TOPOLOGY, {("system", "in"): ()})
-               ) == "tcp://[::1]:2"
+               ) == "tcp://127.0.0.1:2"

@@ -75,3 +75,68 @@ def test_what_is_no_file_of_a_secret_is_not_waited_for(
 def test_an_option_that_this_pyzmq_does_not_have_is_named() -> None:
     with pytest.raises(ValueError, match=rf"^in: pyzmq {zmq.__version__} does not know the option of_tomorrow$"):
         raw(of_tomorrow=1)
+
+
+PUBLIC, SECRET = "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID", "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs"
+
+
+@pytest.mark.parametrize("off", ["plain_server", "gssapi_server"])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_no_order_of_options_switches_curve_off(
+    off: str, backwards: bool, context: zmq.Context[zmq.Socket[bytes]]
+) -> None:
+    options: dict[str, OptionValue] = {"curve_server": True, "curve_secretkey": SECRET, off: False}
+    client: dict[str, OptionValue] = {"curve_serverkey": PUBLIC, "curve_publickey": PUBLIC, "curve_secretkey": SECRET,
+                                      "curve_server": False, off: False}
+    for wanted, serves in ((options, 1), (client, 0)):
+        given = dict(reversed(wanted.items())) if backwards else wanted
+        with context.socket(zmq.PULL) as socket:
+            for option, value in raw(**given):
+                socket.setsockopt(option, value)
+            assert socket.getsockopt(zmq.MECHANISM) == zmq.CURVE
+            assert socket.getsockopt(zmq.CURVE_SERVER) == serves
+
+
+def test_of_two_mechanisms_the_stronger_one_holds(context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    with context.socket(zmq.PULL) as socket:
+        for option, value in raw(curve_server=True, curve_secretkey=SECRET, plain_server=True, plain_username="a"):
+            socket.setsockopt(option, value)
+        assert socket.getsockopt(zmq.MECHANISM) == zmq.CURVE
+
+
+@pytest.mark.parametrize(("options", "why"), [
+    ({"curve_server": True}, "in: CURVE without curve_secretkey"),
+    ({"curve_server": True, "plain_server": False}, "in: CURVE without curve_secretkey"),
+    ({"curve_server": True, "curve_secretkey": "0" * 40}, "in: curve_secretkey has zero bytes only"),
+    ({"curve_server": True, "curve_secretkey": bytes(32)}, "in: curve_secretkey has zero bytes only"),
+    ({"plain_server": True, "curve_publickey": PUBLIC}, "in: CURVE without curve_secretkey and curve_serverkey"),
+    ({"curve_publickey": PUBLIC, "curve_secretkey": SECRET}, "in: CURVE without curve_serverkey"),
+])
+def test_half_of_the_keys_is_refused(options: dict[str, OptionValue], why: str) -> None:
+    with pytest.raises(ValueError, match=f"^{why}"):
+        raw(**options)
+
+
+@pytest.mark.parametrize("option", ["curve_publickey", "curve_secretkey", "routing_id", "zap_domain", "plain_username"])
+def test_nothing_of_a_file_is_shown_when_it_is_refused(option: str, tmp_path: Path) -> None:
+    (tmp_path / "x.key_secret").write_text('curve\n    secret-key = "TOPSECRET"\n' * 20)
+    keys: dict[str, OptionValue] = {"curve_serverkey": PUBLIC, "curve_publickey": PUBLIC, "curve_secretkey": SECRET}
+    with pytest.raises(ValueError, match=r"x\.key_secret") as error:
+        raw(**(keys | {option: File(str(tmp_path / "x.key_secret"))}))
+    assert "SECRET" not in str(error.value)
+
+
+def test_the_content_of_a_file_has_no_picture(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("TOPSECRET")
+    assert "TOPSECRET" not in repr(raw(routing_id=File(str(tmp_path / "key"))))
+
+
+@pytest.mark.parametrize("number", [2**31, 4294967294, 4294967295])
+def test_the_number_of_a_user_has_32_bits(number: int, context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    (option, value), = raw(ipc_filter_uid=(number,))
+    with context.socket(zmq.PULL) as socket:
+        socket.setsockopt(option, value)
+
+
+def test_bytes_of_a_variable_that_are_not_text_are_sent_as_they_are() -> None:
+    assert raw(routing_id=os.fsdecode(b"a\xff")) == [(zmq.ROUTING_ID, b"a\xff")]
