@@ -17,6 +17,14 @@ from typing import Any, Final
 _BYTE: Final = b"\1"        # a descriptor does not travel alone
 
 
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Two ends that block, for connections: the sockets of gevent and eventlet do not. Raises OSError."""
+    ends = socket.socketpair()
+    for end in ends:
+        os.set_blocking(end.fileno(), True)
+    return ends
+
+
 def send(connection: Connection[Any, Any], descriptor: int) -> None:
     """Send one after a message that says so. Raises OSError."""
     with _socket(connection) as end:
@@ -46,4 +54,4 @@ def _socket(connection: Connection[Any, Any]) -> Iterator[socket.socket]:
     try:
         yield end
     finally:
-        end.detach()
+        os.set_blocking(end.detach(), True)     # a socket of gevent has taken that away, from the connection too

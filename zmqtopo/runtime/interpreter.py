@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from multiprocessing.connection import Connection
 from typing import Any
+
+from zmqtopo.runtime import descriptors
 
 
 def start(module: str, *words: str) -> tuple[subprocess.Popen[bytes], Connection[Any, Any]]:
@@ -15,7 +16,7 @@ def start(module: str, *words: str) -> tuple[subprocess.Popen[bytes], Connection
 
     Raises OSError when the system has no room for it.
     """
-    ours, theirs = socket.socketpair()
+    ours, theirs = descriptors.pair()
     try:
         process = subprocess.Popen(
             # -P: whatever lies in the working directory is not a module of the worker.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import selectors
 import signal
 import socket
+import sys
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -146,7 +148,7 @@ class ProcessWorker:
         self.name = name
         self._nursery = nursery
         self._killed = False
-        ours, theirs = socket.socketpair()
+        ours, theirs = descriptors.pair()
         try:
             self.pid = nursery.fork(name or "threads", theirs.fileno())
         except BaseException:
@@ -231,6 +233,14 @@ def _how(code: int | None) -> str:
     return f" by {signal.Signals(-code).name}" if code < 0 else f" with exit code {code}"
 
 
+def patched_by() -> str:
+    """What has replaced this program's threads, by name: then a thread that blocks is the whole program."""
+    gevent, eventlet = (sys.modules.get(name) for name in ("gevent.monkey", "eventlet.patcher"))
+    if gevent is not None and gevent.is_module_patched("threading"):
+        return "gevent"
+    return "eventlet" if eventlet is not None and eventlet.is_monkey_patched("thread") else ""
+
+
 def make_worker(
     name: str, topology: Topology, inbox: Inbox, context: zmq.Context[Any] | None, nursery: Nursery, *,
     isolated: bool = False,
@@ -242,6 +252,10 @@ def make_worker(
     """
     devices = [device for device in topology.devices.values() if device.process == name]
     sockets = sum(len(list(device.sockets)) for device in devices)
+    patched = patched_by()
+    if not (name or isolated) and patched:
+        raise OSError(errno.ENOTSUP, f"{patched} has replaced threads by greenlets, and a device would block them all; "
+                      "use run: process, or isolated=True")
     if name or isolated:
         return ProcessWorker(name, topology.context, sockets, nursery)
     return LocalWorker(name, topology.context, sockets, inbox, context)
