@@ -30,6 +30,7 @@ def state_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     """Where the topologies of a test have their state folders; nobody else's are there."""
     folder = tmp_path_factory.mktemp("run")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    monkeypatch.setenv("ZMQTOPO_STATE_DIR", str(folder))
     return folder
 
 

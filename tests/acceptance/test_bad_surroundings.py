@@ -80,7 +80,7 @@ def test_a_state_folder_of_another_user(up: Up, zmqtopo: Run, state_folders: Pat
         done = zmqtopo(verb, "it")
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr == (
-            f"zmqtopo: error: {path} belongs to another user (uid 12345); be that user, or set XDG_RUNTIME_DIR to a "
+            f"zmqtopo: error: {path} belongs to another user (uid 12345); be that user, or set ZMQTOPO_STATE_DIR to a "
             "folder of your own\n"
         )
     done = zmqtopo("up", "it.yaml")
@@ -326,8 +326,8 @@ def test_a_full_disk_for_standard_error(zmqtopo: Run, control: Control, tmp_path
 def test_a_full_disk_at_the_start(start: Callable[..., Up], state_folders: Path) -> None:
     said = start(TOPOLOGY, preexec_fn=full_at(0)).end(1)
     assert said == (
-        f"zmqtopo: error: cannot use the state folder {state_folders}/zmqtopo/it: File too large; set XDG_RUNTIME_DIR "
-        "to one with room"
+        f"zmqtopo: error: cannot use the state folder {state_folders}/zmqtopo/it: File too large; "
+        "set ZMQTOPO_STATE_DIR to one with room"
     )
     assert list(state_folders.iterdir()) == []
 

@@ -72,7 +72,7 @@ def test_every_verb_can_be_completed_and_offers_its_options() -> None:
 
 
 def test_no_topology(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("ZMQTOPO_STATE_DIR", str(tmp_path))
     assert words("ps", "") == [":files"]
     assert words("pause", "nobody", "") == []
     (tmp_path / "t.yaml").write_text(TOPOLOGY)

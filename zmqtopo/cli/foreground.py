@@ -15,6 +15,7 @@ from zmqtopo.cli.voice import Voice
 from zmqtopo.cli.words import count, farewell
 from zmqtopo.config.endpoint import ordinary
 from zmqtopo.config.model import Topology
+from zmqtopo.control.errors import ControlError
 from zmqtopo.control.folder import Folder, unusable
 from zmqtopo.control.logfile import LOGS
 from zmqtopo.control.protocol import VERSION, Question, refusal
@@ -30,6 +31,10 @@ from zmqtopo.runtime.watch import Watch
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """They end it; but SIGHUP that does not come from a terminal that is gone reloads it."""
+
+
+FOLDER_CHECK_INTERVAL = 2.0
+"""Seconds from one look whether the state folder is there to the next, which costs five system calls."""
 
 
 class Foreground:
@@ -55,6 +60,8 @@ class Foreground:
         self._signals = 0
         self._ready = False
         self._stopping = False
+        self._about_folder = ""
+        """What was said last of the state folder."""
 
     def run(self) -> int:
         """Run to the end; 0 after a clean one, 1 when a device could not start or failed, 130 after a second signal."""
@@ -74,6 +81,7 @@ class Foreground:
         chores = self._voice.chores
         if self._notifier.watchdog_interval is not None:
             chores.append(every(self._notifier.watchdog_interval, self._notifier.watchdog))
+        chores.append(every(FOLDER_CHECK_INTERVAL, self._keep_folder))
         chores.append(Chore(lambda: 0.0 if self._hung_up and self._ready else None, self._reload))
         if self._watch is not None:
             watch = self._watch
@@ -87,7 +95,7 @@ class Foreground:
             "zmqtopo": VERSION, "name": self._topology.name, "pid": self._folder.pid, "release": zmqtopo.__version__,
         }
         try:
-            server = Server(self._folder.socket_path(), greeting, questions.handle)
+            server = self._server = Server(self._folder.socket_path(), greeting, questions.handle)
         except OSError as error:
             raise unusable("listen in", self._folder.path, error) from None
         self._voice.found()
@@ -137,6 +145,22 @@ class Foreground:
         self._signals += 1
         # Nothing is said here: the signal may have interrupted who is saying something.
         self._supervisor.request_stop(force=self._signals > 1)
+
+    def _keep_folder(self) -> None:
+        """Make the state folder again when somebody has removed it, as systemd does at the last logout of a user."""
+        try:
+            if not self._folder.restore(self._source):
+                return
+            self._server.listen_again(self._folder.socket_path())
+        except (ControlError, OSError) as error:
+            text = str(error)
+            if text != self._about_folder:      # what cannot be helped is said once
+                self._voice.say(text, event="state-folder")
+            self._about_folder = text
+        else:
+            self._voice.bring()
+            self._voice.say(f"its state folder was removed, and is {self._folder.path} now", event="state-folder")
+            self._about_folder = ""
 
     # -- reloading ------------------------------------------------------------------------------------------------
 

@@ -20,7 +20,8 @@ from zmqtopo.cli.remote import (
 from zmqtopo.cli.words import duration, number, one_line, state
 from zmqtopo.control.client import Client, connect
 from zmqtopo.control.errors import ControlError, NotRunningError
-from zmqtopo.control.folder import home, names
+from zmqtopo.control.folder import names
+from zmqtopo.control.places import places
 
 SAMPLE: Final = 0.5
 """Seconds over which rates are measured."""
@@ -96,7 +97,7 @@ def _all(form: str) -> int:
         ]
         emit_table([["TOPOLOGY", "PID", "RUNNING", "FILE"], *rows])
     if not found and not silent:
-        complain(f"no topology is running; looked in {home()}")
+        complain(f"no topology is running; looked in {', '.join(map(str, places()))}")
         return EXIT_NOT_RUNNING
     all_run = all(set(states.values()) <= {"running"} for *_, states in found)
     return 0 if all_run and not silent else EXIT_FAILURE

@@ -50,6 +50,11 @@ class Voice:
         for log in self._logs:
             log.say(text, **about)
 
+    def bring(self) -> None:
+        """Go on in a state folder that was removed and made again, with what was said before."""
+        if self._file.turn_over(bring=True) and self.is_all_there_is:
+            self._print_there()
+
     def _print_there(self) -> None:
         """Let what libraries print go to the log; a worker goes on with the file that it was given."""
         for fd in (1, 2):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import select
 import socket
@@ -17,7 +16,7 @@ from typing import Any, Final, Self
 from zmqtopo.config.names import is_topology_name
 from zmqtopo.config.wording import closest, printable
 from zmqtopo.control.errors import ControlError, NotRunningError
-from zmqtopo.control.folder import Folder, home, names, open_all, unusable
+from zmqtopo.control.folder import Folder, names, open_all, open_named, unusable
 from zmqtopo.control.protocol import VERSION, ProtocolError, decode, encode
 
 PATIENCE: Final = 5.0
@@ -112,7 +111,7 @@ class Client:
         # It may have made way for others.
         self.close()
         try:
-            with Folder(self.path) as folder:
+            with open_named(self.name) as folder:
                 self._open(folder)
         except (NotRunningError, FileNotFoundError):
             return True
@@ -150,9 +149,8 @@ class Client:
     def _gone(self) -> ControlError:
         """Why it has parted: at its end its socket goes first."""
         try:
-            with Folder(self.path) as folder, socket.socket(socket.AF_UNIX) as visitor:
-                visitor.setblocking(False)
-                there = visitor.connect_ex(folder.socket_path()) in (0, errno.EAGAIN)
+            with open_named(self.name) as folder:
+                there = folder.is_listened_in()
         except (OSError, ControlError):
             there = False
         if there:
@@ -179,11 +177,11 @@ def find(target: str) -> Folder:
     """
     try:
         if is_topology_name(target):
-            return Folder(home() / target)
+            return open_named(target)
     except FileNotFoundError:
         pass        # it may be a file without an ending
     except OSError as error:
-        raise unusable("look into", home() / target, error) from None
+        raise unusable("look into", Path(error.filename or target), error) from None
     for folder in open_all():
         if _is_same(folder.read("source"), target):
             return Folder(folder.path)

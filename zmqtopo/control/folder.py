@@ -1,9 +1,9 @@
 """The state folder of a running topology: who runs it, where it listens, what it has said.
 
-``$XDG_RUNTIME_DIR/zmqtopo/NAME``, or ``zmqtopo-UID/NAME`` below the system's folder for temporary files. It is its
-owner's alone (mode 0700) and holds ``pid``, which the process keeps locked as long as it lives, ``control``, the
-socket, ``log``, and ``source``, the path of the topology file. A lock goes with its process, however that ends, so a
-folder whose lock is free was left behind and may be taken over.
+``zmqtopo/NAME`` below ZMQTOPO_STATE_DIR, XDG_RUNTIME_DIR or ``/run/user/UID``, or ``zmqtopo-UID/NAME`` below a folder
+for temporary files. It is its owner's alone (mode 0700) and holds ``pid``, which the process keeps locked as long as it
+lives, ``control``, the socket, ``log``, and ``source``, the path of the topology file. A lock goes with its process,
+however that ends, so a folder whose lock is free was left behind and may be taken over.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import socket
 import stat
 import sys
 from collections.abc import Collection, Iterator
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from zmqtopo.control.errors import AlreadyRunningError, ControlError
+from zmqtopo.control.places import fallback, home, places
 
 _LONGEST_SOCKET_PATH: Final = 103
 """Bytes that every system takes for the path of a socket: sun_path has 104 on macOS and 108 on Linux, with the zero."""
@@ -26,32 +28,57 @@ _LONGEST_SOCKET_PATH: Final = 103
 _FLAGS: Final = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def home() -> Path:
-    """Where the state folders of this user are; it need not be there."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    if runtime.startswith("/"):     # the specification: a path that is not absolute is to be ignored
-        return Path(runtime, "zmqtopo")
-    import tempfile
-
-    return Path(tempfile.gettempdir(), f"zmqtopo-{os.geteuid()}")
-
-
 def names() -> list[str]:
     """The topologies that have a state folder, running or not, in order. Raises ControlError when nobody may know."""
-    place = home()
+    return sorted({path.name for path in _paths()})
+
+
+def _paths() -> Iterator[Path]:
+    where = places()
+    for likeliest in where[:1]:
+        try:
+            yield from _inside(likeliest)
+        except OSError as error:
+            raise unusable("look into", likeliest, error) from None
+    for place in where[1:]:
+        with contextlib.suppress(OSError, ControlError):    # what is another user's hides nothing of ours
+            yield from _inside(place)
+
+
+def _inside(place: Path) -> list[Path]:
     try:
         _check(place, place.lstat())
-        return sorted(path.name for path in place.iterdir() if path.is_dir())
+        return [path for path in place.iterdir() if path.is_dir()]
     except FileNotFoundError:
         return []
-    except OSError as error:
-        raise unusable("look into", place, error) from None
+
+
+def open_named(name: str) -> Folder:
+    """The state folder of a topology; where several have been left, the one that is listened in.
+
+    Raises OSError, and ControlError as `Folder`.
+    """
+    where = places()
+    found: list[Folder] = []
+    failure: Exception = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    for place in where:
+        try:
+            found.append(Folder(place / name))
+        except (OSError, ControlError) as error:
+            failure = error if place == where[0] else failure
+    if not found:
+        raise failure
+    chosen = found[0] if len(found) == 1 else next((folder for folder in found if folder.is_listened_in()), found[0])
+    for folder in found:
+        if folder is not chosen:
+            folder.close()
+    return chosen
 
 
 def unusable(what: str, path: Path, error: OSError) -> ControlError:
     """What to say when something cannot be done with a state folder, and what to do about it."""
     place = "one with room" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "a folder of your own"
-    return ControlError(f"cannot {what} {path}: {error.strerror}; set XDG_RUNTIME_DIR to {place}")
+    return ControlError(f"cannot {what} {path}: {error.strerror}; set ZMQTOPO_STATE_DIR to {place}")
 
 
 class Folder:
@@ -76,6 +103,7 @@ class Folder:
         ``source`` is the path of its file. Raises AlreadyRunningError and ControlError.
         """
         path = home() / name
+        _refuse_second(path)
         try:
             while True:
                 _make(path.parent)
@@ -143,14 +171,80 @@ class Folder:
         """A descriptor of a file in it. Raises OSError."""
         return os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self.fd)
 
+    def is_listened_in(self) -> bool:
+        """Whether a topology listens in it."""
+        try:
+            with socket.socket(socket.AF_UNIX) as visitor:
+                visitor.setblocking(False)
+                return visitor.connect_ex(self.socket_path()) in (0, errno.EAGAIN)      # its queue may be full
+        except (OSError, ControlError):
+            return False
+
     def socket_path(self) -> str:
         """A path of ``control`` that is short enough to bind and connect. Raises ControlError when there is none."""
         if sys.platform == "linux" and Path("/proc/self/fd").exists():
             return f"/proc/self/fd/{self.fd}/control"
         path = str(self.path / "control")
         if len(os.fsencode(path)) > _LONGEST_SOCKET_PATH:
-            raise ControlError(f"the path {path} is too long for a socket; set XDG_RUNTIME_DIR to a shorter one")
+            raise ControlError(f"the path {path} is too long for a socket; set ZMQTOPO_STATE_DIR to a shorter one")
         return path
+
+    def restore(self, source: str) -> bool:
+        """Make again what has been removed of a folder that is claimed, elsewhere when it must be; whether it was.
+
+        ``source`` is the path of its file. Raises ControlError, an AlreadyRunningError if somebody else has it now.
+        """
+        if self._is_whole():
+            return False
+        elsewhere = fallback()
+        failure: ControlError | None = None
+        for place in dict.fromkeys([self.path.parent, *([elsewhere] if elsewhere is not None else [])]):
+            path = place / self.path.name
+            try:
+                self._make_again(path, source)
+            except OSError as error:
+                failure = failure or unusable("make the state folder again,", path, error)
+            except ControlError as error:
+                failure = failure or error
+            else:
+                return True
+        assert failure is not None
+        raise failure
+
+    def _is_whole(self) -> bool:
+        assert self._lock is not None
+        try:
+            return (
+                os.path.samestat(self.path.lstat(), os.fstat(self.fd))
+                and os.path.samestat(os.stat("pid", dir_fd=self.fd, follow_symlinks=False), os.fstat(self._lock))
+                and all(os.stat(name, dir_fd=self.fd, follow_symlinks=False) for name in ("source", "control"))
+            )
+        except OSError:
+            return False
+
+    def _make_again(self, path: Path, source: str) -> None:
+        assert self._lock is not None
+        _make(path.parent)
+        _make(path)
+        with Folder(path) as folder:
+            lock = folder.open("pid", os.O_RDWR | os.O_CREAT)
+            try:
+                if not os.path.samestat(os.fstat(lock), os.fstat(self._lock)):
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    os.dup2(lock, self._lock, inheritable=False)
+            except BlockingIOError:
+                raise AlreadyRunningError(path.name, folder.pid) from None
+            finally:
+                os.close(lock)
+            # Whoever writes to the log, or listens, goes on with the same number.
+            os.dup2(folder.fd, self.fd, inheritable=False)
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(self.fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        self.path = path
+        self.write("pid", f"{os.getpid()}\n")
+        self.write("source", source)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink("control", dir_fd=self.fd)
 
     def remove(self, keep: Collection[str] = ()) -> None:
         """At the end: remove it, but for the files to keep, and let the next one have the name."""
@@ -189,13 +283,25 @@ def open_all() -> Iterator[Folder]:
 
     Raises ControlError as `names`.
     """
-    for name in names():
+    for path in sorted(_paths()):
         try:
-            folder = Folder(home() / name)
+            folder = Folder(path)
         except (OSError, ControlError):
             continue
         with folder:
             yield folder
+
+
+def _refuse_second(path: Path) -> None:
+    """Raise AlreadyRunningError where the topology runs with its folder in another place."""
+    for place in places():
+        with contextlib.suppress(OSError, ControlError), Folder(place / path.name) as folder:
+            pid = folder.pid if place != path.parent and folder.is_listened_in() else None
+            if pid is not None:
+                break
+    else:
+        return
+    raise AlreadyRunningError(path.name, pid)
 
 
 def _make(path: Path) -> None:
@@ -214,8 +320,8 @@ def _check(path: Path, found: os.stat_result) -> None:
     """Whoever owns the folder could put a socket of his own there, and get what is meant for the devices."""
     if found.st_uid != os.geteuid():
         raise ControlError(
-            f"{path} belongs to another user ({_user(found.st_uid)}); be that user, or set XDG_RUNTIME_DIR to a folder "
-            "of your own"
+            f"{path} belongs to another user ({_user(found.st_uid)}); be that user, or set ZMQTOPO_STATE_DIR to "
+            "a folder of your own"
         )
     if not stat.S_ISDIR(found.st_mode):
         raise ControlError(f"{path} is no folder; remove it")

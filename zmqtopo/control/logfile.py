@@ -25,17 +25,22 @@ class LogFile:
         self._folder = folder
         self.fd = self._open()
 
-    def turn_over(self) -> bool:
+    def turn_over(self, *, bring: bool = False) -> bool:
         """Begin a new file if this one is large, or is not there any more; whether that was done.
 
-        That it cannot be done is no reason to lose a message: the old file takes it, and the next time is another try.
+        With ``bring`` the new one begins with what was in one that is not there any more. That it cannot be done is no
+        reason to lose a message: the old file takes it, and the next time is another try.
         """
         with contextlib.suppress(OSError):
             if self._is_there():
                 if os.fstat(self.fd).st_size < LARGEST:
                     return False
                 os.rename("log", "log.1", src_dir_fd=self._folder.fd, dst_dir_fd=self._folder.fd)
-            fd = self._open()
+                fd = self._open()
+            else:
+                fd = self._open()
+                if bring:
+                    self._bring(fd)
             os.dup2(fd, self.fd, inheritable=False)
             os.close(fd)
             return True
@@ -45,6 +50,12 @@ class LogFile:
         """Let go of it; it stays where it is."""
         os.close(self.fd)
 
+    def _bring(self, fd: int) -> None:
+        """Copy what somebody has removed."""
+        with contextlib.suppress(OSError):
+            if not os.fstat(fd).st_size:
+                os.write(fd, os.pread(self.fd, 2 * LARGEST, 0))
+
     def _is_there(self) -> bool:
         """Whether nobody has removed it or moved it away."""
         try:
@@ -53,7 +64,7 @@ class LogFile:
             return False
 
     def _open(self) -> int:
-        return self._folder.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        return self._folder.open("log", os.O_RDWR | os.O_CREAT | os.O_APPEND)
 
 
 def lines(folder: Folder, ended: Callable[[], bool]) -> Iterator[str]:

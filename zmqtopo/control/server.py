@@ -60,11 +60,9 @@ class Server:
         self._spare: list[int] = []
         self._rests_until: float | None = None
         self._closing = False
-        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener = _listener(path)
+        self._next_listener: socket.socket | None = None
         try:
-            self._listener.bind(path)
-            self._listener.listen(socket.SOMAXCONN)
-            self._listener.setblocking(False)
             self._woken, self._waker = socket.socketpair()
         except OSError:
             self._listener.close()
@@ -78,11 +76,26 @@ class Server:
         self._thread = threading.Thread(target=self._serve, name="zmqtopo control", daemon=True)
         self._thread.start()
 
+    def listen_again(self, path: str) -> None:
+        """Listen at another path, or at the same one whose file is gone; clients stay. Raises OSError."""
+        self._next_listener = _listener(path)
+        self._wake()
+
+    def _change_listener(self) -> None:
+        listener, self._next_listener = self._next_listener, None
+        if listener is not None:
+            if self._rests_until is None:
+                self._selector.unregister(self._listener)
+                self._selector.register(listener, selectors.EVENT_READ)
+            self._listener.close()
+            self._listener = listener
+
     def close(self) -> None:
         """Deliver the answers that were given, part with everybody and end."""
         self._closing = True
         self._wake()
         self._thread.join()
+        self._change_listener()
         for client in list(self._clients):
             self._part(client)
         self._selector.close()
@@ -102,6 +115,7 @@ class Server:
         while True:
             closing = self._closing     # first: what is answered before it is set is delivered
             self._deliver()
+            self._change_listener()
             if closing:
                 deadline = deadline or time.monotonic() + FAREWELL
                 if time.monotonic() > deadline or not any(client.output for client in self._clients):
@@ -284,6 +298,18 @@ class Server:
         client.connection.close()
         self._clients.discard(client)
         self._keep_spare()
+
+
+def _listener(path: str) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        listener.bind(path)
+        listener.listen(socket.SOMAXCONN)
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 class _Client:

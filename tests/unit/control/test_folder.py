@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import resource
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,15 +16,8 @@ from pathlib import Path
 import pytest
 
 from zmqtopo.control.errors import AlreadyRunningError, ControlError
-from zmqtopo.control.folder import Folder, home, names, unusable
-
-
-def test_where_it_is(state_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert home() == state_folders / "zmqtopo"
-    for useless in ("", "relative/path"):
-        monkeypatch.setenv("XDG_RUNTIME_DIR", useless)
-        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-        assert home() == tmp_path / f"zmqtopo-{os.geteuid()}"
+from zmqtopo.control.folder import Folder, names, open_named, unusable
+from zmqtopo.control.places import home
 
 
 def test_a_life() -> None:
@@ -141,7 +135,7 @@ def test_one_that_is_removed_while_it_is_claimed(monkeypatch: pytest.MonkeyPatch
 def test_a_folder_of_somebody_else_is_refused(state_folders: Path, which: str) -> None:
     (state_folders / "zmqtopo/a").mkdir(parents=True)
     os.chown(state_folders / which, 12345, -1)
-    expected = r"belongs to another user \(uid 12345\); be that user, or set XDG_RUNTIME_DIR to a folder of your own$"
+    expected = r"belongs to another user \(uid 12345\); be that user, or set ZMQTOPO_STATE_DIR to a folder of your own$"
     for use in (lambda: Folder.claim("a", "-"), lambda: Folder(home() / "a")):
         with pytest.raises(ControlError, match=expected):
             use()
@@ -184,10 +178,10 @@ def test_a_loose_mode_is_tightened() -> None:
 
 
 def test_a_place_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "nowhere"))
+    monkeypatch.setenv("ZMQTOPO_STATE_DIR", str(tmp_path / "nowhere"))
     with pytest.raises(ControlError, match=r"cannot use the state folder .*nowhere.*: No such file or directory; set"):
         Folder.claim("a", "-")
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("ZMQTOPO_STATE_DIR", str(tmp_path))
     with pytest.raises(ControlError, match="File name too long"):
         Folder.claim("a" * 300, "-")
 
@@ -211,8 +205,8 @@ def test_what_removes_old_files_leaves_it_alone() -> None:
 
 
 @pytest.mark.parametrize(("number", "remedy"), [
-    (errno.EACCES, "Permission denied; set XDG_RUNTIME_DIR to a folder of your own"),
-    (errno.ENOSPC, "No space left on device; set XDG_RUNTIME_DIR to one with room"),
+    (errno.EACCES, "Permission denied; set ZMQTOPO_STATE_DIR to a folder of your own"),
+    (errno.ENOSPC, "No space left on device; set ZMQTOPO_STATE_DIR to one with room"),
 ])
 def test_each_cause_has_its_remedy(number: int, remedy: str) -> None:
     error = unusable("write to", Path("/run/a/log"), OSError(number, os.strerror(number)))
@@ -241,7 +235,7 @@ def test_a_place_that_cannot_be_looked_into_is_not_an_empty_one(state_folders: P
 def test_a_path_too_long_for_a_socket_has_a_short_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     deep = tmp_path / ("d" * 120)
     deep.mkdir()
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(deep))
+    monkeypatch.setenv("ZMQTOPO_STATE_DIR", str(deep))
     folder = Folder.claim("a", "-")
     if sys.platform == "linux":
         with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as client:
@@ -254,3 +248,106 @@ def test_a_path_too_long_for_a_socket_has_a_short_one(tmp_path: Path, monkeypatc
         with pytest.raises(ControlError, match="too long for a socket"):
             folder.socket_path()
     folder.remove()
+
+
+# -- in several places --------------------------------------------------------------------------------------------
+
+
+def listen(folder: Folder) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(folder.socket_path())
+    listener.listen()
+    return listener
+
+
+@pytest.fixture
+def two_places(state_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """Of somebody who is logged in, and of cron."""
+    monkeypatch.delenv("ZMQTOPO_STATE_DIR")
+    monkeypatch.setattr("zmqtopo.control.places.RUN_USER", tmp_path / "none")
+    monkeypatch.setattr("zmqtopo.control.places.SYSTEM_TEMPORARY", ())
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    return state_folders / "zmqtopo", tmp_path / f"zmqtopo-{os.geteuid()}"
+
+
+def test_what_cron_has_started_is_found_and_keeps_its_name(
+    two_places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    folder = Folder.claim("a", "-")
+    assert folder.path == two_places[1] / "a"
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(two_places[0].parent))
+    with listen(folder):
+        assert names() == ["a"]
+        with open_named("a") as found:
+            assert found.path == folder.path
+        with pytest.raises(AlreadyRunningError, match=f"as process {os.getpid()}"):
+            Folder.claim("a", "-")
+    second = Folder.claim("a", "-")     # the first one does not listen any more
+    assert second.path == two_places[0] / "a"
+    with listen(second), open_named("a") as found:
+        assert found.path == second.path
+    second.remove()
+    folder.remove()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_what_somebody_else_has_made_elsewhere_hides_nothing(two_places: tuple[Path, Path]) -> None:
+    two_places[1].mkdir()
+    os.chown(two_places[1], 12345, -1)
+    assert names() == []
+    folder = Folder.claim("a", "-")
+    assert names() == ["a"]
+    folder.remove()
+
+
+# -- what is removed comes back -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", ["zmqtopo", "zmqtopo/a", "zmqtopo/a/pid", "zmqtopo/a/source", "zmqtopo/a/control"])
+def test_what_is_removed_is_made_again(state_folders: Path, what: str) -> None:
+    folder = Folder.claim("a", "/x.yaml")
+    listen(folder).close()
+    assert not folder.restore("/x.yaml")
+    number = folder.fd
+    path = state_folders / what
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+    assert folder.restore("/x.yaml")
+    assert (folder.fd, folder.path) == (number, state_folders / "zmqtopo/a")
+    assert [path.stat().st_mode & 0o777 for path in (folder.path, folder.path.parent)] == [0o700, 0o700]
+    with listen(folder):
+        assert not folder.restore("/x.yaml")
+        with open_named("a") as seen:
+            assert (seen.pid, seen.read("source"), seen.is_listened_in()) == (os.getpid(), "/x.yaml", True)
+        with pytest.raises(AlreadyRunningError):
+            Folder.claim("a", "-")
+    folder.remove()
+    assert names() == []
+
+
+def test_what_cannot_be_made_again_there_is_made_elsewhere(two_places: tuple[Path, Path]) -> None:
+    folder = Folder.claim("a", "-")
+    listen(folder).close()
+    shutil.rmtree(two_places[0].parent)
+    assert folder.restore("-")
+    assert folder.path == two_places[1] / "a"
+    with listen(folder):
+        assert names() == ["a"]
+    two_places[0].parent.mkdir()
+    folder.remove()
+
+
+def test_who_has_come_meanwhile_has_it(state_folders: Path) -> None:
+    folder = Folder.claim("a", "-")
+    shutil.rmtree(folder.path)
+    second = Folder.claim("a", "-")
+    for _ in range(2):
+        with pytest.raises(AlreadyRunningError):
+            folder.restore("-")
+    second.remove()
+    assert folder.restore("-")
+    folder.remove()
+    assert names() == []

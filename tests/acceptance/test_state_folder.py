@@ -1,0 +1,128 @@
+"""The state folder: found from every environment of its user, and back when somebody has removed it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .brokers import ANY
+from .conftest import COMMAND, DEADLINE, Up
+
+A = f"devices:\n  a: {{type: streamer, in: {ANY}, out: {ANY}}}\n"
+VARIABLES = ("ZMQTOPO_STATE_DIR", "XDG_RUNTIME_DIR", "TMPDIR", "TEMP", "TMP")
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command with no other variables that say where something is."""
+    env = {name: value for name, value in os.environ.items() if name not in VARIABLES} | environment
+    return subprocess.run([*COMMAND, *arguments], env=env, capture_output=True, text=True, check=False,
+                          timeout=6 * DEADLINE)
+
+
+@pytest.mark.parametrize("what", ["", "zmqtopo", "zmqtopo/it", "zmqtopo/it/control", "zmqtopo/it/pid"])
+def test_what_is_removed_comes_back(
+    start: Callable[..., Up], zmqtopo: Any, control: Any, state_folders: Path, what: str
+) -> None:
+    up = start(A).ready()
+    path = state_folders / what
+    if path.is_dir():
+        for inner in [path] if what else path.iterdir():
+            shutil.rmtree(inner)
+    else:
+        path.unlink()
+    up.wait_for(f"its state folder was removed, and is {state_folders}/zmqtopo/it now")
+    assert control.states() == {"a": "running"}
+    logged = control("logs")
+    assert ["ready, 1 device in" in logged, "its state folder was removed" in logged] == [True, True]
+    assert "running already" in zmqtopo("up", "it.yaml").stderr
+    control("down")
+    up.end(0)
+    assert not (state_folders / "zmqtopo").exists()
+
+
+def test_it_moves_where_it_can_be_when_its_place_is_gone(start: Callable[..., Up], tmp_path: Path) -> None:
+    """As when systemd removes /run/user/UID at the last logout."""
+    login, temporary = tmp_path / "login", tmp_path / "tmp"
+    login.mkdir()
+    temporary.mkdir()
+    where = {"XDG_RUNTIME_DIR": str(login), "TMPDIR": str(temporary), "ZMQTOPO_STATE_DIR": ""}
+    up = start(A, env=where).ready()
+    shutil.rmtree(login)
+    moved = temporary / f"zmqtopo-{os.geteuid()}"
+    up.wait_for(f"its state folder was removed, and is {moved}/it now")
+    assert moved.stat().st_mode & 0o777 == 0o700
+    login.mkdir()       # the next login
+    assert "1 of 1" in run("ps", **where).stdout
+    assert run("down", "it", **where).returncode == 0
+    up.end(0)
+    assert not moved.exists()
+
+
+def test_cron_and_a_login_see_the_same(tmp_path: Path) -> None:
+    (tmp_path / "it.yaml").write_text(A)
+    (tmp_path / "login").mkdir()
+    cron = {"TMPDIR": str(tmp_path)}
+    login = {"XDG_RUNTIME_DIR": str(tmp_path / "login"), **cron}
+    for one, other in ((login, login), (cron, login)):
+        started = run("up", "-d", str(tmp_path / "it.yaml"), **one)
+        try:
+            assert started.returncode == 0, started.stderr
+            assert "1 of 1" in run("ps", **other).stdout
+            assert run("logs", "it", **other).returncode == 0
+            again = run("up", str(tmp_path / "it.yaml"), **other)
+            assert (again.returncode, "running already" in again.stderr) == (1, True)
+        finally:
+            assert run("down", "it", **other).returncode == 0
+    chosen = run("ps", ZMQTOPO_STATE_DIR=str(tmp_path / "login"), **cron)
+    assert (chosen.returncode, chosen.stderr) == (
+        69, f"zmqtopo: error: no topology is running; looked in {tmp_path}/login/zmqtopo\n")
+
+
+VERBS = [["ps"], ["ps", "it"], ["down", "it"], ["logs", "it"], ["stop", "it"], ["start", "it"], ["restart", "it"],
+         ["pause", "it"], ["resume", "it"], ["reload", "it"]]
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_without_any_folder_nothing_is_running(verb: list[str], tmp_path: Path) -> None:
+    done = run(*verb, ZMQTOPO_STATE_DIR=str(tmp_path / "nowhere"))
+    assert (done.returncode, done.stdout) == (69, "")
+    assert "not running" in done.stderr or "no topology is running" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    relative = run(*verb, ZMQTOPO_STATE_DIR="state")
+    assert (relative.returncode, relative.stderr) == (
+        1, "zmqtopo: error: ZMQTOPO_STATE_DIR is not an absolute path; set it to one, or unset it\n")
+
+
+NO_PLACE = """
+import sys
+from pathlib import Path
+from zmqtopo.control import places
+places.RUN_USER, places.SYSTEM_TEMPORARY = Path("/none"), ()
+from zmqtopo.cli import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("verb", [["up", "it.yaml"], ["up", "-d", "it.yaml"], *VERBS, ["completion", "bash", "ps", ""]],
+                         ids=" ".join)
+def test_without_a_folder_that_can_be_written_to(verb: list[str], tmp_path: Path) -> None:
+    (tmp_path / "it.yaml").write_text(A)
+    program = tmp_path / "program.py"
+    program.write_text(NO_PLACE)
+    env = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    if verb[:2] == ["up", "-d"]:
+        env["ZMQTOPO_STATE_DIR"] = str(tmp_path / "nowhere")    # the process in the background is not patched
+    done = subprocess.run([*COMMAND[:1], str(program), *verb], cwd=tmp_path, env=env, capture_output=True, text=True,
+                          check=False, timeout=6 * DEADLINE)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == {"up": 1, "completion": 0}.get(verb[0], 69)
+    assert len(done.stderr.splitlines()) == (0 if verb[0] == "completion" else 1)
+    if verb[0] == "up":
+        assert done.stderr.startswith("zmqtopo: error: ")
+        assert done.stderr.endswith("; set ZMQTOPO_STATE_DIR to a folder of your own\n")
