@@ -34,8 +34,8 @@ devices:
     out: {bind: tcp://127.0.0.1:5563}
   events:
     type: forwarder
-    in: {type: SUB, bind: tcp://*:5561}
-    out: {bind: tcp://*:5562}
+    in: {bind: tcp://*:5561}
+    out: {type: PUB, bind: tcp://*:5562}
 """
 REPORT = """\
 error.yaml:5:17: error: jobs.out binds tcp://127.0.0.1:5563, but jobs.in already binds it as tcp://*:5563 \
@@ -46,12 +46,12 @@ error.yaml:5:17: error: jobs.out binds tcp://127.0.0.1:5563, but jobs.in already
   |                ^^^^^^^^^^^^ the other place
   = hint: give one of them another port, or let one connect
 
-error.yaml:8:16: error: events is a forwarder with SUB as in and XPUB as out: the subscriptions that reach XPUB \
-cannot go up through SUB, which subscribes by option only [socket-pair]
-8 |     in: {type: SUB, bind: tcp://*:5561}
-  |                ^^^
-9 |     out: {bind: tcp://*:5562}
-  |     ^^^ the other place
+error.yaml:9:17: error: events is a forwarder with XSUB as in and PUB as out: PUB keeps the subscriptions to itself, \
+so XSUB never asks a publisher for anything [socket-pair]
+9 |     out: {type: PUB, bind: tcp://*:5562}
+  |                 ^^^
+8 |     in: {bind: tcp://*:5561}
+  |     ^^ the other place
   = hint: use XSUB with XPUB, which passes subscriptions on, or SUB with PUB
 
 2 errors in 1 file
@@ -110,7 +110,7 @@ def test_the_exit_code(
 def test_concise_is_a_line_for_each_problem(folder: Path) -> None:
     done = run(folder, "validate", "--format", "concise", "error.yaml", "good.yaml", "warning.yaml")
     assert re.findall(r"^([\w.]+):(\d+):(\d+): (\w+): .+ \[([\w-]+)\]$", done.stdout, re.MULTILINE) == [
-        ("error.yaml", "5", "17", "error", "bind-conflict"), ("error.yaml", "8", "16", "error", "socket-pair"),
+        ("error.yaml", "5", "17", "error", "bind-conflict"), ("error.yaml", "9", "17", "error", "socket-pair"),
         ("warning.yaml", "5", "41", "warning", "unlimited-hwm")]
     assert done.stdout.count("\n") == 3
 
@@ -120,13 +120,13 @@ def test_json_for_programs(folder: Path) -> None:
     document = json.loads(done.stdout)
     assert document["summary"] == {"files": 2, "error": 2, "warning": 0, "info": 0}
     assert [(p["rule"], p["file"], p["line"]) for p in document["problems"]] == [
-        ("bind-conflict", "error.yaml", 5), ("socket-pair", "error.yaml", 8)]
+        ("bind-conflict", "error.yaml", 5), ("socket-pair", "error.yaml", 9)]
 
 
 def test_standard_input(folder: Path) -> None:
     done = run(folder, "validate", "--format", "concise", "-", input=ERROR)
     assert done.returncode == 1
-    assert [line.partition(" ")[0] for line in done.stdout.splitlines()] == ["<stdin>:5:17:", "<stdin>:8:16:"]
+    assert [line.partition(" ")[0] for line in done.stdout.splitlines()] == ["<stdin>:5:17:", "<stdin>:9:17:"]
 
 
 def test_an_undefined_variable_is_a_warning_here(folder: Path) -> None:

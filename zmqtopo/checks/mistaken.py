@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from zmqtopo.checks.graph import End, Link
 from zmqtopo.checks.sockets import can_talk
-from zmqtopo.config.model import DEFAULT_TYPES, Device, DeviceType, Socket
+from zmqtopo.config.model import DEFAULT_TYPES, WITH_MON, Device, DeviceType, Socket
 
 Connection = tuple[Link, Link]
 """Who binds and who connects."""
@@ -46,7 +46,7 @@ class Use:
     def is_mistaken(self) -> bool:
         """Whether its type alone is wrong: the types of its sockets follow from it, and both sides suit another."""
         device = self.device
-        if device.mon is not None and device.type != "monitored_queue":
+        if device.mon is not None and device.type not in WITH_MON:
             return False  # mon-not-allowed speaks about its type
         if not (_is_default(device.in_) and _is_default(device.out)):
             return False

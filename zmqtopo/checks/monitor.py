@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from zmqtopo.checks.graph import Graph
 from zmqtopo.checks.rule import Finding, rule
 from zmqtopo.checks.sockets import MON_CAN_BLOCK, MON_NEVER_BLOCKS
+from zmqtopo.config.model import WITH_MON
 
 
 @rule(
@@ -35,7 +36,7 @@ def mon_type(graph: Graph) -> Iterator[Finding]:
     """Look at the type of each mon of a device that may have one."""
     for device in graph.topology.devices.values():
         mon = device.mon
-        if mon and device.type == "monitored_queue" and mon.type and mon.type not in MON_NEVER_BLOCKS | MON_CAN_BLOCK:
+        if mon and device.type in WITH_MON and mon.type and mon.type not in MON_NEVER_BLOCKS | MON_CAN_BLOCK:
             yield Finding(
                 mon.type_place, f"{device.name}.mon is of type {mon.type}, which cannot send a copy of each message",
                 "use PUB (never slows the device), or PUSH, which every copy reaches",
@@ -45,7 +46,8 @@ def mon_type(graph: Graph) -> Iterator[Finding]:
 @rule(
     "socket", "mon-not-allowed", "error",
     finds="A mon on a queue, forwarder or streamer.",
-    why="Only monitored_queue copies its messages. It takes the same socket types, so nothing else has to change.",
+    why="Only monitored_queue and proxy copy their messages. monitored_queue takes the "
+    "same socket types, so nothing else has to change.",
     bad="""
         devices:
           requests:
@@ -66,13 +68,13 @@ def mon_type(graph: Graph) -> Iterator[Finding]:
 def mon_not_allowed(graph: Graph) -> Iterator[Finding]:
     """Look for a mon on any other type of device; what may be meant for a mon and is none has its finding."""
     for device in graph.topology.devices.values():
-        if device.mon and "mon" not in device.unread and device.type not in ("monitored_queue", ""):
+        if device.mon and "mon" not in device.unread and device.type not in WITH_MON | {""}:
             # A monitored_queue has the default types of a queue, so those of the others have to be written.
             types = "" if device.type == "queue" else (
                 f" with in: {{type: {device.in_.type}}} and out: {{type: {device.out.type}}}"
             )
             yield Finding(
-                device.mon.place, f"{device.name} is a {device.type}, and only a monitored_queue has a mon",
+                device.mon.place, f"{device.name} is a {device.type}, and only a monitored_queue or a proxy has a mon",
                 f"use type: monitored_queue{types}", device.type_place,
             )
 
@@ -131,7 +133,7 @@ def mon_blocks(graph: Graph) -> Iterator[Finding]:
     """Look for a mon that can fill and then makes the device wait."""
     for device in graph.topology.devices.values():
         mon = device.mon
-        if mon is None or device.type != "monitored_queue" or mon.unread & {"type", "overflow"}:
+        if mon is None or device.type not in WITH_MON or mon.unread & {"type", "overflow"}:
             continue
         if mon.type in MON_CAN_BLOCK and mon.overflow == "block":
             yield Finding(

@@ -6,17 +6,13 @@ from collections.abc import Iterator
 
 from zmqtopo.checks.graph import End, Graph
 from zmqtopo.checks.rule import Finding, rule
-from zmqtopo.checks.sockets import DEVICE_PAIRS
+from zmqtopo.checks.sockets import DEVICE_PAIRS, receives
 from zmqtopo.config.model import DEFAULT_TYPES, Device, Socket
 from zmqtopo.config.wording import listing
 
 _ROUTERS = ("ROUTER", "ROUTER")
 
 _CARRY_NOTHING = {
-    ("SUB", "XPUB"): (
-        "the subscriptions that reach XPUB cannot go up through SUB, which subscribes by option only",
-        "use XSUB with XPUB, which passes subscriptions on, or SUB with PUB",
-    ),
     ("XSUB", "PUB"): (
         "PUB keeps the subscriptions to itself, so XSUB never asks a publisher for anything",
         "use XSUB with XPUB, which passes subscriptions on, or SUB with PUB",
@@ -29,14 +25,15 @@ _CARRY_NOTHING = {
     "socket", "socket-pair", "error",
     finds="Two socket types that cannot serve this type of device.",
     why="Such a device starts and then carries nothing, or loses what it cannot pass on. "
-    "queue takes ROUTER/DEALER, DEALER/DEALER, PAIR/PAIR and DEALER/ROUTER; forwarder XSUB/XPUB, SUB/PUB and "
-    "XPUB/XSUB; streamer PULL/PUSH, PULL/PUB, PULL/XPUB and SUB/PUSH; monitored_queue all of these and ROUTER/ROUTER.",
+    "queue takes ROUTER/DEALER, DEALER/DEALER, PAIR/PAIR and DEALER/ROUTER; forwarder XSUB/XPUB, SUB/PUB, "
+    "SUB/XPUB and XPUB/XSUB; streamer PULL/PUSH, PULL/PUB, PULL/XPUB and SUB/PUSH; monitored_queue all of these and "
+    "ROUTER/ROUTER; proxy every pair of which one can receive what the other can send.",
     bad="""
         devices:
           events:
             type: forwarder
             in: {type: SUB, bind: tcp://*:5559}
-            out: {bind: tcp://*:5560}
+            out: {type: PUSH, bind: tcp://*:5560}
         """,
     good="""
         devices:
@@ -107,6 +104,8 @@ def has_wrong_pair(device: Device) -> bool:
 def _guilty(device: Device, in_: Socket, out: Socket) -> Socket:
     """The socket to point at: the one that fits nowhere, else the one that is not the default."""
     pairs = DEVICE_PAIRS[device.type]
+    if device.type == "proxy":
+        return in_ if in_.type in ("STREAM", "XSUB") else out
     if in_.type not in {i for i, _ in pairs}:
         return in_
     if out.type not in {o for _, o in pairs}:
@@ -115,6 +114,11 @@ def _guilty(device: Device, in_: Socket, out: Socket) -> Socket:
 
 
 def _explain(device: Device, pair: tuple[str, str], guilty: Socket) -> tuple[str, str]:
+    if "STREAM" in pair:
+        return ("STREAM is not a type that devices take",
+                "use ROUTER with options: {router_raw: true}, which speaks raw TCP as STREAM does")
+    if device.type == "proxy":
+        return _explain_proxy(pair)
     if pair in _CARRY_NOTHING:
         return _CARRY_NOTHING[pair]
     if {"REQ", "REP"} & set(pair):
@@ -132,8 +136,26 @@ def _explain(device: Device, pair: tuple[str, str], guilty: Socket) -> tuple[str
         else:
             keep, change, choice = pair[1], "in", sorted(i for i, o in pairs if o == pair[1])
         if choice:
-            return reason, f"with {keep} as {kept}, use {listing(choice)} as {change}"
+            hint = f"with {keep} as {kept}, use {listing(choice)} as {change}"
+            return reason, hint + (", or type: proxy for these two" if pair in DEVICE_PAIRS["proxy"] else "")
     return reason, f"use {_default(device)}"
+
+
+def _explain_proxy(pair: tuple[str, str]) -> tuple[str, str]:
+    one, other = pair if pair[0] in ("XSUB", "REP", "REQ") else pair[::-1]
+    if "XSUB" in pair:
+        return ("XSUB receives what subscriptions from an XPUB ask for, and nothing else",
+                "use SUB, which subscribes by option, or XPUB on the other side")
+    if "REP" in pair:
+        side = other if one == "REP" else one
+        return (f"REP takes the next request only after an answer, and none comes from {side}",
+                "use DEALER, ROUTER, PAIR or REQ on the other side, or ROUTER in place of REP")
+    if "REQ" in pair:
+        return (f"REQ sends what comes in on the other side, and no message comes in on {other}",
+                "use a type that receives on the other side, such as ROUTER or DEALER")
+    if not (receives(pair[0]) or receives(pair[1])):
+        return "neither of them receives messages", "use a type that receives on one side, such as SUB or DEALER"
+    return "neither of them sends messages", "use a type that sends on one side, such as PUSH or DEALER"
 
 
 def _default(device: Device) -> str:

@@ -9,7 +9,7 @@ from zmqtopo.checks.mistaken import Use, is_side, mistaken
 from zmqtopo.checks.pairs import has_wrong_pair
 from zmqtopo.checks.rule import Finding, rule
 from zmqtopo.checks.sockets import MON_CAN_BLOCK, MON_NEVER_BLOCKS, PARTNERS, can_talk
-from zmqtopo.config.model import DEFAULT_TYPES, Device
+from zmqtopo.config.model import DEFAULT_TYPES, WITH_MON, Device
 from zmqtopo.config.wording import listing
 
 
@@ -123,5 +123,5 @@ def _in_doubt(end: End) -> bool:
     if not end.type_known or not isinstance(end.owner, Device):
         return not end.type_known
     if end.role == "mon":
-        return end.owner.type != "monitored_queue" or end.type not in MON_NEVER_BLOCKS | MON_CAN_BLOCK
+        return end.owner.type not in WITH_MON or end.type not in MON_NEVER_BLOCKS | MON_CAN_BLOCK
     return has_wrong_pair(end.owner)

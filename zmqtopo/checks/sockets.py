@@ -29,14 +29,27 @@ PARTNERS: Final[Mapping[str, frozenset[str]]] = MappingProxyType({
 """Who accepts whom in the handshake. A type that is not here (STREAM) speaks to anything."""
 
 _QUEUE: Final = frozenset({("ROUTER", "DEALER"), ("DEALER", "DEALER"), ("PAIR", "PAIR"), ("DEALER", "ROUTER")})
-_FORWARDER: Final = frozenset({("XSUB", "XPUB"), ("SUB", "PUB"), ("XPUB", "XSUB")})
+_FORWARDER: Final = frozenset({("XSUB", "XPUB"), ("SUB", "PUB"), ("SUB", "XPUB"), ("XPUB", "XSUB")})
 _STREAMER: Final = frozenset({("PULL", "PUSH"), ("PULL", "PUB"), ("PULL", "XPUB"), ("SUB", "PUSH")})
+
+_SOURCES: Final = frozenset({"PAIR", "SUB", "DEALER", "ROUTER", "PULL"})
+_DESTINATIONS: Final = frozenset({"PAIR", "PUB", "DEALER", "ROUTER", "PUSH", "XPUB"})
+_ANSWERING: Final = frozenset({"PAIR", "DEALER", "ROUTER"})
+_ONE_WAY: Final = frozenset({
+    *((one, other) for one in _SOURCES for other in _DESTINATIONS),
+    ("XSUB", "XPUB"),                                           # which needs the subscriptions of the XPUB
+    *((one, "REQ") for one in _SOURCES | {"REP"}),              # REQ receives only what it has asked for
+    *(("REP", other) for other in _ANSWERING),                  # REP takes no second request before an answer
+})
+"""From which type of socket a device can go on passing messages to which: the man page zmq_socket(3) says of each type
+when it sends and when it receives."""
 
 DEVICE_PAIRS: Final[Mapping[str, frozenset[tuple[str, str]]]] = MappingProxyType({
     "queue": _QUEUE,
     "forwarder": _FORWARDER,
     "streamer": _STREAMER,
     "monitored_queue": _QUEUE | _FORWARDER | _STREAMER | {("ROUTER", "ROUTER")},
+    "proxy": _ONE_WAY | {(other, one) for one, other in _ONE_WAY},
 })
 """The pairs (in, out) that carry messages in each type of device."""
 

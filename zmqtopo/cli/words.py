@@ -17,7 +17,7 @@ def farewell(device: dict[str, Any]) -> str:
     dropped = forth["dropped"] + back["dropped"]
     if dropped:
         parts.append(f"{dropped:,} dropped")
-    if device["type"] == "monitored_queue":
+    if device["type"] == "monitored_queue" or mon["messages"] or mon["dropped"]:
         parts.append(f"{mon['messages']:,} copies to mon")
         if mon["dropped"]:
             parts.append(f"{mon['dropped']:,} copies dropped")

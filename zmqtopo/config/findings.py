@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import NoneType
 
 from zmqtopo.config.definitions import Schema, definition, secret_options
-from zmqtopo.config.hints import choices, example, expected, got, value_hint
+from zmqtopo.config.hints import MOST_LISTED, choices, example, expected, got, value_hint
 from zmqtopo.config.names import LONGEST_TOPOLOGY_NAME
 from zmqtopo.config.problem import Place, Problem
 from zmqtopo.config.source import Source
@@ -121,7 +121,9 @@ class Findings:
         key = fault.key
         rules = fault.rules["properties"][key]
         possible = choices(definition(rules)) if "enum" in definition(rules) else []
-        hint = f"write {key}: {listing(possible) if 0 < len(possible) <= 4 else example(rules)}"
+        hint = f"write {key}: {listing(possible) if 0 < len(possible) <= MOST_LISTED else example(rules)}"
+        if "x-why" in rules:
+            hint = f"{rules['x-why']}: {hint}, or another one"
         if not path:
             message = f"the file is empty: it has no {key}" if is_empty else f"the file has no {key}"
             self.problems.append(Problem("missing-key", "error", message, self._source.file, Place(), hint))

@@ -18,6 +18,9 @@ from zmqtopo.config.wording import listing, quote, with_article
 Guess = Callable[[str, Collection[str]], str | None]
 """Finds the one of some words that another word probably stands for."""
 
+MOST_LISTED = 5
+"""Choices that a message lists; where there are more it gives examples."""
+
 _KINDS = {"string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false",
           "object": "a mapping", "array": "a list"}
 
@@ -27,7 +30,7 @@ def expected(rules: Schema) -> str:
     types = _types(rules)
     if types[:1] == ["object"]:
         return listing(["a mapping", *types[1:]])
-    if "enum" in rules and "boolean" not in types and len(choices(rules)) <= 4:
+    if "enum" in rules and "boolean" not in types and len(choices(rules)) <= MOST_LISTED:
         return listing(choices(rules))
     title = rules.get("title")
     if title is None or title in ("text", "value"):
@@ -84,7 +87,7 @@ def value_hint(value: Value, rules: Schema, key: str, guess: Guess) -> str:
     if "enum" in rules:
         near = guess(value, [c for c in rules["enum"] if isinstance(c, str)])
         possible = choices(rules)
-        return f"did you mean {near}?" if near else f"one of {listing(possible)}" if len(possible) > 4 else ""
+        return f"did you mean {near}?" if near else f"one of {listing(possible)}" if len(possible) > MOST_LISTED else ""
     if isinstance(resolve(value), (bool, int, float)) and {"integer", "number"} & set(types):
         return f"write {value} without quotes"
     if "x-unit" in rules and rules["minimum"] == -1 and value.lower() in ("forever", "never", "infinite", "unlimited"):

@@ -14,7 +14,7 @@ from typing import Literal
 from zmqtopo.config.endpoint import Endpoint
 from zmqtopo.config.problem import Place
 
-DeviceType = Literal["queue", "forwarder", "streamer", "monitored_queue"]
+DeviceType = Literal["queue", "forwarder", "streamer", "monitored_queue", "proxy"]
 Role = Literal["in", "out", "mon"]
 
 ROLES: tuple[Role, ...] = ("in", "out", "mon")
@@ -24,8 +24,12 @@ DEFAULT_TYPES: Mapping[DeviceType, tuple[str, str]] = MappingProxyType({
     "forwarder": ("XSUB", "XPUB"),
     "streamer": ("PULL", "PUSH"),
     "monitored_queue": ("ROUTER", "DEALER"),
+    "proxy": ("", ""),
 })
-"""The socket types (in, out) of a device that names none."""
+"""The socket types (in, out) of a device that names none; a proxy has to."""
+
+WITH_MON: frozenset[DeviceType | Literal[""]] = frozenset({"monitored_queue", "proxy"})
+"""The types of devices that may have a mon."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ cdef int burst(Loop *loop, Direction *d, Direction *other) noexcept nogil:
         return -1
     if d.step == EMPTY and d.hand.capacity > FRAMES_KEPT:
         give_back(d)
-    if d.counters[MESSAGES] != sent_before or d.counters[DROPPED] != dropped_before:
+    if d.step == EMPTY or d.counters[MESSAGES] != sent_before or d.counters[DROPPED] != dropped_before:
         # Sending on a socket takes in what its peers have signalled: its descriptor may not tell of it any more. A send
         # that is refused does so too, but then `patience` looks before the loop sleeps; and two directions that are
         # full must not wake each other.

@@ -7,6 +7,7 @@
 cdef enum:
     # socket types
     PUB = 1
+    SUB = 2
     REQ = 3
     DEALER = 5
     ROUTER = 6

@@ -238,6 +238,13 @@ cdef Result show(Loop *loop, Direction *d) noexcept nogil:
     return DONE
 
 
+cdef bint ends_here(Direction *d, zmq_msg_t *frame) noexcept nogil:
+    """Whether a message that was refused is a subscription that reached a SUB, which asks by option: nothing is lost."""
+    if d.source_type != XPUB or d.destination_type != SUB or zmq.msg_size(frame) == 0:
+        return False
+    return (<unsigned char *>zmq.msg_data(frame))[0] <= 1
+
+
 cdef inline Result deliver(Loop *loop, Direction *d) noexcept nogil:
     """Pass on the first message in hand; LATER when its destination or the monitor cannot take it yet."""
     cdef Monitor *mon = &loop.monitor
@@ -260,7 +267,8 @@ cdef inline Result deliver(Loop *loop, Direction *d) noexcept nogil:
             d.counters[MESSAGES] += 1
             d.counters[BYTES] += message.size
         else:
-            d.counters[DROPPED] += 1
+            if not ends_here(d, frames):
+                d.counters[DROPPED] += 1
             clear(frames, message.frames)
             drop_copy(d)
         d.step = TO_MONITOR

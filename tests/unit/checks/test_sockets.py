@@ -11,9 +11,14 @@ from .conftest import Found, devices, found, pair, problems, streamer
 TYPES = ("PAIR", "PUB", "SUB", "REQ", "REP", "DEALER", "ROUTER", "PULL", "PUSH", "XPUB", "XSUB")
 GOOD = {
     "queue": {"ROUTER/DEALER", "DEALER/DEALER", "PAIR/PAIR", "DEALER/ROUTER"},
-    "forwarder": {"XSUB/XPUB", "SUB/PUB", "XPUB/XSUB"},
+    "forwarder": {"XSUB/XPUB", "SUB/PUB", "SUB/XPUB", "XPUB/XSUB"},
     "streamer": {"PULL/PUSH", "PULL/PUB", "PULL/XPUB", "SUB/PUSH"},
 }
+GOOD["proxy"] = {f"{pair}/{other}" for one, others in {
+    "PAIR": "PAIR PUB SUB REQ REP DEALER ROUTER PULL PUSH XPUB", "SUB": "PUB REQ DEALER ROUTER PUSH XPUB",
+    "DEALER": "PUB REQ REP DEALER ROUTER PULL PUSH XPUB", "ROUTER": "PUB REQ REP ROUTER PULL PUSH XPUB",
+    "PULL": "PUB REQ PUSH XPUB", "XSUB": "XPUB", "REP": "REQ",
+}.items() for two in others.split() for pair, other in ((one, two), (two, one))}
 GOOD["monitored_queue"] = GOOD["queue"] | GOOD["forwarder"] | GOOD["streamer"] | {"ROUTER/ROUTER"}
 
 
@@ -32,7 +37,13 @@ def test_every_pair_of_types(device: str) -> None:
 
 
 @pytest.mark.parametrize(("device", "in_", "out", "points_at", "words"), [
-    ("forwarder", "SUB", "XPUB", "SUB", "cannot go up"),
+    ("forwarder", "SUB", "DEALER", "DEALER", "or type: proxy"),
+    ("queue", "STREAM", "DEALER", "STREAM", "router_raw: true"), ("proxy", "DEALER", "STREAM", "STREAM", "router_raw"),
+    ("proxy", "XSUB", "DEALER", "XSUB", "use SUB"), ("proxy", "DEALER", "XSUB", "XSUB", "use SUB"),
+    ("proxy", "REP", "PUSH", "PUSH", "none comes from PUSH"), ("proxy", "PUB", "REP", "REP", "none comes from PUB"),
+    ("proxy", "REP", "REP", "REP", "none comes from REP"), ("proxy", "REQ", "PUSH", "PUSH", "comes in on PUSH"),
+    ("proxy", "REQ", "REQ", "REQ", "comes in on REQ"), ("proxy", "PUB", "XPUB", "XPUB", "neither of them receives"),
+    ("proxy", "SUB", "PULL", "PULL", "neither of them sends"),
     ("forwarder", "XSUB", "PUB", "PUB", "never asks"),
     ("queue", "REP", "REQ", "REP", "use ROUTER as in and DEALER as out"),
     ("queue", "ROUTER", "REQ", "REQ", "use ROUTER as in and DEALER as out"),

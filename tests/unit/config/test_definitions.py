@@ -29,7 +29,7 @@ def properties(rules: dict[str, Any], path: str = "") -> Iterator[tuple[str, dic
         elif key == "definitions":
             for name, each in value.items():
                 yield from properties(each, f"{path}/{name}")
-        elif isinstance(value, dict):
+        elif isinstance(value, dict) and key not in ("if", "else"):     # conditions on keys that stand above
             yield from properties(value, path)
 
 
