@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import pkgutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -267,6 +269,25 @@ def test_a_program(tmp_path: Path, name: str, package: str) -> None:
 @pytest.mark.parametrize("method", ["spawn", "fork", "forkserver"])
 def test_a_start_method(tmp_path: Path, method: str, package: str) -> None:
     run(tmp_path / "program.py", START_METHODS, package, method)
+
+
+MODULES = [name for _, name, _ in pkgutil.iter_modules(zmq.devices.__path__)]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_module_and_name_is_there(name: str) -> None:
+    theirs, ours = (import_module(f"{package}.{name}") for package in PACKAGES)
+    assert getattr(zmqtopo.devices, name) is ours
+    assert set(theirs.__all__) <= set(ours.__all__)
+    for public in (word for word in vars(theirs) if not word.startswith("_")):
+        mine, value = getattr(ours, public), getattr(theirs, public)
+        if not inspect.isclass(value) or not value.__module__.startswith("zmq.devices") or mine is value:
+            continue
+        assert mine.__module__.startswith("zmqtopo.devices")
+        # Methods that programs call and override, and what their classes inherit from.
+        assert {word for word in dir(value) if not word.startswith("__")} <= set(dir(mine))
+        bases = {base.__name__ for base in value.__mro__}
+        assert bases <= {base.__name__ for base in mine.__mro__}
 
 
 def test_every_name_is_there() -> None:

@@ -65,7 +65,13 @@ _HOMES = {
 }
 
 
+_MODULES = frozenset({"basedevice", "monitoredqueue", "monitoredqueuedevice", "proxydevice", "proxysteerabledevice"})
+"""The modules of ``zmq.devices``, which come with it."""
+
+
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_HOMES.get(name, "zmqtopo.devices.monitored")), name)

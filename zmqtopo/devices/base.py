@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket as system
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ import zmq.devices
 from zmqtopo.devices.control import Control
 from zmqtopo.devices.counters import CounterBlock, Counters, Segment
 from zmqtopo.devices.ipc import IpcFile
+from zmqtopo.devices.own_context import OwnContext, make_context
 from zmqtopo.devices.reports import ProcessReports, Report, ThreadReports
 from zmqtopo.devices.sockets import AnySocket, bind, close, connect, hold_port, open_socket
 from zmqtopo.devices.subscriptions import longest_topic, prepare
@@ -22,6 +24,16 @@ from zmqtopo.loop import DEFAULT_LIMITS, UNCHECKED, Limits, Overflow, relay
 
 GRACE = 1.0
 """Seconds that a worker has, once told to end at once, before its process is ended by the system."""
+
+
+_OF_A_RUN = frozenset({
+    "_finished", "_control", "_owner", "_holders", "_block", "_reports", "_endpoints", "_ready", "_announced", "_bound",
+    "_ended", "_deadline", "_error", "_sockets", "_subscriptions", "_ipc_files", "_context", "launcher",
+})
+"""The attributes that no copy of a device has."""
+
+SocketRole = tuple[str, int, list[tuple[int, Any]], list[str], list[str]]
+"""Role, type, options, binds and connects of a socket that is to be made."""
 
 
 class DeviceError(RuntimeError):
@@ -51,11 +63,16 @@ class Device(zmq.devices.Device):
         self, device_type: int = zmq.QUEUE, in_type: int | None = None, out_type: int | None = None
     ) -> None:
         """Raises TypeError when a socket type is missing."""
+        self._begin()
+        super().__init__(device_type, in_type, out_type)
+
+    def _begin(self) -> None:
+        """Be a device of this process that has not been started."""
         self._finished = threading.Event()
         self._control: Control | None = None
+        self._owner = os.getpid()
         self._holders: list[system.socket] = []     # see `hold_port`
         self._prepare()
-        super().__init__(device_type, in_type, out_type)
 
     def _prepare(self) -> None:
         """Forget the last run."""
@@ -63,6 +80,8 @@ class Device(zmq.devices.Device):
         self._reports = self._reports_class()
         self._endpoints: dict[str, tuple[str, ...]] = {}
         self._ready = False
+        self._announced: bool | None = False    # in the worker: whether it has said that it is ready; None: it will
+        self._bound: dict[str, tuple[str, ...]] = {}
         self._ended = False
         self._deadline: float | None = None     # of a stop; a process does not see it and is ended by force
         self._error: BaseException | None = None
@@ -74,7 +93,7 @@ class Device(zmq.devices.Device):
 
     def start(self) -> None:
         """Run until stopped. Raises what goes wrong."""
-        if self._control is not None:
+        if self._control is not None and self._own():
             # The first run is prepared from the beginning: another thread may be waiting for it already.
             self._prepare()
         self._control = Control()
@@ -84,15 +103,17 @@ class Device(zmq.devices.Device):
             self._control.close()
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait until the device has ended, ``timeout`` seconds at most."""
+        """Wait until the device has ended, ``timeout`` seconds at most. Raises RuntimeError in a forked process."""
+        self._require_owner()
         self._finished.wait(timeout)
 
     def wait_ready(self, timeout: float | None = None) -> None:
         """Wait until every socket is bound and connected.
 
         Raises the worker's own error when it failed (a zmq.ZMQError keeps its errno and names the address), and
-        TimeoutError after ``timeout`` seconds (None waits for ever).
+        TimeoutError after ``timeout`` seconds (None: no limit). Raises RuntimeError in a forked process.
         """
+        self._require_owner()
         deadline = None if timeout is None else time.monotonic() + timeout
         while not self._ready and not self._ended:
             remaining = None if deadline is None else max(deadline - time.monotonic(), 0)
@@ -107,10 +128,12 @@ class Device(zmq.devices.Device):
         """Pass on what has been received, then end; after ``timeout`` seconds (None: never) end at once.
 
         What is lost in that case is counted as dropped as far as the loop had taken it. Does nothing when the device
-        has ended already. Raises TimeoutError when a thread does not come to its end.
+        has ended already. Raises TimeoutError when a thread does not come to its end, and RuntimeError in a process
+        that was forked from the one that has started the device.
         """
         if self._control is None:
             return
+        self._require_owner()
         if timeout is not None:
             self._deadline = time.monotonic() + timeout
         self._control.send(b"s")
@@ -127,7 +150,8 @@ class Device(zmq.devices.Device):
     def pause(self, timeout: float = 5.0) -> None:
         """Stop taking messages; they wait in the in socket's queue, and then in the senders'.
 
-        Raises RuntimeError when the device does not run and TimeoutError when it does not answer.
+        Raises RuntimeError when the device does not run or another process has started it, and TimeoutError when it
+        does not answer.
         """
         self._ask(b"p", timeout)
 
@@ -164,6 +188,7 @@ class Device(zmq.devices.Device):
             self._finished.set()
 
     def _ask(self, command: bytes, timeout: float) -> None:
+        self._require_owner()
         if self._control is None or self.done or not self._control.ask(command, timeout):
             raise RuntimeError("the device is not running")
 
@@ -182,12 +207,36 @@ class Device(zmq.devices.Device):
         return True
 
     def _collect_all(self) -> None:
-        while not self._ended and self._collect(0):
+        # Reports come by a stream that a forked process shares: what it read, the owner would not hear of.
+        while self._owner == os.getpid() and not self._ended and self._collect(0):
             pass
+
+    def _own(self) -> bool:
+        """Make this process, which is about to start the device, its owner; whether it was that already."""
+        mine = self._owner == os.getpid()
+        if not mine:
+            self._begin()
+        return mine
+
+    def _require_owner(self) -> None:
+        if self._owner != os.getpid() and self._control is not None:
+            raise RuntimeError(
+                f"the device was started by process {self._owner}; process {os.getpid()}, forked from it, cannot"
+                " control it or wait for it"
+            )
 
     def _release_ports(self) -> None:
         while self._holders:
             self._holders.pop().close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy has, in this process or another one: the device, but not its run."""
+        return {name: value for name, value in vars(self).items() if name not in _OF_A_RUN}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Be a device that has not been started."""
+        self._begin()
+        vars(self).update(state)
 
     def __del__(self) -> None:
         # A device that was never started; getattr because __init__ may have raised.
@@ -202,6 +251,7 @@ class Device(zmq.devices.Device):
     def run(self) -> None:
         """What the worker does: make the sockets, move messages, clean up. Raises what went wrong."""
         failure: Exception | None = None
+        ended_elsewhere = False
         try:
             self.run_device()
         except Exception as error:
@@ -209,17 +259,24 @@ class Device(zmq.devices.Device):
             if not isinstance(error, zmq.ZMQError) or error.errno not in (zmq.ETERM, zmq.ENOTSOCK):
                 failure = error
                 raise
+            ended_elsewhere = error.errno == zmq.ETERM
         finally:
-            self._close_sockets()
-            self._end_context()
-            if self._control is not None:
-                self._control.worker.close()
-            self._reports.put(Report("failed", error=failure) if failure else Report("stopped"))
-            self.done = True
+            try:
+                self._close_sockets()
+                self._end_context(ended_elsewhere)
+            finally:
+                if self._control is not None:
+                    self._control.worker.close()
+                self._reports.put(Report("failed", error=failure) if failure else Report("stopped"))
+                self.done = True
 
     def run_device(self) -> None:
         """Make the sockets and move messages until told to stop; what `run` wraps."""
-        self._relay(*self._setup_sockets())
+        self._announced = None
+        sockets = self._setup_sockets()
+        if not self._announced:     # a subclass has made sockets itself
+            self._announce()
+        self._relay(*sockets)
 
     def _relay(self, *sockets: AnySocket) -> None:
         now = relay(
@@ -235,15 +292,19 @@ class Device(zmq.devices.Device):
         if now:
             self._close_sockets(now=True)
 
-    def _roles(self) -> Iterator[tuple[str, int, list[tuple[int, Any]], list[str], list[str]]]:
+    def _roles(self) -> Iterator[SocketRole]:
         """For each socket: role, type, options, binds, connects."""
         yield "in", self.in_type, self._in_sockopts, self._in_binds, self._in_connects
         yield "out", self.out_type, self._out_sockopts, self._out_binds, self._out_connects
 
-    def _setup_sockets(self) -> tuple[AnySocket, ...]:  # type: ignore[override]  # mon too
-        """Make the sockets: all options, then all binds, then all connects, and report ready."""
-        self._context = self.context_factory()
-        roles = list(self._roles())
+    def _setup_sockets(self) -> tuple[AnySocket, ...]:  # type: ignore[override]  # more in subclasses
+        """Make the in and out sockets; report ready when there are no others to make."""
+        return self._open(Device._roles(self))
+
+    def _open(self, some: Iterable[SocketRole]) -> tuple[AnySocket, ...]:
+        """Make sockets: all options, then all binds, then all connects."""
+        roles = list(some)
+        self._context = make_context(self.context_factory)
         sockets: list[AnySocket] = []
         for role, type_, options, _, _ in roles:
             if role == "out" and type_ < 0:
@@ -254,15 +315,20 @@ class Device(zmq.devices.Device):
         self._subscriptions = prepare({
             role: (socket, options) for socket, (role, _, options, _, _) in zip(sockets, roles, strict=True)
         })
-        endpoints = {
+        self._bound |= {
             role: tuple(bind(socket, role, address, self._ipc_files) for address in binds)
             for socket, (role, _, _, binds, _) in zip(sockets, roles, strict=True)
         }
         for socket, (role, _, _, _, connects) in zip(sockets, roles, strict=True):
             for address in connects:
                 connect(socket, role, address)
-        self._reports.put(Report("ready", endpoints))
+        if self._announced is not None or len(roles) == len(list(self._roles())):
+            self._announce()
         return tuple(sockets)
+
+    def _announce(self) -> None:
+        self._announced = True
+        self._reports.put(Report("ready", self._bound))
 
     def _close_sockets(self, *, now: bool = False) -> None:
         while self._ipc_files:
@@ -271,10 +337,13 @@ class Device(zmq.devices.Device):
             if not socket.closed:
                 close(socket, self._deadline, now=now)
 
-    def _end_context(self) -> None:
+    def _end_context(self, ended_elsewhere: bool) -> None:
         # A factory that is a class has made a context for this device alone; it ends when LINGER lets it.
-        if isinstance(self.context_factory, type) and hasattr(self, "_context"):
-            self._context.term()
+        context = getattr(self, "_context", None)
+        if isinstance(context, OwnContext):
+            context.end()
+        elif context is not None and isinstance(self.context_factory, type) and not ended_elsewhere:
+            context.term()      # made by a subclass
 
     # -- random ports --------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from typing import Any
 import zmq
 
 from zmqtopo.devices.background import ProcessDevice, ThreadDevice
-from zmqtopo.devices.base import Device
+from zmqtopo.devices.base import Device, SocketRole
 from zmqtopo.devices.sockets import AnySocket
 from zmqtopo.loop import relay
 
@@ -33,7 +33,7 @@ def monitored_queue(
     relay(in_socket, out_socket, mon_socket, prefix_in=in_prefix, prefix_out=out_prefix)
 
 
-class _Monitored(Device):
+class ProxyBase(Device):
     """What a third socket adds to a device."""
 
     def __init__(self, in_type: int, out_type: int, mon_type: int = zmq.PUB) -> None:
@@ -61,24 +61,28 @@ class _Monitored(Device):
         """Set an option of the monitor socket before it binds or connects."""
         self._mon_sockopts.append((opt, value))
 
-    def _roles(self) -> Iterator[tuple[str, int, list[tuple[int, Any]], list[str], list[str]]]:
+    def _setup_sockets(self) -> tuple[AnySocket, ...]:  # type: ignore[override]  # mon too
+        """Make all sockets and report ready when there are no others to make."""
+        return self._open(ProxyBase._roles(self))
+
+    def _roles(self) -> Iterator[SocketRole]:
         yield from super()._roles()
         yield "mon", self.mon_type, self._mon_sockopts, self._mon_binds, self._mon_connects
 
 
-class Proxy(_Monitored):
+class Proxy(ProxyBase):
     """A device whose messages are also sent, as they are, on a monitor socket; runs in the caller's thread."""
 
 
-class ThreadProxy(_Monitored, ThreadDevice):
+class ThreadProxy(ProxyBase, ThreadDevice):
     """A `Proxy` in a thread."""
 
 
-class ProcessProxy(_Monitored, ProcessDevice):
+class ProcessProxy(ProxyBase, ProcessDevice):
     """A `Proxy` in a process."""
 
 
-class _Prefixed(_Monitored):
+class MonitoredQueueBase(ProxyBase):
     """What prefixes add to a proxy."""
 
     def __init__(
@@ -97,13 +101,13 @@ class _Prefixed(_Monitored):
         self._in_prefix, self._out_prefix = in_prefix, out_prefix
 
 
-class MonitoredQueue(_Prefixed, Proxy):
+class MonitoredQueue(MonitoredQueueBase, Proxy):
     """A `Proxy` that puts a prefix for each direction before what the monitor gets; see `monitored_queue`."""
 
 
-class ThreadMonitoredQueue(_Prefixed, ThreadProxy):
+class ThreadMonitoredQueue(MonitoredQueueBase, ThreadProxy):
     """A `MonitoredQueue` in a thread."""
 
 
-class ProcessMonitoredQueue(_Prefixed, ProcessProxy):
+class ProcessMonitoredQueue(MonitoredQueueBase, ProcessProxy):
     """A `MonitoredQueue` in a process."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import multiprocessing
 import os
+import pickle
 import signal
 import socket as system
 import subprocess
@@ -25,6 +27,7 @@ from zmqtopo.devices import (
     ThreadDevice,
     ThreadMonitoredQueue,
 )
+from zmqtopo.devices.proxydevice import ProxyBase
 
 # Python warns of a fork beside threads; what a device inherits by it is tested in test_drop_in.
 SPAWN = multiprocessing.get_context("spawn").Process
@@ -224,19 +227,82 @@ def test_a_process_that_is_killed(net: Any) -> None:
     device.stop()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 0)])
-def test_signals_to_a_process(number: int, code: int) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_signals_to_a_process(number: signal.Signals) -> None:
     device = streamer(ProcessDevice)
     device.start()
     device.wait_ready()
     os.kill(device.launcher.pid, number)
-    if number == signal.SIGINT:
-        device.pause()      # it still answers
-    else:
-        device.join(10)
-    device.stop()
-    assert device.launcher.exitcode == code
+    device.join(10)
+    assert device.launcher.exitcode == 128 + number
     assert device.error is None
+    with pytest.raises(RuntimeError, match="not running"):
+        device.pause()
+    device.stop()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_signal_that_the_owner_ignores_is_ignored_by_its_processes(number: signal.Signals) -> None:
+    device = streamer(ProcessDevice)
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        device.start()
+    finally:
+        signal.signal(number, before)
+    device.wait_ready()
+    os.kill(device.launcher.pid, number)
+    device.pause()      # it still answers
+    device.stop()
+    assert device.launcher.exitcode == 0
+
+
+@BACKGROUND
+def test_a_copy_is_a_device_that_has_not_been_started(net: Any, kind: type) -> None:
+    device = streamer(kind)
+    device.bind_in("tcp://127.0.0.1:*")
+    with device:
+        for copied in (copy.copy(device), pickle.loads(pickle.dumps(device))):
+            assert copied.launcher is None
+            assert copied.endpoints == {}
+            assert not copied.done
+            with copied:
+                assert copied.endpoints["in"] != device.endpoints["in"]
+        device.pause()
+
+
+class MakesItsMonitor(ProxyBase, ThreadDevice):
+    """As in pyzmq's own proxies: two sockets are made above, the third here."""
+
+    def _setup_sockets(self) -> Any:
+        ins, outs = Device._setup_sockets(self)
+        mons = self._context.socket(self.mon_type)
+        self._sockets.append(mons)
+        mons.bind(self._mon_binds[0])
+        return ins, outs, mons
+
+
+class MakesAll(ThreadDevice):
+    def _setup_sockets(self) -> Any:
+        self._context = self.context_factory()
+        self._sockets += [self._context.socket(zmq.PULL), self._context.socket(zmq.PUSH)]
+        for socket, connects in zip(self._sockets, (self._in_connects, self._out_connects), strict=True):
+            socket.linger = 0
+            socket.connect(connects[0])
+        return tuple(self._sockets)
+
+
+def test_subclasses_that_make_their_sockets(net: Any) -> None:
+    mon_address = net.address("inproc")
+    for device in (MakesItsMonitor(zmq.PULL, zmq.PUSH), MakesAll(zmq.STREAMER, zmq.PULL, zmq.PUSH)):
+        push, in_address = net.end(zmq.PUSH)
+        pull, out_address = net.end(zmq.PULL)
+        if isinstance(device, MakesItsMonitor):
+            device.bind_mon(mon_address)
+        net.start(device, **{"in": in_address, "out": out_address})
+        push.send(b"x")
+        assert net.receive(pull) == [b"x"]
+        device.stop()
+        assert device.error is None
 
 
 def test_a_prefix_that_is_no_bytes() -> None:
