@@ -18,6 +18,17 @@ from typing import Any
 import pytest
 import zmq
 
+_KEPT = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_", "DYLD_",
+         "PYTHON", "PYTEST", "HYPOTHESIS", "COVERAGE", "COV_", "NODE", "NPM_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_",
+         "PUPPETEER", "CHROME", "PIP_", "UV_", "CC", "CFLAGS", "LDFLAGS", "SYSTEMROOT",
+         "ZMQTOPO_NODE_MODULES", "ZMQTOPO_FUZZ_CASES")
+"""What the variables begin with that tests, and the tools that they call, need. Any other one may be a variable of a
+topology, or nearly, or change what a command prints: PORT, ZMQTOPO, NO_COLOR, COLUMNS, GITHUB_ACTIONS."""
+
+for _name in list(os.environ):
+    if not _name.upper().startswith(_KEPT):
+        del os.environ[_name]
+
 # Programs that tests start find the package that is tested and not a folder that lies where the tests are called from.
 os.environ["PYTHONSAFEPATH"] = "1"
 

@@ -23,7 +23,8 @@ def report(path: Path) -> str:
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
-def test_report(path: Path) -> None:
+def test_report(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ZMQTOPO_STATE_DIR")     # near to a variable that is not there
     assert report(path) == path.with_suffix(".txt").read_text("utf-8")
 
 
