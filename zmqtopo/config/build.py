@@ -124,6 +124,10 @@ class Builder:
                 except ValueError as error:
                     self._report(str(error), at)
         options.setdefault("linger", linger)
+        if kind == "ROUTER":
+            # Or libzmq drops silently what a client that is full or gone cannot take, and nobody can count it. Not for
+            # REP, which libzmq lets have it, and then aborts when a peer has gone.
+            options.setdefault("router_mandatory", True)
         if kind == "SUB" and "subscribe" not in given:
             options["subscribe"] = ("",)
         bind = tuple(self._addresses(value, spot, "bind"))

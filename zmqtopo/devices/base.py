@@ -310,7 +310,7 @@ class Device(zmq.devices.Device):
             if role == "out" and type_ < 0:
                 sockets.append(sockets[0])
             else:
-                sockets.append(open_socket(self._context, role, type_, options))
+                sockets.append(open_socket(self._context, role, type_, [*self._counting(type_), *options]))
                 self._sockets.append(sockets[-1])
         self._subscriptions = prepare({
             role: (socket, options) for socket, (role, _, options, _, _) in zip(sockets, roles, strict=True)
@@ -329,6 +329,15 @@ class Device(zmq.devices.Device):
     def _announce(self) -> None:
         self._announced = True
         self._reports.put(Report("ready", self._bound))
+
+    def _counting(self, type_: int) -> Iterator[tuple[int, int]]:
+        """Let a ROUTER say what it cannot deliver, which the loop counts; the options of the user come after it.
+
+        With a monitor programs would see it: a message that is not taken is not copied either.
+        """
+        monitored = len(list(self._roles())) > 2
+        if type_ == zmq.ROUTER and not monitored and zmq.ROUTER_MANDATORY not in self._context.sockopts:
+            yield zmq.ROUTER_MANDATORY, 1
 
     def _close_sockets(self, *, now: bool = False) -> None:
         while self._ipc_files:

@@ -158,6 +158,9 @@ cdef inline Result send(
     cdef size_t i
     cdef int rc, err, flags
     cdef bint broken = False
+    if count == 1 and socket_type == ROUTER:
+        # An address without a message: libzmq would take it and drop it silently.
+        return DROP
     for i in range(count):
         flags = DONTWAIT | SNDMORE if i + 1 < count else DONTWAIT
         rc = zmq.msg_send(&frames[i], socket, flags)
@@ -178,7 +181,7 @@ cdef inline Result send(
         if i == 0 and err == EFSM and socket_type == REQ:
             return LATER
         if err == EAGAIN or err == EFSM or err == EHOSTUNREACH or err == ENOTSUP:
-            # EAGAIN from a ROUTER: ROUTER_MANDATORY and one peer that is full, for whom the others must not wait.
+            # EAGAIN from a ROUTER: ROUTER_MANDATORY and one peer that is full, for which the others must not wait.
             # EHOSTUNREACH: the same and no such peer. ENOTSUP: PULL and SUB take nothing. EFSM: REP owes nobody.
             return DROP
         return fail(loop, err, role)

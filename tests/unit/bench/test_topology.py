@@ -125,7 +125,9 @@ def test_options_that_let_others_or_less_through_go(tmp_path: Path) -> None:
     out: {bind: inproc://b, options: {hiccup_msg: oh, disconnect_msg: bye}}
     mon: {type: XPUB, bind: inproc://c, options: {xpub_manual: true, xpub_welcome_msg: hi, invert_matching: true}}
 """)
-    assert [s.options for s in found.device.sockets] == [{"hwm": 1000, "router_handover": True}, *[{"hwm": 1000}] * 2]
+    assert [s.options for s in found.device.sockets] == [
+        {"hwm": 1000, "router_handover": True, "router_mandatory": True}, *[{"hwm": 1000}] * 2,
+    ]
 
 
 def test_a_client_asks_no_more_than_the_device_has_room_for(tmp_path: Path) -> None:

@@ -73,7 +73,8 @@ def test_defaults() -> None:
     assert (topology.context.io_threads, topology.context.max_sockets) == (1, None)
     assert (device.run, device.restart, device.stop_timeout) == (Run(), Restart(), 5.0)
     assert (device.in_.type, device.out.type, device.mon) == ("ROUTER", "DEALER", None)
-    assert device.in_.options == {"linger": 5000}
+    assert device.in_.options == {"linger": 5000, "router_mandatory": True}
+    assert device.out.options == {"linger": 5000}
     assert device.in_.bind == (address("tcp://*:5559"),)
     assert device.in_.bind[0].endpoint == parse("tcp://*:5559")
     assert not device.unread

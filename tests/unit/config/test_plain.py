@@ -68,7 +68,7 @@ def test_everything_is_filled_in() -> None:
         "version": 1, "name": "f", "context": {"io_threads": 1},
         "devices": {"d": {
             "type": "queue", "run": "thread",
-            "in": {"type": "ROUTER", "options": {"sndhwm": 5, "rcvhwm": 5, "linger": "5s"}},
+            "in": {"type": "ROUTER", "options": {"sndhwm": 5, "rcvhwm": 5, "linger": "5s", "router_mandatory": True}},
             "out": {"type": "DEALER", "options": {"linger": "5s"}},
             "restart": {"policy": "on-failure", "backoff": ["100ms", "30s"], "stable_after": "10s"},
             "stop_timeout": "5s",

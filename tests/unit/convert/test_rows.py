@@ -76,8 +76,9 @@ def only(tree: Tree, syntax: str) -> Device:
 
 
 def options_of(one: Device) -> dict[str, Any]:
-    """The options of in, less the time to linger, which every socket has."""
-    return {name: value for name, value in one.in_.options.items() if (name, value) != ("linger", 5000)}
+    """The options of in, less those that are filled in when the file says nothing of them."""
+    filled_in = {("linger", 5000), ("router_mandatory", True)}
+    return {name: value for name, value in one.in_.options.items() if (name, value) not in filled_in}
 
 
 # -- the file, applications and contexts ----------------------------------------------------------------------------
