@@ -22,6 +22,9 @@ DEFAULT_LINGER = 5000
 """Milliseconds that a closed socket goes on sending unless an option or its context says otherwise. libzmq's own
 default is for ever, with which a context cannot end while a peer stays away."""
 
+MOST_LINGER = (1 << 31) - 1
+"""Milliseconds that LINGER, a C int, can be at most: 24 days."""
+
 _SECRET = frozenset({zmq.CURVE_SECRETKEY, zmq.PLAIN_PASSWORD})
 
 MOST_SUBSCRIPTIONS = 1_000_000
@@ -89,7 +92,7 @@ def set_options(socket: AnySocket, role: str, options: Iterable[tuple[int, Any]]
             ) from None
         except OverflowError:
             raise TypeError(f"{role}: cannot set {_setting(option, value)}: the number is too large") from None
-        except TypeError as error:
+        except (TypeError, ValueError) as error:        # a zero byte in a text
             raise TypeError(f"{role}: cannot set {_setting(option, value)}: {error}") from None
 
 
@@ -166,7 +169,7 @@ def close(socket: AnySocket, deadline: float | None, *, now: bool = False) -> in
     with contextlib.suppress(zmq.ContextTerminated):
         linger = 0 if now or socket.type in (zmq.SUB, zmq.XSUB) else int(socket.getsockopt(zmq.LINGER))
         if deadline is not None:
-            left = max(int((deadline - time.monotonic()) * 1000), 0)
+            left = int(min(max((deadline - time.monotonic()) * 1000, 0), MOST_LINGER))
             linger = left if linger < 0 else min(linger, left)
         socket.setsockopt(zmq.LINGER, linger)
     socket.close()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from zmqtopo.config.model import Device
 from zmqtopo.runtime.orders import End, Order
-from zmqtopo.runtime.workers import Worker
+from zmqtopo.runtime.workers import NOT_STOPPED, Worker
 
 KILL_AFTER = 1.0
 """Seconds beyond its time after which a worker process is killed."""
@@ -73,10 +73,16 @@ class Crew:
         """Let nobody who has been told to end take any more time."""
         self._kill_at = dict.fromkeys(self._kill_at, self._clock())
 
-    def kill(self, name: str) -> None:
-        """End at once what can be."""
-        if name in self._workers:
-            self._workers[name].kill()
+    def kill(self, name: str, why: str = NOT_STOPPED) -> bool:
+        """End a worker at once, which is told with ``why``; whether its end will be heard of. A thread has none."""
+        return name in self._workers and self._workers[name].kill(why)
+
+    def abandon(self) -> None:
+        """End at once what can be ended; nobody waits for it any more."""
+        for worker in self._workers.values():
+            worker.abandon()
+        self._workers.clear()
+        self._kill_at.clear()
 
     def kill_overdue(self) -> None:
         """Kill those whose time is over."""

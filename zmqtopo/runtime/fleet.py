@@ -39,9 +39,13 @@ from zmqtopo.runtime.status import DeviceStatus, status
 from zmqtopo.runtime.stops import Stops
 from zmqtopo.runtime.workers import Inbox, Worker, make_worker, ready
 
-PATIENCE = 10.0
+ANSWER_TIMEOUT = 10.0
 """Seconds that a device may take to pause, to go on, or to change with the sockets that it has. It takes milliseconds;
 one whose process has been stopped by SIGSTOP would hold up the command, and all that is asked after it, for ever."""
+
+START_TIMEOUT = 15.0
+"""Seconds that a worker may let pass without starting any of its devices while it has some to start. Each takes
+milliseconds, or 0.5 s for an address that is not free; a name server that is silent costs 10 s (resolv.conf(5))."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,8 @@ class Fleet:
         self._count = 0
         self._stops = Stops(topology, lambda member, order: self.crew.order(member.device, order), self._clock)
         self._bound: dict[tuple[str, Role], tuple[str, ...]] = {}
+        self._signs: dict[str, float] = {}
+        """When a device of a worker has last taken a step of its start."""
 
     @property
     def status(self) -> list[DeviceStatus]:
@@ -128,7 +134,11 @@ class Fleet:
             if member.state == "backoff":
                 member.restarts += 1
                 self._begin(member)
+            elif member.state == "starting":
+                self._check_start(member)
             else:
+                if member.works:
+                    member.silent = f"did not answer within {ANSWER_TIMEOUT:g} s"
                 self._lose_patience(member)
         self._stops.act_on_time()
         self.crew.kill_overdue()
@@ -174,6 +184,7 @@ class Fleet:
     def _begin(self, member: Member) -> None:
         member.due = member.since = None
         member.forced = member.unsent = False
+        member.silent = ""
         self._change(member, "starting")
         # A worker that is about to end takes no more orders: the device begins when the next one can be made.
         if not self.crew.is_ending(member.device.process):
@@ -183,10 +194,12 @@ class Fleet:
         """The first step of a start; its answer is `on_bound`, or `on_end`."""
         try:
             worker = self.crew.need(member.device)
-        except (OSError, zmq.ZMQError) as error:
-            # Too many processes or descriptors; it fails as it would by any other error.
-            self._inbox.post(Failed(member.device.name, f"{member.device.name}: cannot start: {error.strerror}"))
+        except (OSError, zmq.ZMQError, ValueError, OverflowError) as error:
+            # Too many processes or descriptors, or a context that cannot be; it fails as it would by any other error.
+            why = error.strerror if isinstance(error, OSError | zmq.ZMQError) else error
+            self._inbox.post(Failed(member.device.name, f"{member.device.name}: cannot start: {why}"))
         else:
+            member.due = self._clock() + START_TIMEOUT
             worker.order(Bind(member.device, binds(member), member.block, self.reloading))
 
     def on_bound(self, member: Member, endpoints: Endpoints) -> None:
@@ -195,8 +208,10 @@ class Fleet:
         member.endpoints = endpoints
         before = {} if member.trial else self._bound.copy()
         self._bound.update({(name, role): addresses for role, addresses in endpoints.items()})
+        self._note_sign(member)
         if member.trial:
             member.trial = "bound"
+            member.due = None       # it waits for the others
         elif member.state == "starting":
             self.connect(member)
             if self._bound != before:
@@ -225,13 +240,16 @@ class Fleet:
     def order_connect(self, member: Member) -> None:
         """The second step of a start; its answer is `on_ready`, or `on_end`."""
         member.connected = self.turn()
+        member.due = self._clock() + START_TIMEOUT
         addresses = connects(member.device, self.topology, self._bound)
         self.crew.order(member.device, Connect(member.device.name, addresses, member.wish == "pause" or member.held))
 
     def on_ready(self, member: Member) -> None:
         """It moves messages."""
+        self._note_sign(member)
         if member.state == "starting":
             self._idle = False
+            member.due = None
             member.since = self._clock()
             self._change(member, "running")
             member.trial = ""
@@ -250,7 +268,7 @@ class Fleet:
         self._ask(member, Adapt(device.name, device, tuple(settings)))
 
     def _ask(self, member: Member, order: Order) -> None:
-        member.due = self._clock() + PATIENCE
+        member.due = self._clock() + ANSWER_TIMEOUT
         self.crew.order(member.device, order)
 
     def on_adapted(self, member: Member, device: Device) -> None:
@@ -290,7 +308,11 @@ class Fleet:
 
     def on_end(self, member: Member, error: str) -> None:
         """A device is no more; decide whether it shall run again."""
-        stopping = member.state == "stopping"
+        if member.over:
+            return      # it was given up: a thread that did not end has ended after all
+        stopping = member.state == "stopping" and not (member.silent and member.wish != "stop")
+        if member.silent and not stopping:
+            error = f"{member.device.name}: {member.silent}"
         member.due = None
         member.error = error or member.error
         member.closed = self.turn()
@@ -360,16 +382,46 @@ class Fleet:
         self._stops.go_on(self.members, hold=not self.stopping)
 
     def _lose_patience(self, member: Member) -> None:
-        """End a device at once; the second time, its process."""
+        """End a device at once; the second time its process, or give it up where it has none."""
         if not member.forced:
             member.forced = True
             member.waits = False
             member.state = "stopping"
             member.due = self._clock() + KILL_AFTER
             self._stops.tell(member, 0)
-        else:
-            member.due = None
-            self.crew.kill(member.device.process)
+            return
+        member.due = None
+        name = member.device.name
+        # Of those that end with it, each is told whose end it is.
+        killed = self.crew.kill(member.device.process, f"was killed: {name} {member.silent}") if member.silent else (
+            self.crew.kill(member.device.process))
+        if not killed and member.device.process in self.crew:
+            self._give_up_thread(member)
+
+    def _give_up_thread(self, member: Member) -> None:
+        """A thread that does not end: the device has failed, and everything else goes on."""
+        silent = member.silent or "did not stop in time"
+        member.error = f"{member.device.name}: {silent}; a thread cannot be killed and may go on until the program ends"
+        member.closed = self.turn()
+        self._stops.note_end(member)
+        self._change(member, "failed", f"failed: {_said(member, member.error)}")
+        self._failed()
+        self._stops.go_on_after(member, self.members, hold=not self.stopping)
+
+    def _note_sign(self, member: Member) -> None:
+        self._signs[member.device.process] = self._clock()
+
+    def _check_start(self, member: Member) -> None:
+        """A device should have started by now, unless its worker has many to start and goes on with that."""
+        now, process = self._clock(), member.device.process
+        due = self._signs.get(process, 0.0) + START_TIMEOUT
+        if due > now:
+            member.due = due
+            return
+        member.due = None
+        member.silent = f"did not start within {START_TIMEOUT:g} s"
+        if not self.crew.kill(process, f"was killed: {member.device.name} {member.silent}"):
+            self._inbox.post(Failed(member.device.name, f"{member.device.name}: {member.silent}"))
 
     def _end_idle_worker(self, name: str) -> None:
         """End a process whose devices have all ended: the next start is one of a fresh interpreter."""
@@ -387,6 +439,13 @@ class Fleet:
         # Its context waits for the LINGER of its sockets, which is bounded by what was left of their stops.
         mine = [m.device.stop_timeout for m in self.members.values() if m.device.process == name]
         self.crew.end(name, max(mine, default=0))
+
+    def abandon(self, error: str) -> None:
+        """After an error of ours: whatever can be is ended at once, and nobody waits for it."""
+        self.crew.abandon()
+        for member in self.members.values():
+            if not member.over:
+                member.state, member.error = "failed", f"{member.device.name}: {error}"
 
     def close(self) -> None:
         """Keep the numbers and let go of the memory that was shared; end what started the workers."""

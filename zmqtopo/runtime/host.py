@@ -16,7 +16,7 @@ from typing import Any
 
 import zmq
 
-from zmqtopo.config.model import ContextSettings, Device, Role
+from zmqtopo.config.model import ROLES, ContextSettings, Device, Role
 from zmqtopo.devices.control import Control
 from zmqtopo.devices.counters import CounterBlock
 from zmqtopo.devices.ipc import IpcFile
@@ -53,9 +53,6 @@ ROOM = 16383
 """Sockets that a context has room for when nobody says otherwise: a reload may bring more devices, and it cannot be
 raised once there is a socket. libzmq's own 1023 are reached by 512 devices; these cost 120 kB and 60 microseconds."""
 
-PATIENCE = 10.0
-"""Seconds after which a loop that does not answer is a fault of this program."""
-
 TICK = 0.001
 """Seconds by which libzmq's clock may be late when it begins to count, and its timer early."""
 
@@ -64,12 +61,28 @@ MEMORY = 10.0
 as many as libzmq's I/O thread takes, and nobody asks for them any more."""
 
 
+USUAL = (zmq.ZMQError, OSError, TypeError, ValueError, OverflowError)
+"""What pyzmq and the system raise for a value or an address that they do not take."""
+
+_ROLES = tuple(f"{role}: " for role in ROLES)
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What a loop is told: commands that end with a c, for which it does what ``order`` says and posts ``answer``."""
+
+    commands: bytes
+    order: Reconnect | Adapt | None
+    answer: Event | None
+
+
 @dataclass
 class _Running:
     """A device of this process."""
 
     device: Device
     block: CounterBlock
+    post: Callable[[Event], None]
     sockets: dict[Role, AnySocket] = field(default_factory=dict)
     ipc_files: list[IpcFile] = field(default_factory=list)
     addresses: set[str] = field(default_factory=set)
@@ -78,7 +91,9 @@ class _Running:
     """The inproc addresses that its sockets have bound."""
     control: Control = field(default_factory=Control)
     thread: threading.Thread | None = None
-    errands: deque[Reconnect | Adapt] = field(default_factory=deque)
+    requests: deque[_Request] = field(default_factory=deque)
+    """The first has been sent to the loop, the others are sent one by one: its socket never fills."""
+    requesting: threading.Lock = field(default_factory=threading.Lock)
     subscriptions: Subscriptions = UNCHECKED
     deadline: float | None = None
     """When a stop must be over, on the monotonic clock."""
@@ -104,18 +119,37 @@ class _Running:
         mon = self.device.mon
         return (mon.prefix_in, mon.prefix_out, mon.overflow == "block") if mon else (None, None, True)
 
+    def request(self, request: _Request) -> None:
+        """Have the loop obey, without waiting for it; that a loop ends instead is an event of its own."""
+        with self.requesting:
+            self.requests.append(request)
+            if len(self.requests) == 1:
+                self._send(request)
+
+    def _send(self, request: _Request) -> None:
+        # The event is the answer; those of the loop to single bytes are taken away, so that it can always give them.
+        with contextlib.suppress(OSError):
+            self.control.owner.recv(4096, system.MSG_DONTWAIT)
+        self.control.send(request.commands)
+
     def attend(self) -> tuple[bytes | None, bytes | None, bool]:
         """What the loop calls in its own thread, the only one that may touch the sockets while it runs."""
-        while self.errands:
-            errand = self.errands.popleft()
-            if isinstance(errand, Adapt):
-                for socket in errand.device.sockets:
-                    set_options(self.sockets[socket.role], socket.role, settings(socket, errand.settings))
-                self.device = errand.device
-                continue
-            for role, addresses in errand.connects.items():
+        request = self.requests[0]
+        order = request.order
+        if isinstance(order, Adapt):
+            for socket in order.device.sockets:
+                set_options(self.sockets[socket.role], socket.role, settings(socket, order.settings))
+            self.device = order.device
+        elif order is not None:
+            for role, addresses in order.connects.items():
                 for address in addresses:
                     connect(self.sockets[role], role, address)
+        if request.answer is not None:
+            self.post(request.answer)
+        with self.requesting:
+            self.requests.popleft()
+            if self.requests:
+                self._send(self.requests[0])
         return self.monitoring
 
     def hold(self) -> None:
@@ -174,6 +208,8 @@ class Host:
     def execute(self, order: Order) -> None:
         """Carry out an order. Errors of devices are posted, never raised."""
         match order:
+            case Bind(device) if device.name in self._devices:
+                self._post(Failed(device.name, f"{device.name}: cannot start: its thread of before has not ended"))
             case Bind():
                 self._guard(order.device.name, lambda: self._bind(order))
             case Connect():
@@ -181,15 +217,15 @@ class Host:
             case Stop():
                 self._stop(order)
             case Pause(name):
-                self._ask(name, b"p", Paused(name))
+                self._request(name, b"pc", None, Paused(name))
             case Hold(name):
-                self._ask(name, b"p", Held(name))
+                self._request(name, b"pc", None, Held(name))
             case Resume(name):
-                self._ask(name, b"r", Resumed(name))
+                self._request(name, b"rc", None, Resumed(name))
             case Reconnect(name):
-                self._send_on(name, order, None)
+                self._request(name, b"c", order, None)
             case Adapt(name, device):
-                self._send_on(name, order, Adapted(name, device))
+                self._request(name, b"c", order, Adapted(name, device))
             case End():
                 self.end()
 
@@ -207,11 +243,15 @@ class Host:
                 if begun < until <= ended:
                     self._post(Unsent(name))
 
+    def stop_all(self) -> None:
+        """Tell every device to end at once."""
+        for name in list(self._devices):
+            self._stop(Stop(name, 0))
+
     def abandon(self) -> None:
         """Stop every device at once and wait for its thread."""
         threads = [running.thread for running in list(self._devices.values())]
-        for name in list(self._devices):
-            self._stop(Stop(name, 0))
+        self.stop_all()
         for thread in threads:
             if thread is not None:
                 thread.join()
@@ -220,14 +260,14 @@ class Host:
         """Run one step of a start; whatever goes wrong closes the device's sockets and is posted."""
         try:
             step()
-        except (zmq.ZMQError, OSError, TypeError, ValueError) as error:
+        except Exception as error:      # whatever a file says, it is the end of that device and of nothing else
             self._drop(name)
             self._post(Failed(name, _text(name, error)))
 
     def _bind(self, order: Bind) -> None:
         device = order.device
         assert order.block is not None
-        running = self._devices[device.name] = _Running(device, order.block)
+        running = self._devices[device.name] = _Running(device, order.block, self._post)
         options = {socket.role: list(socket_options(socket)) for socket in device.sockets}
         for socket in device.sockets:
             running.sockets[socket.role] = open_socket(
@@ -280,28 +320,11 @@ class Host:
             self._drop(order.name)
             self._post(Stopped(order.name))
 
-    def _ask(self, name: str, command: bytes, answer: Event | None) -> None:
-        """Tell a loop something and post ``answer`` when it has obeyed; one that has ended is an event of its own.
-
-        It obeys between two messages, so this does not wait for long.
-        """
-        running = self._devices.get(name)
-        if running is None or running.thread is None:
-            return
-        try:
-            obeyed = running.control.ask(command, PATIENCE)
-        except TimeoutError:
-            # The whole process may have been stopped in between, and the answer has waited as well.
-            obeyed = running.control.ask(command, PATIENCE)
-        if obeyed and answer is not None:
-            self._post(answer)
-
-    def _send_on(self, name: str, errand: Reconnect | Adapt, answer: Event | None) -> None:
-        """Have the loop's thread do something with its sockets, and wait until it has."""
+    def _request(self, name: str, commands: bytes, order: Reconnect | Adapt | None, answer: Event | None) -> None:
+        """Tell a loop something; it posts ``answer`` when it has obeyed. One that has ended is an event of its own."""
         running = self._devices.get(name)
         if running is not None and running.thread is not None:
-            running.errands.append(errand)
-            self._ask(name, b"c", answer)
+            running.request(_Request(commands, order, answer))
 
     def _drop(self, name: str) -> None:
         running = self._devices.pop(name, None)
@@ -340,8 +363,10 @@ class Host:
             event = Stopped(name)
         except zmq.ContextTerminated:
             event = Stopped(name)
-        except zmq.ZMQError as error:
+        except Exception as error:
             event = Failed(name, _text(name, error))
+            if not isinstance(error, USUAL):
+                raise
         finally:
             self._devices.pop(name, None)
             self._close(running, now=now)
@@ -360,4 +385,8 @@ def _note(times: dict[str, float], name: str, at: float) -> None:
 def _text(name: str, error: Exception) -> str:
     # What concerns a socket begins with its role, and DEVICE.ROLE is how the file refers to it; an error of the system
     # that concerns none has its number.
-    return f"{name}: {error.strerror}" if isinstance(error, OSError) and error.errno else f"{name}.{error}"
+    if isinstance(error, OSError) and error.errno:
+        return f"{name}: {error.strerror}"
+    if not isinstance(error, USUAL):
+        return f"{name}: internal error: {type(error).__name__}: {error}"
+    return f"{name}{'.' if str(error).startswith(_ROLES) else ': '}{error}"

@@ -30,7 +30,8 @@ class Member:
     since: float | None = None
     """When it began to run; None while it does not."""
     due: float | None = None
-    """When the next step is due: a restart in ``backoff``, else the end of patience with a stop or a change."""
+    """When the next step is due: a restart in ``backoff``, else the deadline for an answer: to a start, a stop or a
+    change."""
     waits: bool = False
     """It shall stop when those that feed it have."""
     told: bool = False
@@ -41,6 +42,8 @@ class Member:
     """It has obeyed to that."""
     forced: bool = False
     """It has been told to end at once."""
+    silent: str = ""
+    """What it has not answered in time, in words, when it is ended for that."""
     unsent: bool = False
     """When its process ended, what it had passed on may not all have been sent in time; see `DeviceStatus`."""
     connected: int = 0

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -17,11 +17,13 @@ from types import FrameType
 from typing import Any
 from weakref import WeakValueDictionary
 
+import zmq
+
 from zmqtopo.devices.counters import CounterBlock, Segment
 from zmqtopo.devices.sockets import seed_routing_ids
 from zmqtopo.runtime import descriptors
 from zmqtopo.runtime.host import Host
-from zmqtopo.runtime.orders import Bind, End, Event, Failed
+from zmqtopo.runtime.orders import Bind, End, Event, Failed, Order
 
 PATIENCE = 1.0
 """Seconds that a context may take to end when nobody is left to care for what it still has to send."""
@@ -93,7 +95,11 @@ def serve(fd: int) -> None:
     settings, sockets = next(orders, (None, 0))
     if settings is None:
         return
-    host = Host(settings, sockets, post)
+    try:
+        host = Host(settings, sockets, post)
+    except (OSError, zmq.ZMQError, ValueError, OverflowError) as error:
+        _refuse(orders, f"cannot make a context: {error}", post)
+        return
     segments: WeakValueDictionary[int, Segment] = WeakValueDictionary()
     for order in orders:
         if isinstance(order, Bind):
@@ -115,6 +121,15 @@ def serve(fd: int) -> None:
     end = threading.Thread(target=host.end, daemon=True)
     end.start()
     end.join(PATIENCE)
+
+
+def _refuse(orders: Iterator[Order], why: str, post: Callable[[Event], None]) -> None:
+    """Answer that no device can start, until the end."""
+    for order in orders:
+        if isinstance(order, Bind):
+            post(Failed(order.device.name, f"{order.device.name}: cannot start: {why}"))
+        elif isinstance(order, End):
+            return
 
 
 def _known(segments: WeakValueDictionary[int, Segment], fd: int) -> Segment:

@@ -69,9 +69,13 @@ class Reloads:
         if unreadable:
             reload.reply.set_exception(CommandError(unreadable))
             return
-        made = plan(self._fleet.topology, reload.topology,
-                    [path for path, content in contents.items() if self._contents.get(path, content) != content])
-        reload.tell(made)
+        try:
+            made = plan(self._fleet.topology, reload.topology,
+                        [path for path, content in contents.items() if self._contents.get(path, content) != content])
+            reload.tell(made)
+        except Exception as error:      # nothing has been touched yet
+            reload.reply.set_exception(CommandError([f"internal error: {type(error).__name__}: {error}"]))
+            return
         if reload.dry_run:
             reload.reply.set_result(made)
             return
@@ -258,3 +262,5 @@ def _content(path: str) -> int | str:
         return hash(read_option(path))      # keyed anew in each process; the content itself is kept by nobody
     except OSError as error:
         return error.strerror or str(error)
+    except ValueError as error:         # a zero byte in the path
+        return str(error)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import zmq
@@ -82,6 +83,7 @@ class Supervisor:
         self._clock = outside.clock
         self._asking = threading.Lock()
         self._ended = False
+        self._error = ""
         try:
             self._inbox = Inbox()
             self._fleet = Fleet(topology, outside, self._inbox, context, isolated, self._on_change, self._on_failure)
@@ -147,31 +149,45 @@ class Supervisor:
 
         Raises StartError after taking back what had been started.
         """
-        members = self.members.values()
-        for member in members:
-            self._fleet.order_bind(member)
-        self._turn_while(lambda: any(m.trial == "binds" for m in members), give_up=True)
-        if not self._fleet.stopping:
+        with self._abandoned_by_an_error():
+            members = self.members.values()
             for member in members:
-                self._fleet.order_connect(member)
-        self._turn_while(lambda: any(m.state == "starting" for m in members), give_up=True)
-        self._fleet.started = True
+                self._fleet.order_bind(member)
+            self._turn_while(lambda: any(m.trial == "binds" for m in members), give_up=True)
+            if not self._fleet.stopping:
+                for member in members:
+                    self._fleet.order_connect(member)
+            self._turn_while(lambda: any(m.state == "starting" for m in members), give_up=True)
+            self._fleet.started = True
 
     def run(self) -> bool:
         """Go on until nothing runs or will run again; whether no device has failed for good."""
-        try:
+        with self._abandoned_by_an_error():
             self._turn_while(lambda: bool(self._reloads) or not self._fleet.is_over)
             self._fleet.stopping = True     # what would be started now would be told to end by nobody
             self._fleet.end_workers()
             self._turn_while(lambda: bool(self._fleet.crew))
-        finally:
-            self._close()       # also after an error of ours: nobody shall wait for an answer for ever
+        self._close()
         return not any(m.state == "failed" for m in self.members.values())
+
+    @contextmanager
+    def _abandoned_by_an_error(self) -> Iterator[None]:
+        """After an error of ours everything ends, and nobody waits for an answer for ever."""
+        try:
+            yield
+        except StartError:
+            raise       # everything has ended
+        except BaseException as error:
+            if not self._ended:
+                self._error = f"internal error: {type(error).__name__}: {error}"
+                self._fleet.abandon(f"ended by an {self._error}")
+                self._close()
+            raise
 
     def _close(self) -> None:
         with self._asking:
             self._ended = True
-        reason = f"{self.topology.name} has ended"
+        reason = f"{self.topology.name} {self._fate}"
         self._commands.end(reason, stops=True)
         self._commands.settle()
         self._reloads.end(reason)
@@ -275,5 +291,10 @@ class Supervisor:
         if isinstance(question, Look):
             question.reply.set_result(self.status)
             return
-        what = "has ended" if self._ended else "is stopping" if self._fleet.stopping else "is still starting"
-        question.reply.set_exception(CommandError([f"{self.topology.name} {what}"]))
+        question.reply.set_exception(CommandError([f"{self.topology.name} {self._fate}"]))
+
+    @property
+    def _fate(self) -> str:
+        if self._ended:
+            return f"has ended by an {self._error}" if self._error else "has ended"
+        return "is stopping" if self._fleet.stopping else "is still starting"

@@ -15,7 +15,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from multiprocessing.connection import Connection
-from typing import Any, Protocol
+from queue import SimpleQueue
+from typing import Any, Final, Protocol
 
 import zmq
 
@@ -24,6 +25,11 @@ from zmqtopo.runtime import descriptors
 from zmqtopo.runtime.host import Host
 from zmqtopo.runtime.nursery import Nursery
 from zmqtopo.runtime.orders import Bind, End, Event, Order, WorkerEnded
+
+NOT_STOPPED: Final = "did not stop in time and was killed"
+
+LONGEST_WAIT: Final = 3600.0
+"""Seconds. The system's calls take no more than 24 days, and a time in a file may be longer."""
 
 
 class Inbox:
@@ -92,8 +98,11 @@ class Worker(Protocol):
     def receive(self) -> Event:
         """The next event of ``connection``, which is readable; `WorkerEnded` when it has none any more."""
 
-    def kill(self) -> bool:
-        """End at once what can be ended; whether that is the worker."""
+    def kill(self, why: str = NOT_STOPPED) -> bool:
+        """End at once what can be ended; whether that is the worker, whose end is told with ``why``."""
+
+    def abandon(self) -> None:
+        """End at once what can be ended, and wait for nothing: nobody takes events any more."""
 
 
 class LocalWorker:
@@ -108,7 +117,13 @@ class LocalWorker:
         self.name = name
         self._inbox = inbox
         self._abandoned = False
+        self._orders: SimpleQueue[Order] = SimpleQueue()
         self.host = Host(settings, sockets, inbox.post, context)
+        try:
+            threading.Thread(target=self._work, name="zmqtopo worker", daemon=True).start()
+        except RuntimeError as error:
+            self.host.end()
+            raise OSError(errno.EAGAIN, str(error)) from None
 
     @property
     def pid(self) -> int:
@@ -116,26 +131,32 @@ class LocalWorker:
         return os.getpid()
 
     def order(self, order: Order) -> None:
-        """Carry out an order in this thread, but for the end: the context may take its LINGER to end."""
-        if isinstance(order, End):
-            threading.Thread(target=self._end, name="zmqtopo end", daemon=True).start()
-        else:
-            self.host.execute(order)
+        """Have the thread of this worker carry out an order: to bind may take a while, and to end the LINGER."""
+        self._orders.put(order)
 
     def send_on(self) -> None:
-        """Its orders are carried out at once."""
+        """Its orders are taken at once."""
 
     def receive(self) -> Event:
         """Events of this process go through the inbox."""
         raise NotImplementedError
 
-    def kill(self) -> bool:
+    def kill(self, why: str = NOT_STOPPED) -> bool:
         """A thread cannot be killed; the process may end without it."""
         self._abandoned = True
         return False
 
-    def _end(self) -> None:
-        self.host.end()
+    def abandon(self) -> None:
+        """Tell the devices to end at once, and their context too."""
+        self._abandoned = True
+        self.host.stop_all()
+        self._orders.put(End())
+
+    def _work(self) -> None:
+        order: Order | None = None
+        while not isinstance(order, End):
+            order = self._orders.get()
+            self.host.execute(order)
         if not self._abandoned:     # else there may be another one by now
             self._inbox.post(WorkerEnded(self.name, "end"))
 
@@ -147,7 +168,7 @@ class ProcessWorker:
         """``name`` is shown in process lists; that of the thread devices is empty."""
         self.name = name
         self._nursery = nursery
-        self._killed = False
+        self._killed = ""
         ours, theirs = descriptors.pair()
         try:
             self.pid = nursery.fork(name or "threads", theirs.fileno())
@@ -194,19 +215,26 @@ class ProcessWorker:
             self.connection = None
             self._orders.clear()
             code = self._nursery.wait(self.pid)
-            if self._killed and code == -signal.SIGKILL:
-                return WorkerEnded(self.name, f"process {self.pid} did not stop in time and was killed")
+            if self._killed and code in (-signal.SIGKILL, None):
+                return WorkerEnded(self.name, f"process {self.pid} {self._killed}")
             return WorkerEnded(self.name, f"process {self.pid} ended{_how(code)}")
         return event
 
-    def kill(self) -> bool:
-        """SIGKILL, for one that has been told to stop and has not."""
+    def kill(self, why: str = NOT_STOPPED) -> bool:
+        """SIGKILL, for one that has been told to stop and has not, or that does not answer."""
         # Its process id is its own until it has been waited for, which is when it has no connection any more.
         if self.connection is not None:
-            self._killed = True
+            self._killed = self._killed or why
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
         return True
+
+    def abandon(self) -> None:
+        """SIGKILL."""
+        self.kill()
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
 
     def _send(self, what: Any, descriptor: int | None = None) -> None:
         if self.connection is not None:
@@ -277,7 +305,7 @@ def ready(workers: Iterable[Worker], inbox: Inbox, timeout: float | None) -> lis
             if worker.connection is not None:
                 wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if worker.behind else 0)
                 selector.register(worker.connection, wanted, worker)
-        for key, what in selector.select(timeout):
+        for key, what in selector.select(None if timeout is None else min(timeout, LONGEST_WAIT)):
             if key.data is None:
                 events += inbox.take()
                 continue

@@ -33,7 +33,7 @@ from zmqtopo.runtime.orders import (
     WorkerEnded,
 )
 from zmqtopo.runtime.supervisor import Supervisor
-from zmqtopo.runtime.workers import Inbox
+from zmqtopo.runtime.workers import NOT_STOPPED, Inbox
 
 
 class Recorder:
@@ -57,11 +57,14 @@ class Recorder:
     def receive(self) -> Event:
         raise NotImplementedError
 
-    def kill(self) -> bool:
+    def kill(self, why: str = NOT_STOPPED) -> bool:
         self.world.log.append(("kill", self.name))
         if self.name:
-            self.world.events.append(WorkerEnded(self.name, "process 1 ended by SIGKILL"))
+            self.world.events.append(WorkerEnded(self.name, f"process 1 {why}"))
         return bool(self.name)
+
+    def abandon(self) -> None:
+        self.world.log.append(("abandon", self.name))
 
 
 class World:

@@ -12,7 +12,7 @@ from zmqtopo.checks import examine_text
 from zmqtopo.runtime.chores import Chore
 from zmqtopo.runtime.commands import Command, CommandError, Look, UnknownDeviceError, Verb
 from zmqtopo.runtime.crew import KILL_AFTER
-from zmqtopo.runtime.fleet import PATIENCE
+from zmqtopo.runtime.fleet import ANSWER_TIMEOUT
 from zmqtopo.runtime.orders import (
     Bind,
     Connect,
@@ -446,16 +446,40 @@ def test_one_that_does_not_answer_is_ended_and_starts_again(world: World, order:
     world.answers_to(order, "a", [])
     world.answers_to(Stop, "a", [])
     command = operator.at(1, verb)
+    states: dict[str, str] = {}
+    world.after(39, lambda: states.update({n: m.state for n, m in operator.supervisor.members.items()}))
     operator.until(40)
-    assert command.reply.result() == {"a": STATES[verb]}
-    assert operator.when(command) == 1 + PATIENCE + KILL_AFTER
+    assert command.reply.result() == {"a": "backoff"}
+    assert operator.when(command) == 1 + ANSWER_TIMEOUT + KILL_AFTER
+    member = operator.supervisor.members["a"]
+    assert member.error == "a: did not answer within 10 s"
+    assert member.restarts == 1
+    assert states == {"a": STATES[verb]}
+
+
+def test_a_thread_that_does_not_answer_is_given_up_and_everything_else_goes_on(world: World) -> None:
+    operator = started(world, "a", "b")
+    world.answers_to(Pause, "a", [])
+    world.answers_to(Stop, "a", [])
+    pause, restart = operator.at(1, "pause", "a"), operator.at(2, "restart", "b")
+    states: dict[str, str] = {}
+    world.after(30, lambda: states.update({n: m.state for n, m in operator.supervisor.members.items()}))
+    late = Stopped("a")
+    world.after(35, late)
+    operator.until(40)
+    error = "a: did not answer within 10 s; a thread cannot be killed and may go on until the program ends"
+    with pytest.raises(CommandError, match=f"^{error}$"):
+        pause.reply.result(0)
+    assert restart.reply.result(0) == {"b": "running"}
+    assert states == {"a": "failed", "b": "running"}
+    assert operator.supervisor.members["a"].error == error
 
 
 def test_one_that_answers_late_is_left_alone(world: World) -> None:
     operator = started(world, "a", run="process")
     world.answers_to(Pause, "a", [])
     command = operator.at(1, "pause")
-    world.after(PATIENCE, Paused("a"))
+    world.after(ANSWER_TIMEOUT, Paused("a"))
     operator.until(40)
     assert command.reply.result() == {"a": "paused"}
     assert [order.timeout > 0 for order in world.orders if isinstance(order, Stop)] == [True]
@@ -505,11 +529,17 @@ def test_an_error_of_ours_leaves_nobody_waiting(world: World) -> None:
         supervisor.run()
     assert commands[0].reply.result(0) == {"b": "paused"}
     for left in commands[1:]:
-        with pytest.raises(CommandError, match=r"stop meanwhile$|has ended$"):
+        with pytest.raises(CommandError, match=r"stop meanwhile$|has ended by an internal error: LookupError: a bug$"):
             left.reply.result(0)
     look = Look()
     supervisor.ask(look)
-    assert [status.state for status in look.reply.result(0)] == ["stopping", "paused"]
+    assert [status.state for status in look.reply.result(0)] == ["failed", "failed"]
+    assert look.reply.result(0)[0].error == "a: ended by an internal error: LookupError: a bug"
+    assert world.ordered("abandon") == [""]
+    later = Command("start")
+    supervisor.ask(later)
+    with pytest.raises(CommandError, match="has ended by an internal error"):
+        later.reply.result(0)
 
 
 def test_nothing_is_taken_while_it_starts(world: World) -> None:

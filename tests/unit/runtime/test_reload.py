@@ -12,7 +12,7 @@ from zmqtopo.checks import examine_text
 from zmqtopo.config.model import Topology
 from zmqtopo.runtime.commands import Command, CommandError, Verb
 from zmqtopo.runtime.crew import KILL_AFTER
-from zmqtopo.runtime.fleet import PATIENCE
+from zmqtopo.runtime.fleet import ANSWER_TIMEOUT, START_TIMEOUT
 from zmqtopo.runtime.member import Member
 from zmqtopo.runtime.orders import (
     Adapt,
@@ -409,9 +409,42 @@ def test_one_that_does_not_answer_does_not_hold_up_a_reload_for_ever(world: Worl
     operator.until(31)
     error = reload.reply.exception(0)
     assert isinstance(error, ReloadError)
-    assert error.failures == ["s ended while it was changed: process 1 ended by SIGKILL"]
-    assert operator.when(reload) == operator.when(restart) == 1 + PATIENCE + KILL_AFTER
+    assert error.failures == ["s ended while it was changed: did not answer within 10 s"]
+    assert operator.when(reload) == operator.when(restart) == 1 + ANSWER_TIMEOUT + KILL_AFTER
     assert states == {"a": "running", "s": "running"}
+
+
+def test_one_that_does_not_start_does_not_hold_up_a_reload_for_ever(world: World, started: Started) -> None:
+    operator = started(A)
+    before = operator.supervisor.members["a"]
+    new = "s: {type: streamer, run: process, in: {bind: tcp://*:8000}, out: {bind: tcp://*:8001}}"
+    world.answers_to(Bind, "s", [])
+    reload = operator.at(1, file(A, new))
+    states = operator.look(30)
+    operator.until(31)
+    error = reload.reply.exception(0)
+    assert isinstance(error, ReloadError)
+    assert error.failures == ["s: did not start within 15 s"]
+    assert operator.when(reload) == 1 + START_TIMEOUT
+    assert states == {"a": "running"}
+    assert operator.supervisor.members["a"] is before
+    assert before.restarts == 0
+
+
+def test_a_topology_that_cannot_be_planned_is_refused_and_everything_goes_on(
+    world: World, started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise LookupError("a bug")
+
+    operator = started(A)
+    monkeypatch.setattr("zmqtopo.runtime.reload.plan", fail)
+    reload = operator.at(1, file(A))
+    states = operator.look(2)
+    operator.until(3)
+    with pytest.raises(CommandError, match=r"^internal error: LookupError: a bug$"):
+        reload.reply.result(0)
+    assert states == {"a": "running"}
 
 
 def test_one_that_answers_late_is_left_alone(world: World, started: Started) -> None:
@@ -421,10 +454,10 @@ def test_one_that_answers_late_is_left_alone(world: World, started: Started) -> 
     new = file(sub.format("y"))
     world.answers_to(Adapt, "s", [])
     reload = operator.at(1, new)
-    world.after(PATIENCE, Adapted("s", new.devices["s"]))
+    world.after(ANSWER_TIMEOUT, Adapted("s", new.devices["s"]))
     operator.until(30)
     assert reload.reply.done()
-    assert operator.when(reload) == PATIENCE
+    assert operator.when(reload) == ANSWER_TIMEOUT
     assert ("Stop", "s") not in operator.orders
 
 

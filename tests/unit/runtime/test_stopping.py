@@ -80,7 +80,7 @@ def test_a_process_that_does_not_even_end_at_once_is_killed(world: World) -> Non
     assert run_until(world, supervisor, 0)
     assert world.ordered("kill") == ["device a"]
     assert world.now == 1000 + 5 + KILL_AFTER
-    assert supervisor.members["a"].error == "a: process 1 ended by SIGKILL"
+    assert supervisor.members["a"].error == "a: process 1 did not stop in time and was killed"
 
 
 def test_a_worker_whose_context_does_not_end_is_killed(world: World) -> None:
