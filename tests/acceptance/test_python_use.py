@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ import zmq
 import zmqtopo
 from zmqtopo.config.model import Topology
 from zmqtopo.runtime.elsewhere import Elsewhere
+
+from .conftest import is_free
 
 PIPELINE = """
 devices:
@@ -221,6 +224,114 @@ def test_reload_elsewhere(tmp_path: Path, net: Any) -> None:
         assert net.receive(pull) == [b"1"]
     finally:
         running.stop(0)
+
+
+COMMANDS = ["pause", "resume", "start", "stop_devices", "restart"]
+
+
+@pytest.mark.parametrize("wrong", [["ingest"], None, b"ingest", 5, {"ingest"}])
+def test_what_is_not_a_name_reaches_no_device(running: zmqtopo.Running, wrong: Any) -> None:
+    for command in COMMANDS:
+        with pytest.raises(TypeError, match="a device is named by a str"):
+            getattr(running, command)(wrong)
+        with pytest.raises(TypeError, match="a device is named by a str"):
+            getattr(running, command)("ingest", wrong)
+    with pytest.raises(TypeError, match="a socket is named by a str"):
+        running.address(wrong)
+    assert set(running.states.values()) == {"running"}
+    assert len(running.status) == 2
+
+
+@pytest.mark.parametrize("wrong", [5, None, b"it.yaml", ["it.yaml"], {"devices": {}}, object()])
+def test_what_is_not_a_topology_is_not_reloaded(running: zmqtopo.Running, wrong: Any) -> None:
+    with pytest.raises(TypeError, match="a topology is the path of a file"):
+        running.reload(wrong)
+    with pytest.raises(TypeError, match="a topology is the path of a file"):
+        zmqtopo.up(wrong)
+    half = replace(running.topology, devices={"ingest": None})   # type: ignore[dict-item]
+    with pytest.raises(TypeError, match=r"topology.devices\['ingest'\] is NoneType"):
+        running.reload(half)
+    running.pause()
+    assert set(running.states.values()) == {"paused"}
+
+
+def test_what_is_not_a_time_stops_nothing(running: zmqtopo.Running) -> None:
+    wrong: list[Any] = [-1, float("nan"), "5", b"5", [5]]
+    for timeout in wrong:
+        with pytest.raises((TypeError, ValueError), match="a timeout is"):
+            running.stop(timeout)
+    assert set(running.states.values()) == {"running"}
+    running.stop(float("inf"))
+    assert set(running.states.values()) == {"stopped"}
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_is_told_whose_topology_it_is(running: zmqtopo.Running, path: Path, net: Any) -> None:
+    """Everything raises instead of waiting for threads that the child does not have, and nothing ends the original."""
+    calls: list[Callable[[], object]] = [
+        *(getattr(running, command) for command in COMMANDS),
+        lambda: running.reload(path), running.stop, running.counters, lambda: running.address("ingest.in"),
+        *((lambda name=name: getattr(running, name))    # type: ignore[misc]
+          for name in ("status", "states", "errors", "endpoints", "context")),
+    ]
+    readable, writable = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        said = "nothing"
+        try:
+            for call in calls:
+                with pytest.raises(RuntimeError, match=f"belongs to process {os.getppid()}"):
+                    call()
+            with running:
+                assert list(running.topology.devices) == ["ingest", "work"]
+            said = "well"
+        except BaseException as error:      # the child must not go on with the tests
+            said = repr(error)
+        finally:
+            os.write(writable, said.encode())
+            os._exit(0)
+    os.close(writable)
+    try:
+        with os.fdopen(readable, "rb") as child:
+            assert select.select([child], [], [], 10)[0], "the child hangs"
+            assert child.read() == b"well"
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    push = net.socket(zmq.PUSH, connect=running.address("ingest.in"))
+    pull = net.socket(zmq.PULL, connect=running.address("work.out"))
+    push.send(b"x")
+    assert net.receive(pull) == [b"x"]
+    assert set(running.states.values()) == {"running"}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("isolated", [False, True])
+def test_an_error_of_ours_ends_the_devices_and_leaves_nobody_waiting(
+    path: Path, monkeypatch: pytest.MonkeyPatch, net: Any, isolated: bool
+) -> None:
+    running = zmqtopo.up(path, isolated=isolated)
+    addresses = [running.address("ingest.in"), running.address("work.out")]
+    pids = [status.pid for status in running.status]
+
+    def fail(*arguments: object) -> None:
+        raise LookupError("a bug")
+
+    monkeypatch.setattr("zmqtopo.runtime.fleet.Fleet.pause", fail)
+    with pytest.raises(zmqtopo.CommandError, match="has ended by an internal error: LookupError: a bug"):
+        running.pause()
+    with pytest.raises(zmqtopo.CommandError, match="has ended by an internal error: LookupError: a bug"):
+        running.reload(path)
+    assert set(running.states.values()) == {"failed"}
+    assert running.errors["work"] == "work: ended by an internal error: LookupError: a bug"
+    assert [status.state for status in running.status] == ["failed", "failed"]
+    for address in addresses:
+        port = int(address.rpartition(":")[2])
+        net.until(lambda port=port: is_free(f"tcp://127.0.0.1:{port}"))
+    for pid in pids:
+        if pid != os.getpid():
+            net.until(lambda pid=pid: not Path(f"/proc/{pid}/exe").exists())
+    running.stop()
 
 
 def test_commands_from_many_threads(running: zmqtopo.Running) -> None:

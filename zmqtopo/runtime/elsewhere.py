@@ -12,8 +12,9 @@ from typing import Final
 
 from zmqtopo.config.endpoint import Endpoint, parse
 from zmqtopo.config.model import Address, Device, MonSocket, Reference, Socket, Topology
+from zmqtopo.runtime import arguments
 from zmqtopo.runtime.plan import Plan
-from zmqtopo.runtime.running import Running, loaded
+from zmqtopo.runtime.running import Running
 
 _WITH_PORT: Final = frozenset({"tcp", "ws", "wss"})
 
@@ -54,7 +55,7 @@ class Elsewhere(Running):
 
     def reload(self, topology: str | os.PathLike[str] | Topology) -> Plan:
         """As `Running.reload`; what was somewhere before stays there."""
-        return super().reload(self._moved_topology(loaded(topology)))
+        return super().reload(self._moved_topology(arguments.topology(topology)))
 
     def stop(self, timeout: float | None = None) -> None:
         """As `Running.stop`; the addresses are given back."""

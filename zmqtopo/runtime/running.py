@@ -13,6 +13,7 @@ import zmq
 from zmqtopo.config.endpoint import parse
 from zmqtopo.config.model import Role, Topology
 from zmqtopo.devices.counters import Counters
+from zmqtopo.runtime import arguments
 from zmqtopo.runtime.commands import Command, Look, Verb
 from zmqtopo.runtime.orders import Endpoints
 from zmqtopo.runtime.plan import Plan
@@ -22,25 +23,30 @@ from zmqtopo.runtime.supervisor import Supervisor
 
 
 class Running:
-    """A running topology, as `zmqtopo.up` gives it; as a context manager it stops at the end."""
+    """A running topology, as `zmqtopo.up` gives it; as a context manager it stops at the end.
+
+    It belongs to the process that has started it: in one that was forked from there everything but `topology` raises
+    RuntimeError, and the end of a with block does nothing.
+    """
 
     def __init__(
         self, topology: Topology, context: zmq.Context[Any] | None = None, *, isolated: bool = False
     ) -> None:
         """Start every device. Raises `zmqtopo.StartError` after undoing what had been started."""
-        self._supervisor = Supervisor(topology, context=context, isolated=isolated)
+        self._pid = os.getpid()
+        self._any_process = Supervisor(topology, context=context, isolated=isolated)
         started = threading.Event()
         self._start_failure: BaseException | None = None
 
         def supervise() -> None:
             try:
-                self._supervisor.start()
+                self._any_process.start()
             except BaseException as error:     # raised again in the thread that waits
                 self._start_failure = error
                 return
             finally:
                 started.set()
-            self._supervisor.run()
+            self._any_process.run()
 
         self._thread = threading.Thread(target=supervise, name="zmqtopo supervisor", daemon=True)
         self._thread.start()
@@ -54,9 +60,19 @@ class Running:
             raise self._start_failure
 
     @property
+    def _supervisor(self) -> Supervisor:
+        """The supervisor, for its own process only: a fork takes no threads along, and nobody would answer."""
+        if os.getpid() != self._pid:
+            raise RuntimeError(
+                f"this topology belongs to process {self._pid}, and this is process {os.getpid()}, which was forked "
+                "from it: control the topology there, and ask for addresses before the fork"
+            )
+        return self._any_process
+
+    @property
     def topology(self) -> Topology:
         """What runs, as the last `reload` has left it."""
-        return self._supervisor.topology
+        return self._any_process.topology
 
     @property
     def context(self) -> zmq.Context[Any] | None:
@@ -76,6 +92,8 @@ class Running:
 
         Raises KeyError for a device or socket that is not there, and LookupError when it has bound nothing.
         """
+        if not isinstance(socket, str):
+            raise TypeError(f"a socket is named by a str such as 'ingest.in', not {type(socket).__name__}")
         name, _, role = socket.rpartition(".")
         bound = self._supervisor.members[name].endpoints[cast("Role", role)]
         if not bound:
@@ -107,7 +125,8 @@ class Running:
         """Let devices take no more messages; what comes waits in their in sockets, and then where it comes from.
 
         Without a name this is for all that run, and so with the other commands. They return when it is done, and raise
-        CommandError for an unknown name, a device that has stopped, and one that fails meanwhile.
+        CommandError for an unknown name, a device that has stopped, and one that fails meanwhile; TypeError for a name
+        that is not a str.
         """
         self._command("pause", devices)
 
@@ -131,14 +150,16 @@ class Running:
         """Become what a file, or a loaded topology, says; return what that took. It touches only what has changed.
 
         Raises TopologyError for a file with errors, and CommandError when a device cannot start, or can no more because
-        everything is about to end; nothing is changed then. The name stays what it is.
+        everything is about to end; nothing is changed then; TypeError or ValueError for what is not a topology. The
+        name stays what it is.
         """
-        reload = Reload(loaded(topology))
-        self._supervisor.ask(reload)
+        supervisor = self._supervisor
+        reload = Reload(arguments.topology(topology))
+        supervisor.ask(reload)
         return reload.reply.result()
 
     def _command(self, verb: Verb, devices: tuple[str, ...]) -> None:
-        command = Command(verb, devices)
+        command = Command(verb, arguments.device_names(devices))
         self._supervisor.ask(command)
         command.reply.result()
 
@@ -146,13 +167,15 @@ class Running:
         """Pass on what has been received and end everything, as SIGTERM does to ``zmqtopo up``.
 
         It takes the longest ``stop_timeout`` at most; after ``timeout`` seconds what is left is ended at once. Does
-        nothing when all has ended.
+        nothing when all has ended. Raises TypeError, and ValueError for a negative timeout or NaN.
         """
+        limit = arguments.seconds(timeout)
+        supervisor = self._supervisor
         if self._thread.is_alive():
-            self._supervisor.request_stop()
-            self._thread.join(timeout)
+            supervisor.request_stop()
+            self._thread.join(limit)
             if self._thread.is_alive():
-                self._supervisor.request_stop(force=True)
+                supervisor.request_stop(force=True)
                 self._thread.join()
 
     def __enter__(self) -> Self:
@@ -161,7 +184,8 @@ class Running:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        if os.getpid() == self._pid:
+            self.stop()
 
 
 def up(
@@ -172,17 +196,9 @@ def up(
     Thread devices run in this process, in ``context`` or in a new one, so that it can use their inproc addresses. With
     ``isolated`` they run together in a worker process of their own, as with the command: nothing that happens to them,
     not even an assertion of libzmq, ends this program. Raises TopologyError for a file with errors, StartError when a
-    device cannot start, and ValueError for a ``context`` with ``isolated``.
+    device cannot start, TypeError or ValueError for what is not a topology or a context, and ValueError for a
+    ``context`` with ``isolated``.
     """
     if isolated and context is not None:
         raise ValueError("a context of this process is of no use to devices that are isolated from it")
-    return Running(loaded(topology), context, isolated=isolated)
-
-
-def loaded(topology: str | os.PathLike[str] | Topology) -> Topology:
-    """The topology itself, or that of a file. Raises TopologyError."""
-    if isinstance(topology, Topology):
-        return topology
-    import zmqtopo
-
-    return zmqtopo.load(topology)
+    return Running(arguments.topology(topology), arguments.context(context), isolated=bool(isolated))
