@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from zmqtopo.checks import endpoints, flow, inproc, monitor, options, pairs, partners
+from zmqtopo.checks import endpoints, flow, inproc, monitor, options, pairs, partners, security, unusable
 from zmqtopo.checks.rule import RULES, Finding, Rule
 
-__all__ = ["RULES", "Finding", "Rule", "endpoints", "flow", "inproc", "monitor", "options", "pairs", "partners"]
+__all__ = [
+    "RULES", "Finding", "Rule", "endpoints", "flow", "inproc", "monitor", "options", "pairs", "partners", "security",
+    "unusable",
+]

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from zmqtopo.config.problem import Severity
 
-Family = Literal["reading", "schema", "endpoint", "socket", "flow", "machine"]
+Family = Literal["reading", "schema", "endpoint", "socket", "security", "flow", "machine"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,15 @@ from functools import cache
 
 from zmqtopo.checks.graph import Graph
 from zmqtopo.checks.rule import Finding
+from zmqtopo.checks.unusable import wrong_transport
 
 
 def transport_unavailable(graph: Graph) -> Iterator[Finding]:
     """Ask once for each transport, and tell it at each address."""
     for link in (*graph.binds, *graph.connects):
-        if link.ours and link.endpoint is not None and (reason := _missing(link.endpoint.transport)):
+        if link.endpoint is None or wrong_transport(link.endpoint.transport, link.end.type):
+            continue    # the rule transport-scope speaks of it
+        if link.ours and (reason := _missing(link.endpoint.transport)):
             yield Finding(link.place, f"{link.end.name}: {reason}", "use tcp, ipc or inproc")
 
 
@@ -24,9 +27,6 @@ def _missing(transport: str) -> str:
 
     if transport in ("tcp", "inproc"):
         return ""
-    if transport == "udp":
-        # zmq_udp(7): RADIO, DISH and DGRAM, none of which a device can pass on.
-        return "udp is for RADIO, DISH and DGRAM sockets, and no device has these"
     capability = {"epgm": "pgm", "ws": "WS", "wss": "WSS"}.get(transport, transport)  # names of zmq_has(3)
     if not zmq.has(capability):
         return f"libzmq {zmq.zmq_version()} was built without {transport}"

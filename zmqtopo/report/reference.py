@@ -13,6 +13,7 @@ _ABOUT = {
     "schema": "What the format does not allow.",
     "endpoint": "Addresses, and who binds them.",
     "socket": "The types and options of sockets.",
+    "security": "What the socket options of CURVE, PLAIN and GSSAPI say of who gets in.",
     "flow": "The ways of messages through several devices.",
     "machine": "Asked only by `up` and by `validate --probe`.",
 }

@@ -40,7 +40,6 @@ NO_CLASH = [
     ("ipc://@a", "ipc://@./a"),
     ("ipc:///run/a", "inproc:///run/a"),
     ("inproc://a", "inproc://A"),
-    ("epgm://eth0;239.192.1.1:5555", "epgm://eth0;239.192.1.1:5555"),
 ]
 
 
@@ -117,3 +116,8 @@ def test_a_peer_counts_where_its_address_is_on_this_machine(peer: str, clashes: 
 def test_two_peers_on_one_other_machine() -> None:
     yaml = "devices: {}\npeers:\n  p: {type: PUSH, bind: tcp://up:1}\n  q: {type: PUSH, bind: tcp://up:1}\n"
     assert found(yaml) == [("bind-conflict", "tcp://up:1")]
+
+
+def test_several_may_have_one_multicast_group() -> None:
+    socket = '{type: SUB, bind: "epgm://eth0;239.192.1.1:5555"}'
+    assert found(devices(streamer(socket), streamer(socket, "{bind: tcp://*:7001}", "b"))) == []

@@ -245,7 +245,7 @@ def test_pair_has_one_peer(peers: str, expected: Found) -> None:
     ("{type: SUB, bind: tcp://*:5000, options: {hwm: 10}}", []),
     ("{type: SUB, bind: tcp://*:5000, options: {subscribe: a}}", []),
     ("{bind: tcp://*:5000, options: {subscribe: a}}", [("option-scope", "subscribe")]),
-    ("{bind: tcp://*:5000, options: {conflate: true}}", []),
+    ("{bind: tcp://*:5000, options: {conflate: true}}", [("unusable-option", "conflate")]),
     ("{bind: tcp://*:5000, options: {xpub_verbose: true}}", [("option-scope", "xpub_verbose")]),
 ])
 def test_options(socket: str, expected: Found) -> None:

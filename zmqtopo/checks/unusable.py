@@ -1,0 +1,167 @@
+"""Options and transports with which a socket cannot work: tried against libzmq 4.3.5, each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from zmqtopo.checks.graph import End, Graph
+from zmqtopo.checks.options import SCOPE
+from zmqtopo.checks.rule import Finding, rule
+from zmqtopo.config.ipv6 import ipv6_addresses
+from zmqtopo.config.model import Address, Device, MonSocket, Socket
+from zmqtopo.config.problem import Place
+
+_MULTICAST: Final = frozenset({"pgm", "epgm", "norm"})
+_HAS_MULTICAST: Final = frozenset({"PUB", "SUB", "XPUB", "XSUB"})
+
+_SMALLEST_HANDSHAKE: Final = 26
+"""Bytes of the shortest command that a peer begins with: READY with the type PUSH. Less lets nobody in."""
+_ROUTING_HANDSHAKE: Final = 41
+"""The same of DEALER, with an empty routing id, which every peer of a ROUTER sends at least."""
+
+
+@rule(
+    "socket", "unusable-option", "error",
+    finds="An option with which a socket of a device cannot work: nothing gets through, or libzmq ends the process. "
+    "These are `conflate`, `xpub_manual`, `socks_proxy`, `invert_matching` on one side only, `ipv6: false` with an "
+    "IPv6 address, an `affinity` to I/O threads that are not there, a `maxmsgsize` below that of a handshake, and "
+    "`router_raw` with peers that speak ZMTP.",
+    why="libzmq takes the option, the device starts and looks healthy, and no message passes; or it runs until the "
+    "first message of two frames comes, and an assertion of libzmq ends the whole process.",
+    bad="""
+        devices:
+          prices:
+            type: forwarder
+            in: {bind: tcp://*:5559}
+            out: {bind: tcp://*:5560, options: {xpub_manual: true}}
+        """,
+    good="""
+        devices:
+          prices:
+            type: forwarder
+            in: {bind: tcp://*:5559}
+            out: {bind: tcp://*:5560}
+        """,
+)
+def unusable_option(graph: Graph) -> Iterator[Finding]:
+    """Look at each socket by itself, then at the two ends of each connection."""
+    for end in graph.ends:
+        if isinstance(end.socket, Socket) and isinstance(end.owner, Device):
+            for option, message, hint in _unusable(end, end.socket, end.owner, graph):
+                if option not in SCOPE or not end.type_known or end.type in SCOPE[option]:
+                    yield Finding(place_of(end.socket, option), f"{end.name}: {message}", hint)
+    yield from _one_sided(graph)
+
+
+@rule(
+    "endpoint", "transport-scope", "error",
+    finds="A transport that the socket's type does not have: udp is for RADIO, DISH and DGRAM, and pgm, epgm and norm "
+    "are for PUB, SUB, XPUB and XSUB.",
+    why="libzmq refuses the address when the device starts, with an error that names neither.",
+    bad="""
+        devices:
+          jobs:
+            type: streamer
+            in: {bind: "udp://127.0.0.1:5559"}
+            out: {bind: tcp://*:5560}
+        """,
+    good="""
+        devices:
+          jobs:
+            type: streamer
+            in: {bind: "tcp://127.0.0.1:5559"}
+            out: {bind: tcp://*:5560}
+        """,
+)
+def transport_scope(graph: Graph) -> Iterator[Finding]:
+    """Compare the transport of each address with the type of its socket, unless that is unreadable."""
+    for link in (*graph.binds, *graph.connects):
+        if link.endpoint is None or not isinstance(link.written, Address) or not link.end.type_known:
+            continue
+        if transport := wrong_transport(link.endpoint.transport, link.end.type):
+            hint = "use tcp, ipc or inproc"
+            if transport != "udp":
+                hint += f", or one of PUB, SUB, XPUB and XSUB with {transport}"
+            message = f"{link.end.name} is of type {link.end.type}, which does not have the transport {transport}"
+            yield Finding(link.place, message, hint)
+
+
+def wrong_transport(transport: str, type_: str) -> str:
+    """Return the transport where the socket type does not have it, otherwise nothing."""
+    wrong = transport == "udp" or (transport in _MULTICAST and type_ not in _HAS_MULTICAST)
+    return transport if wrong else ""
+
+
+def place_of(socket: Socket, option: str) -> Place:
+    """Where the option stands, or the socket where it follows from something else."""
+    return socket.option_places.get(option, socket.place)
+
+
+def _unusable(end: End, socket: Socket, device: Device, graph: Graph) -> Iterator[tuple[str, str, str]]:
+    """Yield option, message and remedy of what a socket cannot work with, whatever is at its other end."""
+    options = socket.options
+    if options.get("conflate") and _has_frames(socket):
+        yield ("conflate", "conflate keeps single frames and not messages; of a message with two libzmq loses the "
+               "first, or aborts", "remove it, and set it on the last receiver, if its messages have one frame")
+    for option in ("xpub_manual", "xpub_manual_last_value"):
+        if options.get(option):
+            yield (option, f"with {option} a subscription counts only when a program has confirmed it, which no device "
+                   "does: it delivers nothing", "remove it")
+    if _takes_nothing(end):
+        yield ("invert_matching", "everything matches the subscription to '', so with invert_matching nothing comes in",
+               "subscribe to the prefixes of what is not wanted, or remove it")
+    if "socks_proxy" in options:
+        yield ("socks_proxy", "libzmq aborts when the proxy refuses a connection, and takes the whole process with it",
+               "connect to a tunnel of ssh or socat on this machine instead")
+    threads = graph.topology.context.io_threads
+    affinity = options.get("affinity", 0)
+    if isinstance(affinity, int) and affinity and "io_threads" not in graph.topology.unread \
+            and not affinity & ((1 << threads) - 1):
+        yield ("affinity", f"affinity {affinity} names no I/O thread that is there: context.io_threads is {threads}",
+               "raise context.io_threads, or remove it")
+    yield from _too_small(end, options.get("maxmsgsize", -1))
+    if "ipv6" in options and not options["ipv6"]:
+        for address in ipv6_addresses(socket, device, graph.topology):
+            yield ("ipv6", f"without ipv6 it cannot use {address.text}", "remove ipv6: false, which follows by itself")
+
+
+def _too_small(end: End, size: object) -> Iterator[tuple[str, str, str]]:
+    needed = _ROUTING_HANDSHAKE if end.type == "ROUTER" else _SMALLEST_HANDSHAKE
+    if isinstance(size, int) and 0 <= size < needed:
+        yield ("maxmsgsize", f"maxmsgsize {size} lets no peer in: the first command of a handshake has {needed} "
+               "bytes or more", "use at least 1KiB, or -1 for no limit")
+
+
+def _one_sided(graph: Graph) -> Iterator[Finding]:
+    """Yield what only the two ends of a connection show."""
+    for bind, connect in graph.connections:
+        for one, other in ((bind.end, connect.end), (connect.end, bind.end)):
+            if not isinstance(one.socket, Socket) or not (one.type_known and other.type_known):
+                continue
+            if one.socket.options.get("router_raw") and one.type == "ROUTER" and other.type != "STREAM" \
+                    and not (isinstance(other.socket, Socket) and other.socket.options.get("router_raw")):
+                yield Finding(place_of(one.socket, "router_raw"),
+                              f"{one.name}: router_raw speaks plain tcp, and {other.name} ({other.type}) speaks ZMTP",
+                              "remove it, or let programs without ZeroMQ connect here", connect.place)
+            if one.socket.options.get("invert_matching") and isinstance(other.socket, Socket) \
+                    and not other.socket.options.get("invert_matching") and other.type in SCOPE["invert_matching"] \
+                    and not _takes_nothing(one):
+                yield Finding(place_of(one.socket, "invert_matching"),
+                              f"{one.name}: invert_matching is not set at the other end, {other.name}: nothing passes",
+                              "set it on both, or remove it", connect.place)
+
+
+def _takes_nothing(end: End) -> bool:
+    """Whether it is a SUB that subscribes to everything and inverts that."""
+    options = end.socket.options if isinstance(end.socket, Socket) else {}
+    return end.type == "SUB" and bool(options.get("invert_matching")) and "" in _texts(options.get("subscribe"))
+
+
+def _has_frames(socket: Socket) -> bool:
+    """Whether its messages may have several frames; strangers decide that, but for copies of single frames."""
+    return not isinstance(socket, MonSocket) or socket.prefix_in is not None or socket.prefix_out is not None
+
+
+def _texts(value: object) -> tuple[object, ...]:
+    return value if isinstance(value, tuple) else ()
