@@ -19,7 +19,8 @@ import pytest
 import zmq
 
 _KEPT = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_", "DYLD_",
-         "PYTHON", "PYTEST", "HYPOTHESIS", "COVERAGE", "COV_", "NODE", "NPM_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_",
+         "PYTHON", "PYTEST",
+         "HYPOTHESIS", "COVERAGE", "COV_", "NODE", "NPM_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_",
          "PUPPETEER", "CHROME", "PIP_", "UV_", "CC", "CFLAGS", "LDFLAGS", "SYSTEMROOT",
          "ZMQTOPO_NODE_MODULES", "ZMQTOPO_FUZZ_CASES")
 """What the variables begin with that tests, and the tools that they call, need. Any other one may be a variable of a

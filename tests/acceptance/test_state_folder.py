@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import signal
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -126,3 +129,46 @@ def test_without_a_folder_that_can_be_written_to(verb: list[str], tmp_path: Path
     if verb[0] == "up":
         assert done.stderr.startswith("zmqtopo: error: ")
         assert done.stderr.endswith("; set ZMQTOPO_STATE_DIR to a folder of your own\n")
+
+
+# -- what is left of a run that did not end as it was told to ----------------------------------------------------------
+
+
+def test_what_was_killed_is_told_and_its_log_kept(start: Callable[..., Up], zmqtopo: Any, control: Any) -> None:
+    up = start(A).ready()
+    pid = up.process.pid
+    up.process.kill()
+    up.process.wait(DEADLINE)
+    done = zmqtopo("ps", "-a")
+    assert (done.returncode, f" {pid} " in done.stdout, "killed, or crashed" in done.stdout) == (69, True, True)
+    one, = json.loads(zmqtopo("ps", "--all", "--format", "json").stdout)
+    assert (one["name"], one["pid"], one["ended"]["how"]) == ("it", pid, "killed, or crashed")
+    assert "ready, 1 device in" in zmqtopo("logs", "it", "--previous").stdout
+    with socket.create_server(("127.0.0.1", 0)) as server:      # an attempt that fails takes nothing away
+        port = server.getsockname()[1]
+        assert start(A.replace("127.0.0.1:*", f"127.0.0.1:{port}", 1)).end(1)
+        assert "ready, 1 device in" in zmqtopo("logs", "it", "--previous").stdout
+    again = start(A).ready()
+    logged = control("logs", "--previous")
+    assert ("ready, 1 device in" in logged, "stopped;" in logged) == (True, False)
+    states = [(one["pid"], one["ended"] and one["ended"]["how"])
+              for one in json.loads(zmqtopo("ps", "-a", "--format", "json").stdout)]
+    assert states == [(again.process.pid, None), (pid, "killed, or crashed")]
+    assert control("logs", "--previous", "a", code=0).count("zmqtopo") == 0
+    control("down")
+    again.end(0)
+    done = zmqtopo("ps", "-a")
+    assert (done.returncode, done.stdout) == (69, "")
+    assert zmqtopo("logs", "it", "--previous").returncode == 69
+
+
+def test_what_failed_in_the_background_is_told(in_background: Any, zmqtopo: Any, control: Any, net: Any) -> None:
+    in_background(A.replace("type: streamer", "type: streamer, run: process, restart: never"))
+    pid = control.ps()["a"]["pid"]
+    assert zmqtopo("logs", "it", "--previous").returncode == 1
+    os.kill(pid, signal.SIGKILL)
+    ended = net.until(lambda: [one for one in json.loads(zmqtopo("ps", "-a", "--format", "json").stdout or "[]")
+                               if one["ended"]])
+    assert ended[0]["ended"]["how"] == "a device failed for good"
+    assert "failed" in zmqtopo("logs", "it", "--previous").stdout
+    assert zmqtopo("ps", "it", "-a").returncode == 2

@@ -15,6 +15,7 @@ from zmqtopo.cli.voice import Voice
 from zmqtopo.cli.words import count, farewell
 from zmqtopo.config.endpoint import ordinary
 from zmqtopo.config.model import Topology
+from zmqtopo.control.ended import note
 from zmqtopo.control.errors import ControlError
 from zmqtopo.control.folder import Folder, unusable
 from zmqtopo.control.logfile import LOGS
@@ -113,9 +114,18 @@ class Foreground:
             questions.ended()
             # What a topology in the background said before it failed is nowhere else. Who waits for the end may take
             # the name as soon as he hears of it.
-            self._folder.remove(keep=LOGS if self._voice.is_all_there_is and self._ready and code == 1 else ())
+            self._leave(code)
             server.close()
         return code
+
+    def _leave(self, code: int) -> None:
+        if not self._ready:
+            self._folder.give_back()
+        elif self._voice.is_all_there_is and code == 1:
+            note(self._folder, "a device failed for good")
+            self._folder.remove(keep=(*LOGS, "ended"))
+        else:
+            self._folder.remove()
 
     def _run(self, questions: Questions) -> int:
         start = time.monotonic()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import itertools
+from collections.abc import Iterable
 from typing import Final
 
 from zmqtopo.cli.output import emit
-from zmqtopo.cli.remote import EXIT_NOT_RUNNING, EXIT_USAGE, add_topology, complain, guarded
+from zmqtopo.cli.remote import EXIT_FAILURE, EXIT_NOT_RUNNING, EXIT_USAGE, add_topology, complain, guarded
 from zmqtopo.cli.words import one_line
 from zmqtopo.config.wording import closest, quote
 from zmqtopo.control.client import Client, find
 from zmqtopo.control.errors import NotRunningError
 from zmqtopo.control.folder import Folder
-from zmqtopo.control.logfile import entry, lines
+from zmqtopo.control.logfile import entry, lines, lines_of_last_run
 
 LOOK: Final = 0.1
 """Seconds between two looks of who follows a log."""
@@ -22,6 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     add_topology(parser)
     parser.add_argument("device", metavar="DEVICE", nargs="?", help="only what concerns this device")
+    parser.add_argument(
+        "--previous", action="store_true", help="of the run before, if that did not end as it was told to"
+    )
     parser.add_argument("-f", "--follow", action="store_true", help="go on with what it says, until it ends")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="json: an object a line")
 
@@ -37,6 +42,8 @@ def _print(args: argparse.Namespace) -> int:
             client: Client | None = Client(folder)
         except NotRunningError:
             client = None
+        if args.previous:
+            return _print_previous(folder, args, client)
         if client is None:
             _show(folder, args, None)
             complain(f"{folder.path.name} is not running")
@@ -51,8 +58,25 @@ def _print(args: argparse.Namespace) -> int:
     return 0
 
 
+def _print_previous(folder: Folder, args: argparse.Namespace, client: Client | None) -> int:
+    if client is not None:
+        client.close()
+    said = lines_of_last_run(folder, is_running=client is not None)
+    first = next(said, None)
+    if first is None:
+        complain(f"no log is left of a run of {folder.path.name} before this one: one that ends as it is told to "
+                 "leaves none")
+        return EXIT_FAILURE
+    _emit(itertools.chain([first], said), args)
+    return 0
+
+
 def _show(folder: Folder, args: argparse.Namespace, follow: Client | None) -> None:
-    for line in lines(folder, lambda: follow is None or follow.has_ended(LOOK)):
+    _emit(lines(folder, lambda: follow is None or follow.has_ended(LOOK)), args)
+
+
+def _emit(said: Iterable[str], args: argparse.Namespace) -> None:
+    for line in said:
         told = entry(line)
         if args.device is not None and (told is None or told.get("device") != args.device):
             continue

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
+from collections.abc import Collection
 from typing import Any, Final
 
 from zmqtopo.cli.remote import (
     EXIT_FAILURE,
     EXIT_NOT_RUNNING,
+    EXIT_USAGE,
     add_format,
     add_topology,
     complain,
@@ -19,8 +22,9 @@ from zmqtopo.cli.remote import (
 )
 from zmqtopo.cli.words import duration, number, one_line, state
 from zmqtopo.control.client import Client, connect
+from zmqtopo.control.ended import last, previous
 from zmqtopo.control.errors import ControlError, NotRunningError
-from zmqtopo.control.folder import names
+from zmqtopo.control.folder import names, open_all
 from zmqtopo.control.places import places
 
 SAMPLE: Final = 0.5
@@ -30,13 +34,19 @@ SAMPLE: Final = 0.5
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     add_topology(parser, optional=True)
+    parser.add_argument(
+        "-a", "--all", action="store_true", help="also what has ended in another way than it was told to, and how"
+    )
     add_format(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Return 0 when every device runs, 1 when one does not (also when it is paused), 69 when there is no topology."""
     if args.topology is None:
-        return guarded(lambda: _all(args.format))
+        return guarded(lambda: _all(args.format, ended=args.all))
+    if args.all:
+        complain("--all is for all topologies; leave out which one")
+        return EXIT_USAGE
     return talk(args.topology, lambda client: _one(client, args.format))
 
 
@@ -73,7 +83,28 @@ def _show(before: list[dict[str, Any]], now: list[dict[str, Any]], seconds: floa
     emit_table(rows)
 
 
-def _all(form: str) -> int:
+def _ended(running: Collection[str]) -> list[dict[str, Any]]:
+    """The runs that did not end as they were told to, as far as they are known."""
+    found = []
+    for folder in open_all():
+        name = folder.path.name
+        end = previous(folder) if name in running else last(folder) if not _lives(folder.pid) else None
+        if end is not None:
+            how = {"how": end["how"], "time": end["time"]}
+            found.append({"name": name, "pid": end["pid"], "file": end["file"], "devices": {}, "ended": how})
+    return found
+
+
+def _lives(pid: int | None) -> bool:
+    """Whether it may be starting, and not listen yet."""
+    try:
+        os.kill(pid or 0, 0)
+    except OSError:
+        return False
+    return pid is not None
+
+
+def _all(form: str, *, ended: bool) -> int:
     found: list[tuple[str, int | None, str, dict[str, str]]] = []
     silent = False
     for name in names():
@@ -88,14 +119,18 @@ def _all(form: str) -> int:
             continue
         states = {device["name"]: device["state"] for device in devices}
         found.append((name, client.pid, client.source, states))
+    others = _ended({name for name, *_ in found}) if ended else []
     if form == "json":
-        emit_json([dict(zip(("name", "pid", "file", "devices"), topology, strict=True)) for topology in found])
-    elif found:
+        told = [dict(zip(("name", "pid", "file", "devices"), topology, strict=True)) for topology in found]
+        emit_json([*([one | {"ended": None} for one in told] if ended else told), *others])
+    elif found or others:
         rows = [
-            [name, str(pid), f"{list(states.values()).count('running')} of {len(states)}", source]
+            [name, str(pid), f"{list(states.values()).count('running')} of {len(states)}", one_line(source)]
             for name, pid, source, states in found
         ]
-        emit_table([["TOPOLOGY", "PID", "RUNNING", "FILE"], *rows])
+        rows += [[one["name"], str(one["pid"] or ""), f"ended {one['ended']['time']}: {one['ended']['how']}",
+                  one["file"]] for one in others]
+        emit_table([["TOPOLOGY", "PID", "RUNNING", "FILE"], *([one_line(cell) for cell in row] for row in rows)])
     if not found and not silent:
         complain(f"no topology is running; looked in {', '.join(map(str, places()))}")
         return EXIT_NOT_RUNNING

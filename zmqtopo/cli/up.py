@@ -79,7 +79,7 @@ def run_here(args: argparse.Namespace, starter: int | None = None) -> int:
         return 1
     finally:
         for folder in claimed:
-            folder.remove()
+            folder.give_back()
 
 
 def _seconds(text: str) -> float:

@@ -118,7 +118,7 @@ class Folder:
                         folder.write("source", source)
                         return folder
                 except BaseException:
-                    folder.remove()     # what was begun on a full disk, if it is ours
+                    folder.give_back()      # what was begun on a full disk, if it is ours
                     folder.close()
                     raise
                 folder.close()      # its last owner has removed it
@@ -144,7 +144,10 @@ class Folder:
         # tmpfiles.d(5): what is old in folders for temporary files is removed, but not from one that somebody locks.
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(self.fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        self._remove_files()
+        from zmqtopo.control.ended import PREVIOUS, put_aside
+
+        put_aside(self)
+        self._remove_files(PREVIOUS.values())
         return True
 
     @property
@@ -257,6 +260,14 @@ class Folder:
             self.path.rmdir()
             self.path.parent.rmdir()
         self.close()
+
+    def give_back(self) -> None:
+        """Remove it when no run has begun in it; what is left of the last run stays. Nothing when it is closed."""
+        from zmqtopo.control.ended import PREVIOUS, take_back
+
+        if self._lock is not None:
+            take_back(self)
+            self.remove(keep=PREVIOUS)
 
     def close(self) -> None:
         """Let go of it, and of the lock."""

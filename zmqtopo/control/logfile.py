@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from zmqtopo.control.ended import PREVIOUS
 from zmqtopo.control.folder import Folder
 
 LOGS: Final = ("log", "log.1")
@@ -67,6 +68,16 @@ class LogFile:
         return self._folder.open("log", os.O_RDWR | os.O_CREAT | os.O_APPEND)
 
 
+def lines_of_last_run(folder: Folder, *, is_running: bool) -> Iterator[str]:
+    """The lines of the log of the run before the one that is there, or of the last one where none is there."""
+    names = [PREVIOUS[name] for name in reversed(LOGS)]
+    if not is_running and not any(_is_file(folder, name) for name in names):
+        names = list(reversed(LOGS))
+    for name in names:
+        with contextlib.suppress(OSError), os.fdopen(folder.open(name), errors="replace") as file:
+            yield from file
+
+
 def lines(folder: Folder, ended: Callable[[], bool]) -> Iterator[str]:
     """The lines of a log from its beginning, until ``ended`` says that there are no more to come.
 
@@ -105,6 +116,13 @@ def entry(line: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) and "message" in found else None
+
+
+def _is_file(folder: Folder, name: str) -> bool:
+    try:
+        return bool(os.stat(name, dir_fd=folder.fd, follow_symlinks=False))
+    except OSError:
+        return False
 
 
 def _is_replaced(folder: Folder, fd: int) -> bool:
