@@ -9,7 +9,7 @@ from typing import Self
 DEADLINE = 10.0
 """Seconds that anything may take."""
 
-_READY = b"\x05READY\x0bSocket-Type\0\0\0\x03SUB"
+_READY = b"\x05READY\x0bSocket-Type"
 _COMMAND, _LARGE, _MORE = 4, 2, 1       # flags of a frame (ZMTP 3.1, section 3.2.4)
 
 
@@ -21,9 +21,9 @@ def frame(body: bytes, flags: int = 0) -> bytes:
 
 
 class Stranger:
-    """A connection to ``address`` (tcp or ipc) in ZMTP 2.0, 3.0 or 3.1."""
+    """A connection to ``address`` (tcp or ipc) in ZMTP 2.0, 3.0 or 3.1, or one that says nothing."""
 
-    def __init__(self, address: str, version: str = "3.1") -> None:
+    def __init__(self, address: str, version: str = "3.1", type_: bytes = b"SUB") -> None:
         if address.startswith("ipc://"):
             self._socket = socket.socket(socket.AF_UNIX)
             self._socket.settimeout(DEADLINE)
@@ -32,6 +32,8 @@ class Stranger:
             host, _, port = address.removeprefix("tcp://").rpartition(":")
             self._socket = socket.create_connection((host, int(port)), DEADLINE)
         self._version = version
+        if not version:
+            return
         signature = b"\xff" + b"\0" * 8 + b"\x7f"
         if version == "2.0":
             self._socket.sendall(signature + b"\x01\x02" + frame(b""))    # revision, type SUB, no routing id
@@ -39,7 +41,7 @@ class Stranger:
             return
         self._socket.sendall(signature + bytes(int(n) for n in version.split(".")) + b"NULL".ljust(52, b"\0"))
         self._read(64)
-        self._socket.sendall(frame(_READY, _COMMAND))
+        self._socket.sendall(frame(_READY + struct.pack(">I", len(type_)) + type_, _COMMAND))
         self._read(self._read(2)[1])
 
     def __enter__(self) -> Self:
@@ -70,6 +72,11 @@ class Stranger:
     def receive(self) -> bytes:
         """The body of the next frame, of less than 256 bytes."""
         return self._read(self._read(2)[1])
+
+    def read_to_the_end(self) -> None:
+        """Read until the other end closes the connection. Raises ConnectionError then."""
+        while True:
+            self._read(1)
 
     def flood(self, rounds: int = 1 << 62) -> None:
         """Subscribe to topics and take them back until the connection ends."""

@@ -207,7 +207,8 @@ def test_a_missing_key_is_underlined(editor: Editor) -> None:
 
 @pytest.mark.parametrize(("name", "text", "labels"), [
     ("top", "|", {"version", "name", "description", "context", "defaults", "devices", "peers"}),
-    ("device", "devices:\n  jobs:\n    |\n", {"type", "in", "out", "mon", "run", "restart", "stop_timeout", "graph"}),
+    ("device", "devices:\n  jobs:\n    |\n",
+     {"type", "in", "out", "mon", "run", "restart", "stop_timeout", "limits", "graph"}),
     ("kind", "devices:\n  jobs:\n    type: |\n", {"queue", "forwarder", "streamer", "monitored_queue"}),
     ("socket", "devices:\n  jobs:\n    in:\n      |\n", {"type", "bind", "connect", "options"}),
     ("types", "devices:\n  jobs:\n    in:\n      type: |\n", {"ROUTER", "DEALER", "PUB", "XPUB", "SUB", "XSUB", "PUSH",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -14,6 +15,7 @@ from zmqtopo.config.model import (
     Address,
     ContextSettings,
     Device,
+    Limits,
     MonSocket,
     OptionValue,
     Peer,
@@ -50,10 +52,11 @@ class Builder:
         context = _mapping(value, "context")
         inherited = self._settings(defaults, spot["defaults"], Run(), Restart(), 5.0) if defaults else (
             Run(), Restart(), 5.0)
+        limits = self._limits(defaults, spot, Limits(), "defaults") if defaults else Limits()
         doubted = _unread(value.get("defaults", {}), schema()["properties"]["defaults"])
         return with_ipv6(Topology(
             name=_get(value, "name", to_name(stem)),
-            devices={name: self._device(name, entry, at, inherited, doubted)
+            devices={name: self._device(name, entry, at, inherited, limits, doubted)
                      for name, entry, at in _entries(value, "devices", spot)},
             peers={name: self._peer(name, entry, at) for name, entry, at in _entries(value, "peers", spot)},
             description=_get(value, "description", ""),
@@ -64,7 +67,7 @@ class Builder:
         ))
 
     def _device(self, name: str, value: dict[str, Value], spot: Spot,
-                inherited: tuple[Run, Restart, float], doubted: frozenset[str]) -> Device:
+                inherited: tuple[Run, Restart, float], limits: Limits, doubted: frozenset[str]) -> Device:
         kind = _get(value, "type", "")
         types = DEFAULT_TYPES.get(kind, ("", ""))
         run, restart, stop_timeout = self._settings(value, spot, *inherited)
@@ -75,7 +78,7 @@ class Builder:
             self._socket("in", value["in"], spot, types[0], linger),
             self._socket("out", value["out"], spot, types[1], linger),
             cast("MonSocket | None", mon), run, restart, stop_timeout,
-            _get(value, "description", ""), _graph(value),
+            _get(value, "description", ""), _graph(value), self._limits(value, spot, limits),
             unread=_unread(value, _kind("device")) | (doubted - value.keys()),
             place=spot.key_place, type_place=_place(spot, value, "type"),
         )
@@ -90,6 +93,24 @@ class Builder:
             said = {"policy": said} if isinstance(said, str) else said
             restart = self._restart(said, spot["restart"])
         return run, restart, self._seconds(value, "stop_timeout", spot, stop_timeout)
+
+    def _limits(self, value: dict[str, Value], holder: Spot, usual: Limits, at: str = "") -> Limits:
+        """Return the limits of a device or of ``defaults``; what one does not say it has from ``usual``."""
+        given = {key: said for key, said in _mapping(value, "limits").items() if is_known(said) and key[:2] != "x-"}
+        if not given:
+            return usual
+        spot = (holder[at] if at else holder)["limits"]
+        rules = _kind("limits")["properties"]
+        found: dict[str, int | float | None] = {}
+        for key, said in given.items():
+            known = definition(rules[key])
+            try:
+                number = quantity(said, known) if "x-unit" in known else said
+            except ValueError as error:
+                self._report(str(error), spot[key])
+                continue
+            found[key] = None if number == -1 else number
+        return replace(usual, **found)      # type: ignore[arg-type]  # the schema has checked the types
 
     def _restart(self, value: dict[str, Value], spot: Spot) -> Restart:
         usual = Restart()

@@ -120,6 +120,21 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What strangers may cost a device; sizes are in bytes, ``handshake`` is in seconds, None is without limit.
+
+    ``message_size`` is of a frame, ``memory`` of the worker process.
+    """
+
+    message_size: int | None = None
+    frames: int = 1_000_000
+    topics: int = 1_000_000
+    topic_length: int = 4096
+    handshake: float = 30.0
+    memory: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Device:
     """A broker: what comes in on ``in_`` goes to ``out`` and back; ``mon`` sees copies.
 
@@ -137,6 +152,7 @@ class Device:
     stop_timeout: float = 5.0
     description: str = ""
     graph: Mapping[str, str] = field(default_factory=dict)
+    limits: Limits = Limits()
     unread: frozenset[str] = field(default=frozenset(), compare=False)
     place: Place = field(default=Place(), compare=False)
     type_place: Place = field(default=Place(), compare=False)

@@ -88,6 +88,14 @@ def _device(device: Device, topology: Topology) -> dict[str, Any]:
             "stable_after": _time(restart.stable_after),
         }),
         "stop_timeout": _time(device.stop_timeout),
+        "limits": _filled({
+            "message_size": device.limits.message_size,
+            "frames": device.limits.frames,
+            "topics": device.limits.topics,
+            "topic_length": device.limits.topic_length,
+            "handshake": _time(device.limits.handshake),
+            "memory": device.limits.memory,
+        }),
         "graph": {key: _text(value) for key, value in device.graph.items()} or None,
     })
 

@@ -21,10 +21,11 @@ from zmqtopo.devices.control import Control
 from zmqtopo.devices.counters import CounterBlock
 from zmqtopo.devices.ipc import IpcFile
 from zmqtopo.devices.sockets import AnySocket, close, connect, open_socket, set_options
-from zmqtopo.devices.subscriptions import longest_topic, prepare
-from zmqtopo.loop import UNCHECKED, Limits, Subscriptions, relay
+from zmqtopo.devices.subscriptions import prepare
+from zmqtopo.loop import UNCHECKED, Subscriptions, relay
 from zmqtopo.runtime.again import bind_again, make_folder_again
 from zmqtopo.runtime.leftover import count_leftover
+from zmqtopo.runtime.limits import limit_options, loop_limits
 from zmqtopo.runtime.options import settings, socket_options
 from zmqtopo.runtime.orders import (
     Adapt,
@@ -268,7 +269,9 @@ class Host:
         device = order.device
         assert order.block is not None
         running = self._devices[device.name] = _Running(device, order.block, self._post)
-        options = {socket.role: list(socket_options(socket)) for socket in device.sockets}
+        options = {
+            socket.role: [*limit_options(device, socket), *socket_options(socket)] for socket in device.sockets
+        }
         for socket in device.sockets:
             running.sockets[socket.role] = open_socket(
                 self.context, socket.role, zmq.SocketType[socket.type], options[socket.role]
@@ -355,7 +358,7 @@ class Host:
                 prefix_out=prefix_out,
                 overflow="block" if blocks else "drop",
                 attend=running.attend,
-                limits=Limits(longest_topic(4096)),
+                limits=loop_limits(running.device),
                 subscriptions=running.subscriptions,
             )
             if now:

@@ -18,6 +18,7 @@ from zmqtopo.config.plain import plain, plain_option
 from zmqtopo.config.reference import chosen
 from zmqtopo.config.wording import printable
 from zmqtopo.devices.sockets import MOST_SUBSCRIPTIONS
+from zmqtopo.devices.subscriptions import RCVHWM
 from zmqtopo.runtime.change import Change, Needs, differences, readable
 
 Action = Literal["added", "removed", "replaced", "changed", "unchanged"]
@@ -264,6 +265,8 @@ def _reread(device: Device, rewritten: Collection[str]) -> Iterator[Change]:
 
 
 def _effective(socket: Socket, name: str) -> OptionValue | None:
+    if name == "rcvhwm" and socket.type in ("PUB", "XPUB"):
+        return socket.options.get(name, RCVHWM)
     usual = MOST_SUBSCRIPTIONS if name == "sndhwm" and socket.type in ("SUB", "XSUB") else option_defaults().get(name)
     found: OptionValue | None = socket.options.get(name, usual)
     return found

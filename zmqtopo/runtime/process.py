@@ -23,6 +23,7 @@ from zmqtopo.devices.counters import CounterBlock, Segment
 from zmqtopo.devices.sockets import seed_routing_ids
 from zmqtopo.runtime import descriptors
 from zmqtopo.runtime.host import Host
+from zmqtopo.runtime.limits import MemoryLimit
 from zmqtopo.runtime.orders import Bind, End, Event, Failed, Order
 
 PATIENCE = 1.0
@@ -100,12 +101,14 @@ def serve(fd: int) -> None:
     except (OSError, zmq.ZMQError, ValueError, OverflowError) as error:
         _refuse(orders, f"cannot make a context: {error}", post)
         return
+    memory = MemoryLimit()
     segments: WeakValueDictionary[int, Segment] = WeakValueDictionary()
     for order in orders:
         if isinstance(order, Bind):
             name = order.device.name
             try:
                 block = CounterBlock(_known(segments, descriptors.receive(connection)), order.index)
+                memory.add(order.device)
                 order = replace(order, block=block)
             except EOFError:
                 break

@@ -169,6 +169,7 @@ class ProcessWorker:
         self.name = name
         self._nursery = nursery
         self._killed = ""
+        self._memory: int | None = None
         ours, theirs = descriptors.pair()
         try:
             self.pid = nursery.fork(name or "threads", theirs.fileno())
@@ -199,6 +200,8 @@ class ProcessWorker:
         """Send the orders that are left as far as it takes them now."""
         while self._orders and self.connection is not None and _has_room(self.connection):
             order = self._orders.popleft()
+            if isinstance(order, Bind):
+                self._memory = max(order.device.limits.memory or 0, self._memory or 0) or None
             if isinstance(order, Bind) and order.block is not None:
                 assert order.block.segment is not None
                 self._send(replace(order, block=None, index=order.block.index), order.block.segment.fd)
@@ -217,7 +220,7 @@ class ProcessWorker:
             code = self._nursery.wait(self.pid)
             if self._killed and code in (-signal.SIGKILL, None):
                 return WorkerEnded(self.name, f"process {self.pid} {self._killed}")
-            return WorkerEnded(self.name, f"process {self.pid} ended{_how(code)}")
+            return WorkerEnded(self.name, f"process {self.pid} ended{_how(code)}{_why(code, self._memory)}")
         return event
 
     def kill(self, why: str = NOT_STOPPED) -> bool:
@@ -267,6 +270,13 @@ def patched_by() -> str:
     if gevent is not None and gevent.is_module_patched("threading"):
         return "gevent"
     return "eventlet" if eventlet is not None and eventlet.is_monkey_patched("thread") else ""
+
+
+def _why(code: int | None, memory: int | None) -> str:
+    """What may have ended a worker: libzmq aborts when it gets no memory, and Python or the loop ends with 1."""
+    if memory is None or code not in (-signal.SIGABRT, -signal.SIGSEGV, 1):
+        return ""
+    return f"; it may have needed more than limits.memory, {memory / (1 << 20):.0f} MiB"
 
 
 def make_worker(

@@ -35,6 +35,8 @@ def device(inside: str) -> str:
     "prefix: {in: '', out: !!binary /w==}}}}",
     "devices: {d: {type: monitored_queue, in: {}, out: {}, mon: {bind: tcp://*:*, prefix: null}}}",
     "devices: {d: {type: monitored_queue, in: {}, out: {}, mon: {bind: tcp://*:*, prefix: {out: null}}}}",
+    "devices: {d: {type: queue, in: {}, out: {}, limits: {message_size: 5MiB, frames: 9, topics: 8, topic_length: 7, "
+    "handshake: 1ms, memory: 1GiB}}}",
     "devices: {'1': {type: queue, in: {type: sub}, out: {}}, 'true': {type: queue, in: {}, out: {}}}",
     "devices: {}\npeers: {p: {type: XREQ, bind: tcp://*:5, connect: [tcp://a:1], description: '$${X}', "
     "graph: {color: '#00ff00'}}}",
@@ -72,6 +74,7 @@ def test_everything_is_filled_in() -> None:
             "out": {"type": "DEALER", "options": {"linger": "5s"}},
             "restart": {"policy": "on-failure", "backoff": ["100ms", "30s"], "stable_after": "10s"},
             "stop_timeout": "5s",
+            "limits": {"frames": 1_000_000, "topics": 1_000_000, "topic_length": 4096, "handshake": "30s"},
         }},
     }
 
