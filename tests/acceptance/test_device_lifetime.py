@@ -161,7 +161,9 @@ if __name__ == "__main__":
 
 
 ON_ITS_TERMINAL = """
-import fcntl, os, sys, termios
+import fcntl, os, signal, sys, termios
+for number in (signal.SIGINT, signal.SIGHUP):       # nohup, and a shell for what runs in its background, ignore them
+    signal.signal(number, signal.SIG_DFL)
 os.setsid()
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.executable, [sys.executable, "-W", "ignore::DeprecationWarning", *sys.argv[1:]])

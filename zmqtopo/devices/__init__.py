@@ -1,7 +1,6 @@
 """ZeroMQ devices in the background: a drop-in for ``zmq.devices`` on zmqtopo's loop.
 
-Everything that ``zmq.devices`` offers is here under the same name; ``device``, ``proxy`` and the ``ProxySteerable``
-classes are pyzmq's own, unchanged.
+Everything that ``zmq.devices`` offers is here under the same name; ``device`` and ``proxy`` are pyzmq's own, unchanged.
 
 Each name brings its module when it is first used: what runs a topology needs the sockets and counters of this package
 and none of its classes, which would cost each of its processes 16 ms.
@@ -14,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zmq import device, proxy
-    from zmq.devices import ProcessProxySteerable, ProxySteerable, ThreadProxySteerable
 
     from zmqtopo.devices.background import ProcessDevice, ThreadDevice
     from zmqtopo.devices.base import Device, DeviceError
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
         ThreadProxy,
         monitored_queue,
     )
+    from zmqtopo.devices.steerable import ProcessProxySteerable, ProxySteerable, ThreadProxySteerable
 
 __all__ = [
     "Counters",
@@ -56,10 +55,10 @@ _HOMES = {
     "DeviceError": "zmqtopo.devices.base",
     "Flow": "zmqtopo.devices.counters",
     "ProcessDevice": "zmqtopo.devices.background",
-    "ProcessProxySteerable": "zmq.devices",
-    "ProxySteerable": "zmq.devices",
+    "ProcessProxySteerable": "zmqtopo.devices.steerable",
+    "ProxySteerable": "zmqtopo.devices.steerable",
     "ThreadDevice": "zmqtopo.devices.background",
-    "ThreadProxySteerable": "zmq.devices",
+    "ThreadProxySteerable": "zmqtopo.devices.steerable",
     "device": "zmq",
     "proxy": "zmq",
 }

@@ -278,10 +278,12 @@ class Device(zmq.devices.Device):
             self._announce()
         self._relay(*sockets)
 
-    def _relay(self, *sockets: AnySocket) -> None:
+    def _relay(self, *sockets: AnySocket, control: system.socket | None = None) -> None:
+        if control is None and self._control is not None:
+            control = self._control.worker
         now = relay(
             *sockets,
-            control=self._control.worker.fileno() if self._control is not None else -1,
+            control=control.fileno() if control is not None else -1,
             block=self._block.memory,
             prefix_in=self._in_prefix,
             prefix_out=self._out_prefix,

@@ -3,12 +3,8 @@
 from typing import Any
 
 import zmq.devices.proxysteerabledevice as _theirs
-from zmq.devices.proxysteerabledevice import (
-    ProcessProxySteerable,
-    ProxySteerable,
-    ProxySteerableBase,
-    ThreadProxySteerable,
-)
+
+from zmqtopo.devices.steerable import ProcessProxySteerable, ProxySteerable, ProxySteerableBase, ThreadProxySteerable
 
 __all__ = ["ProcessProxySteerable", "ProxySteerable", "ProxySteerableBase", "ThreadProxySteerable"]
 

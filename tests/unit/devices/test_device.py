@@ -230,7 +230,11 @@ def test_a_process_that_is_killed(net: Any) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_signals_to_a_process(number: signal.Signals) -> None:
     device = streamer(ProcessDevice)
-    device.start()
+    before = signal.signal(number, signal.SIG_DFL)      # nohup ignores some
+    try:
+        device.start()
+    finally:
+        signal.signal(number, before)
     device.wait_ready()
     os.kill(device.launcher.pid, number)
     device.join(10)
