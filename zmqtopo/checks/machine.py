@@ -51,6 +51,25 @@ MACHINE: Final = (
             """,
     ),
     Explanation(
+        "machine", "unknown-group", "error",
+        finds="A `group` that this machine does not have, or that this user may not give to a file.",
+        why="The device could not start: only a member of a group, or root, may give a file to it.",
+        bad="""
+            devices:
+              jobs:
+                type: streamer
+                in: {bind: ipc:///tmp/jobs, group: no-such-group}
+                out: {bind: tcp://127.0.0.1:*}
+            """,
+        good="""
+            devices:
+              jobs:
+                type: streamer
+                in: {bind: ipc:///tmp/jobs, mode: "0600"}
+                out: {bind: tcp://127.0.0.1:*}
+            """,
+    ),
+    Explanation(
         "machine", "host-unresolvable", "error",
         finds="A host name for which this machine finds no address, and a bind to an address that it does not have.",
         why="libzmq looks a name up when it connects, and then again and again for ever without a word.",

@@ -33,6 +33,9 @@ from zmqtopo.config.source import STDIN, Source
 from zmqtopo.config.tree import UNKNOWN, Spot, Value
 from zmqtopo.config.units import quantity
 
+GROUP_MODE = "0660"
+"""Mode of a path with a group and no mode: what a umask usually leaves would keep the group out."""
+
 _ALIASES = {"XREQ": "DEALER", "XREP": "ROUTER"}  # libzmq 2's names of the same socket types
 
 
@@ -154,12 +157,16 @@ class Builder:
         bind = tuple(self._addresses(value, spot, "bind"))
         connect = tuple(_connection(a) for a in self._addresses(value, spot, "connect"))
         type_place = _place(spot, value, "type")
+        group = _get(value, "group", None)
+        said = _get(value, "mode", None if group is None else GROUP_MODE)
+        shared = (role, kind, bind, connect, options, unread, place, type_place, places,
+                  None if said is None else int(said, 8), group, _place(spot, value, "mode"),
+                  _place(spot, value, "group"))
         if role != "mon":
-            return Socket(role, kind, bind, connect, options, unread, place, type_place, places)
+            return Socket(*shared)
         prefix = _get(value, "prefix", {})
         prefix = dict.fromkeys(("in", "out")) if prefix is None else prefix
-        return MonSocket(role, kind, bind, connect, options, unread, place, type_place, places,
-                         _bytes(prefix, "in"), _bytes(prefix, "out"), _get(value, "overflow", "block"),
+        return MonSocket(*shared, _bytes(prefix, "in"), _bytes(prefix, "out"), _get(value, "overflow", "block"),
                          _place(spot, value, "overflow"))
 
     def _peer(self, name: str, value: dict[str, Value], spot: Spot) -> Peer:

@@ -71,6 +71,8 @@ def value_hint(value: Value, rules: Schema, key: str, guess: Guess) -> str:
         return f"write tcp://{'HOST' if key == 'connect' else '*'}:{value}"
     if isinstance(value, (bool, int, float)) and "contentMediaType" in rules:
         return "put it in quotes"
+    if rules.get("title") == "file mode" and isinstance(value, int) and value is not True:
+        return f'write {key}: "{_mode_meant(value)}"; without quotes 0660 is the decimal number 660'
     if types[:1] == ["object"]:
         is_socket = "bind" in rules.get("properties", ()) and "required" not in rules
         written = [] if not is_socket else _as_sockets(value)
@@ -94,6 +96,14 @@ def value_hint(value: Value, rules: Schema, key: str, guess: Guess) -> str:
         return "write -1"
     tight = respelled(value, rules["x-unit"]) if "x-unit" in rules else None
     return f"write {tight}" if tight else ""
+
+
+def _mode_meant(value: int) -> str:
+    """The mode that a number without quotes stands for: by its digits, as YAML 1.2 reads it, or written as 0o660."""
+    for digits in (f"{value:03}", f"{value:03o}"):
+        if re.fullmatch("[67][0-7]{2}", digits):
+            return f"0{digits}"
+    return "0660"
 
 
 def _as_sockets(value: Value) -> list[str]:

@@ -84,6 +84,12 @@ class Socket:
     place: Place = field(default=Place(), compare=False)
     type_place: Place = field(default=Place(), compare=False)
     option_places: Mapping[str, Place] = field(default_factory=dict, compare=False)
+    mode: int | None = None
+    """Permissions of the ipc paths that it binds; None is what the umask leaves."""
+    group: str | int | None = None
+    """The group that owns these paths, by name or number; None is that of the process."""
+    mode_place: Place = field(default=Place(), compare=False)
+    group_place: Place = field(default=Place(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,10 @@ def _socket(socket: Socket, device: Device, topology: Topology) -> dict[str, Any
         "options": {name: _secret(f"{device.name}_{socket.role}_{name}") if _is_secret(name, value)
                     else plain_option(name, value) for name, value in socket.options.items()},
     }
+    if socket.mode is not None:
+        told["mode"] = f"{socket.mode:04o}"
+    if socket.group is not None:
+        told["group"] = _text(socket.group) if isinstance(socket.group, str) else socket.group
     if isinstance(socket, MonSocket):
         told["prefix"] = {"in": _octets(socket.prefix_in), "out": _octets(socket.prefix_out)}
         told["overflow"] = socket.overflow

@@ -19,6 +19,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from zmqtopo.config.wording import printable
+
 PREFIX = "ipc://"
 
 CHOSEN = f"{PREFIX}*"
@@ -66,6 +68,70 @@ class IpcFile:
                     self.path.parent.rmdir()    # takes but an empty folder
 
 
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may connect to a path: its permissions and its group, None for what the system gives it."""
+
+    mode: int | None = None
+    group: str | int | None = None
+
+    def open_folder(self, folder: Path) -> None:
+        """Let those whom the mode lets connect find a path in a folder made for it alone. Raises OSError."""
+        mode = 0o700 | (0o010 if (self.mode or 0) & 0o070 else 0) | (0o001 if (self.mode or 0) & 0o007 else 0)
+        if self.group is not None:
+            _give(folder, self.group, folder)
+        folder.chmod(mode)
+
+    def apply(self, path: Path) -> None:
+        """Set both on a socket that has just been bound, and does not listen yet. Raises OSError.
+
+        Whoever may write to the folder could put a link in its place, so on Linux the socket itself is held.
+        """
+        if sys.platform != "linux":
+            if self.group is not None:
+                _give(path, self.group, path)
+            if self.mode is not None:
+                path.chmod(self.mode, follow_symlinks=False)
+            return
+        file = os.open(path, os.O_PATH | os.O_NOFOLLOW)
+        try:
+            found = os.fstat(file)
+            if not stat.S_ISSOCK(found.st_mode) or found.st_uid != os.geteuid():
+                raise OSError(errno.EBUSY, "another program has replaced the path")
+            held = Path(f"/proc/self/fd/{file}")
+            if self.group is not None:
+                _give(held, self.group, path)
+            if self.mode is not None:
+                held.chmod(self.mode)
+        finally:
+            os.close(file)
+
+
+def group_number(group: str | int) -> int:
+    """The number of a group of this machine. Raises LookupError for a name that no group has."""
+    import grp
+
+    if isinstance(group, int):
+        return group
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        if group.isascii() and group.isdigit():
+            return int(group)
+        raise
+
+
+def _give(held: Path, group: str | int, path: Path) -> None:
+    try:
+        os.chown(held, -1, group_number(group), follow_symlinks=held != path)
+    except LookupError:
+        raise OSError(errno.EINVAL, f"there is no group {printable(str(group))} on this machine") from None
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        number = error.errno if isinstance(error, OSError) and error.errno else errno.EINVAL
+        raise OSError(number, f"cannot give it to the group {printable(str(group))}: {reason}") from None
+
+
 def make_folder() -> Path:
     """A folder for a socket named ``socket`` whose path the system shall choose; it goes with its `IpcFile`.
 
@@ -75,10 +141,11 @@ def make_folder() -> Path:
     return Path(tempfile.mkdtemp(_SUFFIX, _PREFIX))
 
 
-def listen(address: str, backlog: int) -> socket.socket:
+def listen(address: str, backlog: int, access: Access | None = None) -> socket.socket:
     """A socket that listens at an ipc address; a socket file that nobody listens at is replaced, and nothing else.
 
-    Raises OSError, with EADDRINUSE and the reason in words for what is in the way.
+    Nobody can connect before ``access`` holds. Raises OSError, with EADDRINUSE and the reason in words for what is in
+    the way.
     """
     name = address.removeprefix(PREFIX).encode()
     if b"\0" in name:
@@ -96,6 +163,12 @@ def listen(address: str, backlog: int) -> socket.socket:
                 raise
             _clear(Path(os.fsdecode(name)))
             listener.bind(name)
+        if access is not None and not is_abstract:
+            try:
+                access.apply(Path(os.fsdecode(name)))
+            except OSError:
+                Path(os.fsdecode(name)).unlink(missing_ok=True)
+                raise
         listener.listen(backlog)
     except BaseException:
         listener.close()

@@ -15,7 +15,7 @@ from typing import Any
 
 import zmq
 
-from zmqtopo.devices.ipc import CHOSEN, PREFIX, IpcFile, listen, make_folder
+from zmqtopo.devices.ipc import CHOSEN, PREFIX, Access, IpcFile, listen, make_folder
 from zmqtopo.devices.subscriptions import RCVHWM
 
 DEFAULT_LINGER = 5000
@@ -101,19 +101,23 @@ def _reason(error: zmq.ZMQError) -> str:
     return zmq.strerror(error.errno or 0)
 
 
-def bind(socket: AnySocket, role: str, address: str, files: list[IpcFile]) -> str:
+def bind(
+    socket: AnySocket, role: str, address: str, files: list[IpcFile], access: Access | None = None
+) -> str:
     """Bind and return the address as really bound; adds to ``files`` what is to be removed at the end.
 
     Raises zmq.ZMQError, with errno and naming role and address.
     """
     try:
         folder = make_folder() if address == CHOSEN else None
+        if folder is not None and access is not None:
+            access.open_folder(folder)
     except OSError as error:
         raise zmq.ZMQError(error.errno, f"{role}: cannot bind {CHOSEN}: {error.strerror}") from None
     if folder is not None:
         address = f"{PREFIX}{folder}/socket"
     try:
-        _bind(socket, address)
+        _bind(socket, address, access)
     except (zmq.ZMQError, OSError) as error:
         if folder is not None:
             folder.rmdir()
@@ -128,12 +132,12 @@ def bind(socket: AnySocket, role: str, address: str, files: list[IpcFile]) -> st
     return socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
 
 
-def _bind(socket: AnySocket, address: str) -> None:
+def _bind(socket: AnySocket, address: str, access: Access | None) -> None:
     # A program that uses pyzmq's classes may have made a listening socket itself.
     if not address.startswith(PREFIX) or socket.getsockopt(zmq.USE_FD) != -1:
         socket.bind(address)
         return
-    listener = listen(address, int(socket.getsockopt(zmq.BACKLOG)))
+    listener = listen(address, int(socket.getsockopt(zmq.BACKLOG)), access)
     try:
         socket.setsockopt(zmq.USE_FD, listener.fileno())
         socket.bind(address)

@@ -17,7 +17,7 @@ from zmqtopo.checks.machine import MACHINE
 from zmqtopo.checks.rule import Finding, Rule
 from zmqtopo.config.model import Topology
 from zmqtopo.config.problem import Problem, below
-from zmqtopo.probe.files import ipc_dir_missing
+from zmqtopo.probe.files import ipc_dir_missing, unknown_group
 from zmqtopo.probe.hosts import host_unresolvable
 from zmqtopo.probe.limits import too_many_sockets, too_many_threads
 from zmqtopo.probe.ports import port_in_use
@@ -29,6 +29,7 @@ __all__ = ["Present", "probe", "with_machine"]
 _FIND: Final[dict[str, Callable[[Graph, Present | None], Iterator[Finding]]]] = {
     "port-in-use": port_in_use,
     "ipc-dir-missing": lambda graph, _: ipc_dir_missing(graph),
+    "unknown-group": lambda graph, _: unknown_group(graph),
     "host-unresolvable": lambda graph, _: host_unresolvable(graph),
     "too-many-sockets": lambda graph, _: too_many_sockets(graph),
     "too-many-threads": too_many_threads,

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from zmqtopo.checks.graph import Graph
 from zmqtopo.checks.rule import Finding
+from zmqtopo.config.model import Socket
+from zmqtopo.config.wording import quote
 
 
 def ipc_dir_missing(graph: Graph) -> Iterator[Finding]:
@@ -28,3 +30,23 @@ def ipc_dir_missing(graph: Graph) -> Iterator[Finding]:
         elif not os.access(folder, os.W_OK | os.X_OK):
             yield Finding(link.place, f"{link.end.name} binds {link.text}, and no file can be made in {folder}",
                           "use a folder that this user may write to")
+
+
+def unknown_group(graph: Graph) -> Iterator[Finding]:
+    """Look up the group of every ipc path that a device binds, and whether this user is in it."""
+    from zmqtopo.devices.ipc import group_number
+
+    for end in {link.end: None for link in graph.binds if link.ours}:
+        socket = end.socket
+        if not isinstance(socket, Socket) or socket.group is None:
+            continue
+        shown = quote(str(socket.group))
+        try:
+            number = group_number(socket.group)
+        except LookupError:
+            yield Finding(socket.group_place, f"{end.name} has the group {shown}, which is not on this machine",
+                          "make it: groupadd -r NAME, or name one that getent group lists")
+            continue
+        if os.geteuid() != 0 and number not in (*os.getgroups(), os.getegid()):
+            yield Finding(socket.group_place, f"{end.name} has the group {shown}, of which this user is not a member",
+                          "add the user to the group (usermod -aG GROUP USER) and log in again")

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import zmq
 
-from zmqtopo.devices.ipc import PREFIX, IpcFile
+from zmqtopo.devices.ipc import PREFIX, Access, IpcFile
 from zmqtopo.devices.sockets import AnySocket, bind
 
 PATIENCE = 0.5
 """Seconds that libzmq's I/O thread may take to close what has been closed; it takes less than a millisecond."""
 
 
-def bind_again(socket: AnySocket, role: str, address: str, files: list[IpcFile], closed: float | None) -> str:
+def bind_again(
+    socket: AnySocket, role: str, address: str, files: list[IpcFile], closed: float | None, access: Access | None
+) -> str:
     """As `zmqtopo.devices.sockets.bind`, of an address that another socket may have had.
 
     ``closed`` is when, on the monotonic clock, one of this process was closed: zmq_close(3) leaves the closing to the
@@ -25,7 +27,7 @@ def bind_again(socket: AnySocket, role: str, address: str, files: list[IpcFile],
     deadline = closed + PATIENCE if closed is not None else 0
     while True:
         try:
-            return bind(socket, role, address, files)
+            return bind(socket, role, address, files, access)
         except zmq.ZMQError as error:
             if error.errno != zmq.EADDRINUSE:
                 raise
@@ -34,11 +36,14 @@ def bind_again(socket: AnySocket, role: str, address: str, files: list[IpcFile],
         time.sleep(0.001)
 
 
-def make_folder_again(address: str) -> None:
+def make_folder_again(address: str, access: Access | None) -> None:
     """Make the folder of the path that was chosen for ``ipc://*``; it was removed with the socket."""
     if address.startswith(PREFIX):
         with contextlib.suppress(OSError):      # that it cannot be bound says more
-            Path(address.removeprefix(PREFIX)).parent.mkdir(mode=0o700)
+            folder = Path(address.removeprefix(PREFIX)).parent
+            folder.mkdir(mode=0o700)
+            if access is not None:
+                access.open_folder(folder)
 
 
 def _holder(address: str) -> str:

@@ -16,10 +16,10 @@ from typing import Any
 
 import zmq
 
-from zmqtopo.config.model import ROLES, ContextSettings, Device, Role
+from zmqtopo.config.model import ROLES, ContextSettings, Device, Role, Socket
 from zmqtopo.devices.control import Control
 from zmqtopo.devices.counters import CounterBlock
-from zmqtopo.devices.ipc import IpcFile
+from zmqtopo.devices.ipc import Access, IpcFile
 from zmqtopo.devices.sockets import AnySocket, close, connect, open_socket, set_options
 from zmqtopo.devices.subscriptions import prepare
 from zmqtopo.loop import UNCHECKED, Subscriptions, relay
@@ -277,11 +277,11 @@ class Host:
                 self.context, socket.role, zmq.SocketType[socket.type], options[socket.role]
             )
             for address in set(order.binds[socket.role]) - {address.text for address in socket.bind}:
-                make_folder_again(address)
+                make_folder_again(address, _access(socket))
         running.subscriptions = prepare({role: (socket, options[role]) for role, socket in running.sockets.items()})
         endpoints = {
             socket.role: tuple(
-                self._bind_one(running, socket.role, address, patient=order.patient)
+                self._bind_one(running, socket, address, patient=order.patient)
                 for address in order.binds[socket.role]
             )
             for socket in device.sockets
@@ -292,9 +292,10 @@ class Host:
         ]
         self._post(Bound(device.name, endpoints))
 
-    def _bind_one(self, running: _Running, role: Role, address: str, *, patient: bool) -> str:
+    def _bind_one(self, running: _Running, socket: Socket, address: str, *, patient: bool) -> str:
+        role = socket.role
         closed = time.monotonic() if patient else self._left.get(address)
-        endpoint = bind_again(running.sockets[role], role, address, running.ipc_files, closed)
+        endpoint = bind_again(running.sockets[role], role, address, running.ipc_files, closed, _access(socket))
         running.addresses |= {address, endpoint}
         return endpoint
 
@@ -374,6 +375,10 @@ class Host:
             self._devices.pop(name, None)
             self._close(running, now=now)
             self._post(event)
+
+
+def _access(socket: Socket) -> Access | None:
+    return Access(socket.mode, socket.group) if socket.mode is not None else None
 
 
 def _note(times: dict[str, float], name: str, at: float) -> None:

@@ -41,6 +41,7 @@ def device(inside: str) -> str:
     "devices: {}\npeers: {p: {type: XREQ, bind: tcp://*:5, connect: [tcp://a:1], description: '$${X}', "
     "graph: {color: '#00ff00'}}}",
     "devices: {}\ndescription: ${X} $${X} $$",
+    "devices: {d: {type: queue, in: {bind: 'ipc:///x', mode: '660', group: zmq}, out: {bind: 'ipc:///y', group: 0}}}",
     device("subscribe: ['', '5', '0o17', '1e3', 'on', '1:30', ~a, !!binary /w==, \"\\e\", '$$']"),
     device("linger: -1, rcvbuf: 4MiB, tcp_keepalive: true, tcp_keepalive_idle: 1m, linger: 0"
            .replace("linger: -1, ", "")),
