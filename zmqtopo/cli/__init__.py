@@ -118,8 +118,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"zmqtopo: error: {error}", file=sys.stderr)
         return 1
     except OutputError as error:
+        from zmqtopo.config.wording import printable
+
         _abandon_stdout()
-        print(f"zmqtopo: error: {error}", file=sys.stderr)
+        print(f"zmqtopo: error: {printable(str(error))}", file=sys.stderr)
         return 1
     return code
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import json
 from collections.abc import Iterable
 from typing import Final
 
@@ -81,7 +82,7 @@ def _emit(said: Iterable[str], args: argparse.Namespace) -> None:
         if args.device is not None and (told is None or told.get("device") != args.device):
             continue
         if args.format == "json" and told is not None:
-            emit(line)
+            emit(json.dumps(told) + "\n")     # a line of somebody else's may have anything in its strings
         elif args.format == "text":
             emit(f"{_text(told)}\n" if told is not None else f"{one_line(line.rstrip())}\n")
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from zmqtopo.cli.output import emit
+from zmqtopo.config.wording import printable
 from zmqtopo.control.client import Client, connect, running
 from zmqtopo.control.errors import ControlError, NotRunningError
 
@@ -63,8 +64,8 @@ def refused(answer: dict[str, Any]) -> int:
 
 
 def complain(text: str) -> None:
-    """Write an error to stderr."""
-    print(f"zmqtopo: error: {text}", file=sys.stderr)
+    """Write an error to stderr; it may have text of somebody else's in it."""
+    print(f"zmqtopo: error: {printable(text)}", file=sys.stderr)
 
 
 def emit_json(result: object) -> None:
@@ -73,7 +74,8 @@ def emit_json(result: object) -> None:
 
 
 def emit_table(rows: Sequence[Sequence[str]]) -> None:
-    """Print rows in columns; the first row is their heads."""
+    """Print rows in columns, harmless to a terminal; the first row is their heads."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
     emit("".join(f"{line}\n" for line in lines))

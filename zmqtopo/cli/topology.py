@@ -8,6 +8,7 @@ from typing import Final
 
 from zmqtopo.checks import Checked, examine
 from zmqtopo.config.model import Topology
+from zmqtopo.config.wording import printable
 from zmqtopo.runtime.watch import ChangingFileError, read_at_rest
 
 EXIT_FAILURE: Final = 1
@@ -41,7 +42,7 @@ def load_to_run(path: str, claim: Callable[[Topology], None] = lambda topology: 
     try:
         checked = examine_to_run(path)
     except ChangingFileError as error:
-        print(f"zmqtopo: error: {error}", file=sys.stderr)
+        print(f"zmqtopo: error: {printable(str(error))}", file=sys.stderr)
         return EXIT_BAD_FILE
     refusal = EXIT_BAD_FILE
     if not checked.has_errors and checked.topology is not None:

@@ -7,6 +7,7 @@ import os
 import sys
 
 from zmqtopo.cli import EXIT_USAGE, Parser
+from zmqtopo.config.wording import printable
 from zmqtopo.runtime.watch import is_stream
 
 
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.watch and (args.file == "-" or is_stream(args.file)):
         what = "standard input" if args.file == "-" else args.file
-        print(f"zmqtopo: error: --watch needs a file to look at, and {what} is none", file=sys.stderr)
+        print(f"zmqtopo: error: --watch needs a file to look at, and {printable(what)} is none", file=sys.stderr)
         return EXIT_USAGE
     if args.detach or args.wait is not None:
         from zmqtopo.cli.background import launch
@@ -75,7 +76,7 @@ def run_here(args: argparse.Namespace, starter: int | None = None) -> int:
             watch=args.watch,
         ).run()
     except ControlError as error:
-        print(f"zmqtopo: error: {error}", file=sys.stderr)
+        print(f"zmqtopo: error: {printable(str(error))}", file=sys.stderr)
         return 1
     finally:
         for folder in claimed:
