@@ -357,6 +357,7 @@ def run(
         if mon_socket:
             loop.monitor.type = int_option(loop.monitor.socket, OPT_TYPE)
             loop.monitor.counts = loop.monitor.asked = can_count(loop.monitor.socket, loop.monitor.type)
+            loop.monitor.single = int_option(loop.monitor.socket, OPT_CONFLATE) != 0
             set_monitor_blocks(&loop, mon_blocks)
         set_prefix(&loop.forward, prefix_in)
         set_prefix(&loop.back, prefix_out)

@@ -26,6 +26,7 @@ cdef enum:
     OPT_TYPE = 16
     OPT_SNDHWM = 23
     OPT_RCVHWM = 24
+    OPT_CONFLATE = 54
     OPT_XPUB_MANUAL = 71
     OPT_INVERT_MATCHING = 74
     # Since 4.3.5; zmq.h shows it only with the draft interface, but every build has it.

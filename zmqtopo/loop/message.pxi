@@ -224,7 +224,9 @@ cdef void drop_copy(Direction *d) noexcept nogil:
 cdef Result show(Loop *loop, Direction *d) noexcept nogil:
     """Give the monitor its copy of the message that has just gone."""
     cdef Monitor *mon = &loop.monitor
-    cdef Result result = send(loop, d.copy.items, d.copy.size, mon.socket, mon.type, 2)
+    cdef Result result = DROP
+    if not mon.single or d.copy.size == 1:
+        result = send(loop, d.copy.items, d.copy.size, mon.socket, mon.type, 2)
     if result == FAIL:
         return FAIL
     if result == LATER and mon.blocks:

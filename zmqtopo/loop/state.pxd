@@ -155,6 +155,7 @@ cdef struct Monitor:
     void *socket
     int type
     bint blocks             # a copy that cannot go waits and its direction with it
+    bint single             # it conflates: libzmq would keep parts of messages, or abort when their reader goes
     bint counts             # a PUB or XPUB whose topics libzmq counts
     bint asked              # subscribers may have asked for something that is not counted yet
     int subscriptions       # topics that somebody wants

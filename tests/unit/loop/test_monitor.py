@@ -182,3 +182,29 @@ def test_a_monitor_that_blocks_and_then_is_read(net: Any) -> None:
     net.until(lambda: not device.counters.mon.waiting)
     assert device.counters.mon.blocked >= 1
     assert device.counters.mon.blocked_time > 0
+
+
+@pytest.mark.parametrize("mon_type", [zmq.PUB, zmq.PUSH])
+def test_a_monitor_that_conflates_keeps_the_last_copy_and_never_a_part_of_one(net: Any, mon_type: int) -> None:
+    device = ThreadProxy(zmq.PAIR, zmq.PAIR, mon_type)
+    device.setsockopt_mon(zmq.CONFLATE, 1)
+    asks, answers, address = watched(net, device)
+    watching = net.socket(zmq.SUB if mon_type == zmq.PUB else zmq.PULL, connect=address)
+    if mon_type == zmq.PUB:
+        watching.subscribe(b"")
+
+    def sees(message: bytes) -> bool:
+        pass_on(net, asks, answers, message)
+        return bool(watching.poll(10)) and watching.recv_multipart() == [message]
+
+    net.until(lambda: sees(b"first"), "the first copy")
+    for number in range(100):
+        asks.send_multipart([b"two frames", b"%d" % number])
+        assert net.receive(answers) == [b"two frames", b"%d" % number]
+    net.until(lambda: device.counters.mon.dropped == 100, "the count")
+    pass_on(net, asks, answers, *(b"%d" % number for number in range(1000)))
+    seen = []
+    while not seen or seen[-1] != b"999":
+        [frame] = net.receive(watching)
+        seen.append(frame)
+    assert b"two frames" not in seen
