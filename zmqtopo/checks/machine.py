@@ -152,4 +152,24 @@ MACHINE: Final = (
               prices: {type: PUB, bind: tcp://127.0.0.1:5559}
             """,
     ),
+    Explanation(
+        "machine", "option-unavailable", "error",
+        finds="A socket option that the libzmq of this machine does not take: a draft, or one of GSSAPI, NORM, "
+        "VMCI or wss.",
+        why="libzmq refuses it when the device starts. Packages for everybody are built without these.",
+        bad="""
+            devices:
+              jobs:
+                type: streamer
+                in: {bind: tcp://127.0.0.1:*, options: {gssapi_server: true}}
+                out: {bind: tcp://127.0.0.1:*}
+            """,
+        good="""
+            devices:
+              jobs:
+                type: streamer
+                in: {bind: tcp://127.0.0.1:*}
+                out: {bind: tcp://127.0.0.1:*}
+            """,
+    ),
 )

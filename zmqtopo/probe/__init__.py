@@ -20,6 +20,7 @@ from zmqtopo.config.problem import Problem, below
 from zmqtopo.probe.files import ipc_dir_missing, unknown_group
 from zmqtopo.probe.hosts import host_unresolvable
 from zmqtopo.probe.limits import too_many_sockets, too_many_threads
+from zmqtopo.probe.options import option_unavailable
 from zmqtopo.probe.ports import port_in_use
 from zmqtopo.probe.present import Present
 from zmqtopo.probe.transports import transport_unavailable
@@ -34,6 +35,7 @@ _FIND: Final[dict[str, Callable[[Graph, Present | None], Iterator[Finding]]]] = 
     "too-many-sockets": lambda graph, _: too_many_sockets(graph),
     "too-many-threads": too_many_threads,
     "transport-unavailable": lambda graph, _: transport_unavailable(graph),
+    "option-unavailable": lambda graph, _: option_unavailable(graph),
 }
 
 

@@ -50,14 +50,19 @@ def socket_options(socket: Socket) -> Iterator[tuple[int, int | bytes]]:
     """
     _check_keys(socket)
     for name in sorted(socket.options, key=_order):
-        value = socket.options[name]
-        if name in _SERVERS and not value:
-            continue    # it is off unless it is switched on, and to switch it off takes away what another has set
-        for option in marks(socket.type) if name == "hwm" else (name,):
-            if option.upper() not in zmq.SocketOption.__members__:
-                raise ValueError(f"{socket.role}: pyzmq {zmq.__version__} does not know the option {option}")
-            for single in value if isinstance(value, tuple) else (value,):
-                yield zmq.SocketOption[option.upper()], _raw(socket, name, single)
+        yield from single_options(socket, name)
+
+
+def single_options(socket: Socket, name: str) -> Iterator[tuple[int, int | bytes]]:
+    """What one option of the file sets. Raises as `socket_options`, but says nothing of keys that are missing."""
+    value = socket.options[name]
+    if name in _SERVERS and not value:
+        return      # it is off unless it is switched on, and to switch it off takes away what another has set
+    for option in marks(socket.type) if name == "hwm" else (name,):
+        if option.upper() not in zmq.SocketOption.__members__:
+            raise ValueError(f"{socket.role}: pyzmq {zmq.__version__} does not know the option {option}")
+        for single in value if isinstance(value, tuple) else (value,):
+            yield zmq.SocketOption[option.upper()], _raw(socket, name, single)
 
 
 def _order(name: str) -> tuple[int, int]:

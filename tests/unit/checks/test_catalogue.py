@@ -30,7 +30,7 @@ PROMISED = {
     "flow": {"forwarding-loop"},
     "machine": {"port-in-use", "ipc-dir-missing", "unknown-group", "host-unresolvable", "too-many-sockets",
                 "too-many-threads",
-                "transport-unavailable"},
+                "transport-unavailable", "option-unavailable"},
 }
 WARNINGS = {"undefined-variable", "unused-ignore", "privileged-port", "mon-blocks", "unlimited-hwm",
             "few-subscriptions"}

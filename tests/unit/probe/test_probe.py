@@ -173,3 +173,23 @@ def test_what_peers_do_is_their_affair(listener: socket.socket) -> None:
     port = listener.getsockname()[1]
     assert ask(f"devices: {{}}\npeers:\n  p: {{type: PUSH, bind: 'tcp://127.0.0.1:{port}', "
                "connect: 'tcp://no-such-host.invalid:5000'}\n") == []
+
+
+@pytest.mark.parametrize(("option", "why"), [
+    ("in_batch_size: 10", "or was built without drafts"), ("busy_poll: true", "or was built without drafts"),
+    ("gssapi_server: true", "built without GSSAPI"), ("gssapi_principal: a", "built without GSSAPI"),
+    ("norm_mode: 0", "built without NORM"), ("wss_key_pem: a-secret", "built without WSS"),
+])
+def test_an_option_that_this_libzmq_does_not_have(option: str, why: str) -> None:
+    problem, = ask(streamer(f"{{bind: 'tcp://127.0.0.1:*', options: {{{option}}}}}"))
+    assert problem.rule == "option-unavailable"
+    assert why in problem.message
+    assert "a-secret" not in problem.message
+
+
+@pytest.mark.parametrize("option", [
+    "hwm: 5", "ipv6: true", "routing_id: a", "curve_secretkey: {file: /no/such/file}", "gssapi_server: false",
+    "tcp_accept_filter: 10.0.0.0/8", "ipc_filter_uid: 4294967294", "affinity: 1",
+])
+def test_an_option_that_every_libzmq_has(option: str) -> None:
+    assert ask(streamer(f"{{bind: 'tcp://127.0.0.1:*', options: {{{option}}}}}")) == []

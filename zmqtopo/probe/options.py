@@ -1,0 +1,62 @@
+"""Whether the libzmq of this machine takes the options of the devices: asked by setting them."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from zmqtopo.checks.graph import Graph
+from zmqtopo.checks.options import SCOPE
+from zmqtopo.checks.rule import Finding
+from zmqtopo.checks.unusable import place_of
+from zmqtopo.config.model import Socket
+
+if TYPE_CHECKING:
+    import zmq
+
+_CAPABILITIES: Final = {"gssapi": "GSSAPI", "norm": "NORM", "vmci": "VMCI", "wss": "WSS", "curve": "CURVE"}
+
+
+def option_unavailable(graph: Graph) -> Iterator[Finding]:
+    """Set each option on a socket of its type, in a context of its own that binds and connects nothing."""
+    import zmq
+
+    context = zmq.Context()
+    try:
+        for end in graph.ends:
+            if isinstance(end.socket, Socket) and end.type in zmq.SocketType.__members__:
+                with context.socket(zmq.SocketType[end.type]) as socket:
+                    for option, reason in _refused(socket, end.socket):
+                        yield Finding(place_of(end.socket, option), f"{end.name}: {reason}", "remove it")
+    finally:
+        context.term()
+
+
+def _refused(socket: zmq.Socket[Any], wanted: Socket) -> Iterator[tuple[str, str]]:
+    """Yield those options that libzmq does not know, each with the reason; values are the affair of other rules."""
+    import zmq
+
+    from zmqtopo.runtime.options import single_options
+
+    for name in wanted.options:
+        if name in SCOPE and wanted.type not in SCOPE[name]:
+            continue    # the rule option-scope speaks of it
+        if name.upper() not in zmq.SocketOption.__members__:
+            yield name, f"pyzmq {zmq.__version__} does not know the option {name}"
+            continue
+        # A file that cannot be used is told when the device starts.
+        with contextlib.suppress(OSError, ValueError):
+            try:
+                for option, single in single_options(wanted, name):
+                    socket.setsockopt(option, single)
+            except zmq.ZMQError as error:
+                if error.errno == errno.EINVAL:
+                    yield name, _why(name, zmq.zmq_version())
+
+
+def _why(name: str, version: str) -> str:
+    family = next((words for prefix, words in _CAPABILITIES.items() if name.startswith(prefix)), "")
+    built = f"was built without {family}" if family else "does not have it, or was built without drafts"
+    return f"the option {name} is refused: libzmq {version} {built}"
