@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import zmq
 import zmq.devices
@@ -305,6 +305,8 @@ class Device(zmq.devices.Device):
 
     def _open(self, some: Iterable[SocketRole]) -> tuple[AnySocket, ...]:
         """Make sockets: all options, then all binds, then all connects."""
+        if self.overflow not in get_args(Overflow):
+            raise ValueError(f"overflow must be 'block' or 'drop', not {self.overflow!r}")
         roles = list(some)
         self._context = make_context(self.context_factory)
         sockets: list[AnySocket] = []
@@ -318,12 +320,12 @@ class Device(zmq.devices.Device):
             role: (socket, options) for socket, (role, _, options, _, _) in zip(sockets, roles, strict=True)
         })
         self._bound |= {
-            role: tuple(bind(socket, role, address, self._ipc_files) for address in binds)
+            role: tuple(bind(socket, role, _text(role, address), self._ipc_files) for address in binds)
             for socket, (role, _, _, binds, _) in zip(sockets, roles, strict=True)
         }
         for socket, (role, _, _, _, connects) in zip(sockets, roles, strict=True):
             for address in connects:
-                connect(socket, role, address)
+                connect(socket, role, _text(role, address))
         if self._announced is not None or len(roles) == len(list(self._roles())):
             self._announce()
         return tuple(sockets)
@@ -371,3 +373,12 @@ class Device(zmq.devices.Device):
             if holder is not None:
                 self._holders.append(holder)
             return port
+
+
+def _text(role: str, address: str | bytes) -> str:
+    """An address as text; pyzmq takes bytes as well."""
+    if isinstance(address, bytes):
+        return os.fsdecode(address)
+    if not isinstance(address, str):
+        raise TypeError(f"{role}: an address must be a str, not {type(address).__name__}")
+    return address

@@ -105,10 +105,12 @@ def test_before_the_start(kind: type) -> None:
         (lambda d, taken: d.bind_in(taken), errno.EADDRINUSE, "in: cannot bind {taken}: Address already in use"),
         (lambda d, taken: d.connect_out("tcp://h:*"), errno.EINVAL, "out: cannot connect tcp://h:*: Invalid"),
         (lambda d, taken: d.bind_out("nonsense://x"), errno.EPROTONOSUPPORT, "out: cannot bind nonsense://x: "),
+        (lambda d, taken: d.bind_in(None), None, "in: an address must be a str, not NoneType"),
+        (lambda d, taken: d.connect_out(5), None, "out: an address must be a str, not int"),
         (lambda d, taken: d.setsockopt_in(zmq.AFFINITY, b"?"), None, "in: cannot set AFFINITY to b'?'"),
         (lambda d, taken: d.setsockopt_in(zmq.SUBSCRIBE, "x"), errno.EINVAL, "in: cannot set SUBSCRIBE to 'x'"),
     ],
-    ids=["taken", "wildcard", "protocol", "type", "scope"],
+    ids=["taken", "wildcard", "protocol", "none", "number", "type", "scope"],
 )
 def test_what_goes_wrong_at_the_start(net: Any, kind: type, spoil: Any, error: int | None, text: str) -> None:
     _, taken = net.end(zmq.PULL)
@@ -125,6 +127,25 @@ def test_what_goes_wrong_at_the_start(net: Any, kind: type, spoil: Any, error: i
     if kind is ProcessDevice:
         assert device.launcher.exitcode == 1
     device.stop()
+
+
+def test_addresses_as_bytes(net: Any) -> None:
+    device = streamer(ThreadDevice)
+    push, address = net.end(zmq.PUSH)
+    device.connect_in(address.encode())
+    device.bind_out(b"tcp://127.0.0.1:*")
+    with device:
+        pull = net.socket(zmq.PULL, connect=device.endpoints["out"][0])
+        push.send(b"x")
+        assert net.receive(pull) == [b"x"]
+
+
+def test_an_overflow_that_is_not_one() -> None:
+    device = streamer(ThreadDevice)
+    device.overflow = "bogus"
+    device.start()
+    with pytest.raises(ValueError, match="overflow must be 'block' or 'drop', not 'bogus'"):
+        device.wait_ready(10)
 
 
 def test_in_the_foreground(net: Any) -> None:
