@@ -21,6 +21,11 @@ def device(net: Any, types: tuple[int, int], limits: Limits) -> tuple[ThreadDevi
     return _start(net, made, in_address, out_address), first, second
 
 
+def reaches(net: Any, giver: Any, taker: Any) -> None:
+    """Wait until what ``giver`` has sent arrives: libzmq attaches a connection only when its socket is used."""
+    net.until(lambda: giver.getsockopt(zmq.EVENTS) is None or taker.poll(5), "the first message")
+
+
 def _start(net: Any, made: ThreadDevice, in_address: str, out_address: str) -> ThreadDevice:
     started: ThreadDevice = net.start(made, **{"in": in_address, "out": out_address})
     return started
@@ -43,6 +48,7 @@ def test_topics_beyond_the_limit_are_dropped_until_there_is_room(net: Any) -> No
     made, xpub, xsub = device(net, (zmq.XSUB, zmq.XPUB), Limits(topics=2))
     for topic in (b"a", b"b", b"c"):
         xsub.send(b"\1" + topic)
+    reaches(net, xsub, xpub)
     assert net.receive_all(xpub, 2) == [[b"\1a"], [b"\1b"]]
     net.until(lambda: made.counters.out_to_in.dropped == 1, "the count")
     xsub.send(b"\0a")
@@ -61,6 +67,7 @@ def test_a_topic_that_is_too_long_reaches_no_xsub(net: Any, types: tuple[int, in
     giver, out_address = net.end(peers[types[1]])
     _start(net, made, in_address, out_address)
     giver.send(b"\1begin")
+    reaches(net, giver, xpub)
     assert net.receive(xpub) == [b"\1begin"]
     giver.send(b"\1longer")
     giver.send(b"\0longer")
@@ -85,6 +92,7 @@ def test_twenty_thousand_topics_come_and_go(net: Any) -> None:
 
     for topic in topics:
         xsub.send(b"\1" + topic)
+    reaches(net, xsub, xpub)
     net.until(lambda: is_told(set(topics)), "all topics")
     for topic in topics[::2]:
         xsub.send(b"\0" + topic)
