@@ -28,6 +28,7 @@ def test_ps_says_what_a_program_wants_to_know(
     for device in devices.values():
         assert list(device) == [
             "name", "type", "run", "state", "pid", "uptime", "restarts", "endpoints", "counters", "error",
+                "stops_within",
         ]
         assert list(device["endpoints"]) == ["in", "out", "mon"]
         assert device["uptime"] > 0

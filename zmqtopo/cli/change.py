@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import Any
 
+from zmqtopo.cli.draining import shown
 from zmqtopo.cli.output import emit
 from zmqtopo.cli.remote import add_format, add_topology, emit_json, refused, talk
+from zmqtopo.cli.words import stop_words
 from zmqtopo.control.client import Client
 
 
@@ -27,12 +30,18 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _change(client: Client, args: argparse.Namespace) -> int:
-    answer = client.ask(args.verb, *args.devices)
+    with shown(args.topology):
+        answer = client.ask(args.verb, *args.devices)
     devices = answer.get("devices", [])
     if args.format == "json":
         emit_json(devices)
     else:
-        emit("".join(f"{device['name']}: {device['state']}\n" for device in devices))
+        emit("".join(f"{device['name']}: {device['state']}{_told(device)}\n" for device in devices))
     if answer.get("ok") and not devices:
         print(f"zmqtopo: nothing to {args.verb}: no device runs", file=sys.stderr)
     return refused(answer)
+
+
+def _told(device: dict[str, Any]) -> str:
+    told = stop_words(device)
+    return f"; {'its stop: ' if told and device['state'] != 'stopped' else ''}{told}" if told else ""

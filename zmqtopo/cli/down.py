@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from zmqtopo.cli.draining import shown
 from zmqtopo.cli.output import emit
 from zmqtopo.cli.remote import add_format, add_topology, emit_json, refused, talk
 from zmqtopo.cli.words import farewell
@@ -23,7 +24,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _end(client: Client, args: argparse.Namespace) -> int:
-    answer = client.ask("down", force=args.force)
+    with shown(args.topology):
+        answer = client.ask("down", force=args.force)
     devices = answer.get("devices", [])
     client.wait_for_the_end()   # afterwards its name is free, and nothing of it is left
     if args.format == "json":

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from zmqtopo.config.wording import listing, printable
+from zmqtopo.runtime.losses import StopReport
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
@@ -22,10 +23,23 @@ def farewell(device: dict[str, Any]) -> str:
         if mon["dropped"]:
             parts.append(f"{mon['dropped']:,} copies dropped")
     if device.get("forced"):
-        parts.append("its time was over; dropped is what it had not passed on, what it had yet to send is lost too")
+        parts.append(_out_of_time(device.get("stop")))
     elif device.get("unsent"):
         parts.append("time was over before its process had sent everything; what it had left is lost")
     return f"{device['state']}; {', '.join(parts)}"
+
+
+def _out_of_time(stop: dict[str, int] | None) -> str:
+    told = "its time was over; dropped is what it had not passed on"
+    if stop and (lost := stop["possibly_lost_per_peer"]):
+        told += f", and up to {lost:,} for each peer, which libzmq had yet to send, are possibly lost"
+    return told
+
+
+def stop_words(device: dict[str, Any]) -> str:
+    """What a stop has done with the messages of a device, exactly or with its bound; empty when it had none."""
+    stop = device.get("stop")
+    return str(StopReport(**stop)) if stop else ""
 
 
 def count(number: int, thing: str) -> str:

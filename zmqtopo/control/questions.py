@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import asdict
 from typing import Any
 
 from zmqtopo.config.wording import closest, quote
 from zmqtopo.control.protocol import Question, refusal
 from zmqtopo.control.server import Answer
 from zmqtopo.runtime.commands import VERBS, Command, CommandError, Look, UnknownDeviceError
+from zmqtopo.runtime.losses import StopReport
 from zmqtopo.runtime.status import DeviceStatus
 from zmqtopo.runtime.supervisor import Supervisor
 
@@ -36,7 +38,7 @@ class Questions:
             self._supervisor.ask(look)
         elif verb in VERBS:
             command = Command(verb, question["devices"])
-            command.reply.add_done_callback(lambda done: answer(_outcome(done)))
+            command.reply.add_done_callback(lambda done: answer(self._outcome(verb, done)))
             self._supervisor.ask(command)
         elif verb == "reload":
             self._reload(question, answer)
@@ -52,6 +54,22 @@ class Questions:
             hint = f"; did you mean {near}?" if near else ""
             answer(refusal("bad-request", f"there is no verb {quote(verb)}{hint}"))
 
+    def _outcome(self, verb: str, done: Future[dict[str, str]]) -> dict[str, Any]:
+        error = done.exception()
+        if not isinstance(error, CommandError):
+            return {"ok": True, "devices": self._states(verb, done.result())}
+        reason = "unknown-device" if isinstance(error, UnknownDeviceError) else "refused"
+        return {**refusal(reason, *error.failures), "devices": self._states(verb, error.states)}
+
+    def _states(self, verb: str, states: dict[str, str]) -> list[dict[str, Any]]:
+        told: list[dict[str, Any]] = [{"name": name, "state": state} for name, state in states.items()]
+        if verb in ("stop", "restart"):
+            members = self._supervisor.members
+            for device in told:
+                member = members.get(device["name"])
+                device["stop"] = _plain(member.last_stop if member is not None else None)
+        return told
+
     def ended(self) -> None:
         """Everything has ended: tell those who wanted to know."""
         with self._lock:
@@ -63,7 +81,8 @@ class Questions:
 def last_words(supervisor: Supervisor) -> list[dict[str, Any]]:
     """What is said of each device in the end: its status, and what its stop has lost."""
     return [
-        {**device.as_dict(), "forced": device.forced, "unsent": device.unsent} for device in supervisor.status
+        {**device.as_dict(), "forced": device.forced, "unsent": device.unsent, "stop": _plain(device.last_stop)}
+        for device in supervisor.status
     ]
 
 
@@ -71,13 +90,5 @@ def _told(devices: list[DeviceStatus]) -> dict[str, Any]:
     return {"ok": True, "devices": [device.as_dict() for device in devices]}
 
 
-def _outcome(done: Future[dict[str, str]]) -> dict[str, Any]:
-    error = done.exception()
-    if not isinstance(error, CommandError):
-        return {"ok": True, "devices": _states(done.result())}
-    reason = "unknown-device" if isinstance(error, UnknownDeviceError) else "refused"
-    return {**refusal(reason, *error.failures), "devices": _states(error.states)}
-
-
-def _states(states: dict[str, str]) -> list[dict[str, str]]:
-    return [{"name": name, "state": state} for name, state in states.items()]
+def _plain(report: StopReport | None) -> dict[str, int] | None:
+    return asdict(report) if report is not None else None

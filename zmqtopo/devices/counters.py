@@ -26,7 +26,8 @@ class Flow:
     ``messages`` and ``bytes`` (of all frames) were taken by the destination's queue; ``dropped`` could not be: no such
     peer, a socket type that takes nothing, a full monitor with ``overflow="drop"``, or a stop that did not wait.
     ``blocked`` counts the times that a message had to wait, ``blocked_time`` is their sum in seconds, ``waiting`` says
-    that one waits now. ``last`` is the Unix time of the last message, None before the first.
+    that one waits now. ``in_hand`` are the messages that the loop has taken and not passed on yet; more may wait in
+    libzmq's queues, which nobody can count. ``last`` is the Unix time of the last message, None before the first.
     """
 
     messages: int
@@ -36,6 +37,7 @@ class Flow:
     blocked_time: float
     waiting: bool
     last: float | None
+    in_hand: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +115,12 @@ class CounterBlock:
 
 
 def _flow(words: list[int]) -> Flow:
-    messages, size, dropped, blocked, blocked_time, since, last, _ = words
+    messages, size, dropped, blocked, blocked_time, since, last, in_hand = words
     if since:
         blocked_time += time.clock_gettime_ns(time.CLOCK_MONOTONIC) - since
-    return Flow(messages, size, dropped, blocked, blocked_time / 1e9, bool(since), last / 1e9 if last else None)
+    return Flow(
+        messages, size, dropped, blocked, blocked_time / 1e9, bool(since), last / 1e9 if last else None, in_hand
+    )
 
 
 def _attach(fd: Any, index: int) -> CounterBlock:

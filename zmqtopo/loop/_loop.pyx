@@ -80,6 +80,7 @@ cdef int burst(Loop *loop, Direction *d, Direction *other) noexcept nogil:
         sent = deliver(loop, d)
     if sent == FAIL:
         return -1
+    d.counters[IN_HAND] = d.received - d.sent
     if d.step == EMPTY and d.hand.capacity > FRAMES_KEPT:
         give_back(d)
     if d.step == EMPTY or d.counters[MESSAGES] != sent_before or d.counters[DROPPED] != dropped_before:
@@ -235,6 +236,7 @@ cdef int set_prefix(Direction *d, object prefix) except -1:
 cdef void give_up(Loop *loop, Direction *d) noexcept nogil:
     """Count what is still in hand as dropped and free it."""
     d.counters[DROPPED] += d.received - d.sent
+    d.counters[IN_HAND] = 0
     unblock(d.counters)
     if d.step == TO_MONITOR:
         d.counters[DROPPED] -= 1

@@ -45,6 +45,7 @@ cdef enum:
     BLOCKED_TIME = 4
     BLOCKED_SINCE = 5
     LAST = 6
+    IN_HAND = 7
     LINE = 8
 
 cdef enum:

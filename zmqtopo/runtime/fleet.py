@@ -19,6 +19,7 @@ from zmqtopo.devices.counters import CounterBlock, Segment
 from zmqtopo.devices.ipc import remove_stale
 from zmqtopo.runtime.addresses import binds, connects, late, lost
 from zmqtopo.runtime.crew import KILL_AFTER, Crew
+from zmqtopo.runtime.losses import stop_report
 from zmqtopo.runtime.member import Member, State
 from zmqtopo.runtime.nursery import Nursery
 from zmqtopo.runtime.orders import (
@@ -185,6 +186,7 @@ class Fleet:
         member.due = member.since = None
         member.forced = member.unsent = False
         member.silent = ""
+        member.before_stop = None
         self._change(member, "starting")
         # A worker that is about to end takes no more orders: the device begins when the next one can be made.
         if not self.crew.is_ending(member.device.process):
@@ -317,8 +319,11 @@ class Fleet:
         member.error = error or member.error
         member.closed = self.turn()
         self._stops.note_end(member)
+        self._report_stop(member)
         if stopping or self.stopping:
-            self._change(member, "stopped", f"stopped ({_said(member, error)})" if error else "stopped")
+            ended = f"stopped ({_said(member, error)})" if error else "stopped"
+            told = str(member.last_stop or "")
+            self._change(member, "stopped", f"{ended}; {told}" if told else ended)
             if member.wish != "stop" and not self.stopping:
                 self._begin(member)
             self._stops.go_on_after(member, self.members, hold=not self.stopping)
@@ -335,6 +340,13 @@ class Fleet:
                 ended = _said(member, error) or "stopped"
                 self._change(member, "backoff", f"ended: {ended}; starts again in {wait:.2g} s")
         self._end_idle_worker(member.device.process)
+
+    def _report_stop(self, member: Member) -> None:
+        if member.before_stop is not None:
+            member.last_stop = stop_report(
+                member.device, member.before_stop, member.block.read(), in_time=not member.forced
+            )
+            member.before_stop = None
 
     def _give_up(self, member: Member, error: str) -> None:
         if error:
@@ -366,9 +378,13 @@ class Fleet:
             self._stops.give_up_holding()
         for member in members:
             member.wish = "stop"
+            if member.state != "stopping":
+                member.last_stop = None
             if member.over:
                 continue
             process = member.device.process
+            if member.state != "stopping":
+                member.before_stop = member.block.read()
             if member.state == "backoff" or (member.state == "starting" and self.crew.is_ending(process)):
                 member.due = None
                 self._change(member, "stopped")

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from zmqtopo.config.model import Device
-from zmqtopo.devices.counters import CounterBlock
+from zmqtopo.devices.counters import CounterBlock, Counters
+from zmqtopo.runtime.losses import StopReport
 from zmqtopo.runtime.orders import Endpoints
 
 State = Literal["starting", "running", "paused", "backoff", "stopping", "stopped", "failed"]
@@ -46,6 +47,10 @@ class Member:
     """What it has not answered in time, in words, when it is ended for that."""
     unsent: bool = False
     """When its process ended, what it had passed on may not all have been sent in time; see `DeviceStatus`."""
+    before_stop: Counters | None = None
+    """Its counters when it was told to stop; None when it was not."""
+    last_stop: StopReport | None = None
+    """What its last stop has done with its messages."""
     connected: int = 0
     """The turn in which it was last connected."""
     closed: int = 0

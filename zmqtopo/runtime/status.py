@@ -9,6 +9,7 @@ from typing import Any
 from zmqtopo.config.endpoint import ordinary
 from zmqtopo.config.model import ROLES
 from zmqtopo.devices.counters import Counters
+from zmqtopo.runtime.losses import StopReport
 from zmqtopo.runtime.member import Member, State
 from zmqtopo.runtime.orders import Endpoints
 
@@ -37,6 +38,9 @@ class DeviceStatus:
     error: str
     forced: bool
     unsent: bool
+    stops_within: float | None = None
+    """Seconds that a device that stops may still take; None for others."""
+    last_stop: StopReport | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """As ``ps --format json`` shows it."""
@@ -46,6 +50,7 @@ class DeviceStatus:
             "endpoints": {role: [ordinary(one) for one in self.endpoints.get(role, ())] for role in ROLES},
             "counters": asdict(self.counters),
             "error": self.error or None,
+            "stops_within": self.stops_within,
         }
 
 
@@ -59,4 +64,6 @@ def status(member: Member, pid: int | None, now: float | None = None) -> DeviceS
         round(now - member.since, 3) if here and member.since is not None else None,
         member.restarts, member.endpoints if here else {}, member.block.read(), member.error, member.forced,
         member.unsent,
+        round(max(member.due - now, 0), 3) if member.state == "stopping" and member.due is not None else None,
+        member.last_stop,
     )

@@ -1,0 +1,60 @@
+"""What a stop has done with the messages that a device had: what is known exactly, and how much may be lost besides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:       # a client of the control socket describes a report, and needs no loop for that
+    from zmqtopo.config.model import Device, Role
+    from zmqtopo.devices.counters import Counters
+
+SNDHWM: Final = 1000
+"""libzmq's default: messages that it keeps for each peer, beside those that the kernel has."""
+
+_TAKES: Final = frozenset({"PULL", "SUB"})
+"""Types that send no messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopReport:
+    """What became of the messages of a device from when it was told to stop until it had ended.
+
+    ``passed_on`` and ``dropped`` are exact. ``possibly_lost_per_peer`` is a bound: so many messages at most libzmq had
+    yet to send to each peer when the time was over. It does not say how many it really had, nor how many peers there
+    were. 0 when the device had ended in time: then libzmq goes on sending until LINGER is over.
+    """
+
+    passed_on: int
+    dropped: int
+    possibly_lost_per_peer: int
+
+    def __str__(self) -> str:
+        """In words, empty when there is nothing to say."""
+        parts = [f"{self.passed_on:,} passed on"] if self.passed_on or self.dropped else []
+        if self.dropped:
+            parts.append(f"{self.dropped:,} dropped")
+        if self.possibly_lost_per_peer:
+            parts.append(f"up to {self.possibly_lost_per_peer:,} for each peer possibly lost")
+        return ", ".join(parts)
+
+
+def stop_report(device: Device, before: Counters, after: Counters, *, in_time: bool) -> StopReport:
+    """Compare the counters of a device at the begin and at the end of a stop."""
+    flows = ((before.in_to_out, after.in_to_out), (before.out_to_in, after.out_to_in))
+    return StopReport(
+        sum(new.messages - old.messages for old, new in flows),
+        sum(new.dropped - old.dropped for old, new in flows),
+        0 if in_time else max(
+            _held(device, "out", after.in_to_out.messages), _held(device, "in", after.out_to_in.messages)
+        ),
+    )
+
+
+def _held(device: Device, role: Role, given: int) -> int:
+    """How many of the messages that a socket has been given libzmq may hold for one peer."""
+    socket = device.socket(role)
+    if socket is None or socket.type in _TAKES:
+        return 0
+    limit = socket.options.get("sndhwm", SNDHWM)
+    return min(given, limit) if isinstance(limit, int) and limit > 0 else given
