@@ -150,9 +150,11 @@ def _with_port(text: str, transport: str, rest: str) -> Endpoint:
 def _split(text: str, transport: str, rest: str) -> tuple[str, int | None]:
     host, colon, port = rest.rpartition(":")
     if not colon or rest.endswith("]"):
-        raise EndpointError(f"{quote(text)} has no port", _such_as(transport))
+        raise EndpointError(f"{quote(text)} has no port",
+                            _such_as(transport) if len(text) > 60 else f"write {text.replace(rest, f'{rest}:PORT', 1)}")
     if not port:
-        raise EndpointError(f"{quote(text)} has no port behind the last ':'", _such_as(transport))
+        raise EndpointError(f"{quote(text)} has no port behind the last ':'",
+                            _such_as(transport) if len(text) > 60 else f"write {text}PORT")
     return _host(text, transport, host), _port(text, port)
 
 
@@ -161,11 +163,11 @@ def _port(text: str, port: str) -> int | None:
         return None
     if not (port.isascii() and port.isdigit()):
         raise EndpointError(f"{quote(port)} in {quote(text)} is no port",
-                            "a port is a number from 1 to 65535, or * where the system chooses")
+                            "a port is a number from 1 to 65535, or * (or 0) where the system chooses")
     number = int(port[-9:]) if port[:-9].strip("0") == "" else 10**9
     if number > 65535:
         raise EndpointError(f"port {port[:20]} in {quote(text)} is over 65535",
-                            "a port is a number from 1 to 65535, or * where the system chooses")
+                            "a port is a number from 1 to 65535, or * (or 0) where the system chooses")
     return number or None
 
 
@@ -203,6 +205,8 @@ def _ipc_path(text: str, path: str) -> str:
         raise EndpointError(f"{quote(text)} has no name behind the '@'", "write ipc://@name")
     if path == "*" or path.startswith("@"):
         return path
+    if path.startswith("~"):
+        raise EndpointError(f"the '~' in {quote(text)} is not expanded", "write the whole path, or ${HOME} for it")
     normal = posixpath.normpath(path)
     # POSIX leaves the meaning of two leading slashes open; Linux and macOS read them as one.
     return normal[1:] if normal.startswith("//") else normal

@@ -55,13 +55,28 @@ def test_the_bytes_of_an_ipc_path(path: str, expected: list[str]) -> None:
 
 @pytest.mark.parametrize(("text", "hint"), [
     ("a.output", "did you mean a.out?"), ("a.outt", "did you mean a.out?"), ("a.input", "did you mean a.in?"),
-    ("a", "name the socket too: a.in or a.out"), ("a.front", "name the socket too: a.in or a.out"),
-    ("c.out.", "an address is transport://..., a reference is DEVICE.in, DEVICE.out or DEVICE.mon"),
+    ("a", "name it too: a.in or a.out"), ("a.front", "a has in and out"), ("a.monitor", "a has in and out"),
+    ("aa.output", "did you mean a.out?"), ("feed.in", "connect to the address that it binds: tcp://127.0.0.1:6000"),
+    ("feed.socket", "connect to the address that it binds: tcp://127.0.0.1:6000"),
 ])
 def test_what_is_nearly_a_reference(text: str, hint: str) -> None:
     yaml = devices(streamer("{bind: tcp://*:5000}"), streamer(f"{{connect: {text}}}", "{bind: tcp://*:7001}", "b"))
+    (problem,) = problems(f"{yaml}peers: {{feed: {{type: PUSH, bind: 'tcp://*:6000'}}}}\n")
+    assert (problem.rule, problem.hint) == ("unknown-reference", hint)
+
+
+def test_what_is_not_a_reference() -> None:
+    yaml = devices(streamer("{bind: tcp://*:5000}"), streamer("{connect: c.out.}", "{bind: tcp://*:7001}", "b"))
     (problem,) = problems(yaml)
-    assert (problem.rule, problem.hint) == ("bad-endpoint", hint)
+    assert problem.rule == "bad-endpoint"
+
+
+@pytest.mark.parametrize("text", ["b.in", "nobody.in", "b.output"])
+def test_a_reference_that_is_bound(text: str) -> None:
+    yaml = devices(streamer(f"{{bind: {text}}}"), streamer("{bind: tcp://*:7002}", "{bind: tcp://*:7001}", "b"))
+    (problem,) = problems(yaml)
+    meant = text.replace("output", "out")
+    assert (problem.rule, problem.hint) == ("bad-endpoint", f"write connect: {meant}, or bind an address")
 
 
 def test_a_reference_to_a_socket_that_binds_nothing() -> None:
