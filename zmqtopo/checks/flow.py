@@ -74,7 +74,7 @@ def _hops(graph: Graph) -> dict[Way, dict[Way, list[Link]]]:
     What a ROUTER sends goes to the peer that the message names, so it does not circle by itself.
     """
     hops: dict[Way, dict[Way, list[Link]]] = {}
-    for bind, connect in graph.connections:
+    for bind, connect in graph.possible_connections:
         for sender, receiver in ((bind, connect), (connect, bind)):
             after = _way_from(receiver.end)
             if after is None or not sender.end.sends or sender.end.type == "ROUTER":

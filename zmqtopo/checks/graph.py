@@ -154,6 +154,17 @@ class Graph:
         """Every connection (binder, connector), but for those to an address that two claim: whose, nobody knows."""
         return (pair for meeting in self.meetings for pair in meeting.pairs if pair[0] not in self.rivals)
 
+    @property
+    def possible_connections(self) -> Iterator[tuple[Link, Link]]:
+        """As `connections`, and for an address that two claim each that may come to be."""
+        for meeting in self.meetings:
+            for connect in meeting.connects:
+                binds = {bind: None for first in meeting.binds[:1] for bind in (first, *self.rivals.get(first, ()))}
+                if isinstance(connect.written, Reference):
+                    named = self.binds_of(connect.written)
+                    binds = {bind: None for bind in binds if bind in named} or binds
+                yield from ((bind, connect) for bind in sorted(binds, key=lambda bind: bind.place))
+
     @cached_property
     def net(self) -> nx.MultiDiGraph[str]:
         """The graph for networkx.

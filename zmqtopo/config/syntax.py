@@ -92,10 +92,14 @@ def _colon(lines: Sequence[str], line: int, column: int) -> tuple[str, str, int,
     before = lines[line][:column] if line < len(lines) else ""
     if ": " in before:
         return "a second ': ' in one line", "put the value in quotes if the colon belongs to it", line, column
-    above = next((lines[n] for n in range(line - 1, -1, -1) if lines[n].strip()), "")
+    number = next((n for n in range(line - 1, -1, -1) if lines[n].strip()), 0)
+    above = lines[number] if line else ""
     deeper = _indent(lines[line] if line < len(lines) else "") > _indent(above)
     if above.strip() and ":" not in above:
-        return "the line above has no ': ' and is no key", "write KEY: VALUE", line, column
+        text = above.strip()
+        key, _, rest = text.partition(" ")
+        meant = f"{key}: {rest.lstrip()}" if rest else f"{key}:"
+        return f"{quote(text)} has no colon and is no key", f"write {quote(meant)[1:-1]}", number, _indent(above)
     if deeper:
         message = "a key stands deeper than the one above, which has a value"
         return message, "indent both alike", line, column

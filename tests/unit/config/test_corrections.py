@@ -51,6 +51,8 @@ def test_the_address_that_was_meant(text: str, meant: str) -> None:
     assert corrected(text, is_address) == meant
 
 
-@pytest.mark.parametrize("text", ["", "worker", "tcp://host", "tcp://host:http", "tcp://a:1:2", "\x1b[31m:5", "x" * 5000 + ":5"])
+@pytest.mark.parametrize("text", [
+    "", "worker", "tcp://host", "tcp://host:http", "tcp://a:1:2", "\x1b[31m:5", "x" * 5000 + ":5",
+])
 def test_nobody_knows_what_was_meant(text: str) -> None:
     assert corrected(text, is_address) == ""
