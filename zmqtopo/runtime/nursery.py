@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import signal
 import subprocess
+from multiprocessing.connection import Connection
 from typing import Any
 
 from zmqtopo.runtime import descriptors
 from zmqtopo.runtime.interpreter import start
 
-PATIENCE = 10.0
-"""Seconds after which an answer, which takes milliseconds, will not come any more."""
+BEGIN_TIMEOUT = 10.0
+"""Seconds for the first answer, with which it has imported what workers need. That takes 0.2 s on an idle machine."""
+
+FORK_TIMEOUT = 1.0
+"""Seconds for each further answer, which takes milliseconds. The supervisor waits for it, but for nothing that has been
+stopped by SIGSTOP: that is replaced."""
 
 ROOM = 256
 """Bytes for the name of a worker in process lists; see `zmqtopo.runtime.process`."""
@@ -24,23 +31,34 @@ class Nursery:
     it has neither threads nor a context, and its workers share its memory. This process has threads and cannot fork,
     and multiprocessing's fork server imports the program's main module again, which a script that calls `zmqtopo.up`
     is not made for.
+
+    On Linux its workers end with it, whatever has ended it and even if they have been stopped: they would keep their
+    ports with nobody left to end them. One that does not answer is replaced, and lives on as long as its workers may.
     """
 
     def __init__(self, topology: str) -> None:
         """``topology`` is shown in process lists."""
         self._topology = topology
         self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection[Any, Any] | None = None
+        self._timeout = BEGIN_TIMEOUT
+        self._silent: list[tuple[subprocess.Popen[bytes], Connection[Any, Any]]] = []
+        """Those that did not answer."""
+        self._mine: set[int] = set()
+        """The workers of the one that answers."""
 
-    def fork(self, name: str, connection: int) -> int:
-        """Start a worker at the end ``connection`` of a socket pair and return its process id.
+    def fork(self, name: str, *given: int) -> int:
+        """Start a worker with these descriptors and return its process id.
 
-        Raises OSError when the system has no room for it.
+        They are its end of a connection and, if there is a second one, its standard error. Raises OSError when the
+        system has no room for it.
         """
         if self._process is None or self._process.poll() is not None:
             self._start()
-        pid: int = self._ask(name, connection)
+        pid: int = self._ask((name, len(given)), *given)
         if pid < 0:
             raise OSError(-pid, os.strerror(-pid))
+        self._mine.add(pid)
         return pid
 
     def wait(self, pid: int) -> int | None:
@@ -48,6 +66,9 @@ class Nursery:
 
         Until then its process id belongs to nobody else. None when that cannot be known any more.
         """
+        if pid not in self._mine:
+            return None
+        self._mine.discard(pid)
         try:
             code: int | None = self._ask(pid)
         except OSError:
@@ -55,28 +76,45 @@ class Nursery:
         return code
 
     def close(self) -> None:
-        """End it; workers that are left are not waited for."""
-        if self._process is not None:
+        """End it, and all workers that are left."""
+        self._forget()
+        for process, connection in self._silent:
+            connection.close()
+            process.kill()
+            process.wait()
+        self._silent.clear()
+
+    def _forget(self) -> None:
+        if self._process is not None and self._connection is not None:
             self._connection.close()
             self._process.kill()
             self._process.wait()
-            self._process = None
+            self._process = self._connection = None
+        self._mine.clear()
 
     def _start(self) -> None:
-        self.close()
+        self._forget()
         self._process, self._connection = start("zmqtopo.runtime.process", self._topology, " " * ROOM)
+        self._timeout = BEGIN_TIMEOUT
 
-    def _ask(self, question: str | int, descriptor: int | None = None) -> Any:
-        if self._process is None:
+    def _ask(self, question: tuple[str, int] | int, *given: int) -> Any:
+        if self._process is None or self._connection is None:
             raise OSError(errno.ECHILD, "the process that starts workers has ended")
         try:
             self._connection.send(question)
-            if descriptor is not None:
+            for descriptor in given:
                 descriptors.send(self._connection, descriptor)
-            if self._connection.poll(PATIENCE):
-                return self._connection.recv()
+            if self._connection.poll(self._timeout):
+                answer = self._connection.recv()
+                self._timeout = FORK_TIMEOUT
+                return answer
         except (EOFError, OSError):
-            self.close()
+            self._forget()
             raise OSError(errno.ECHILD, "the process that starts workers has ended") from None
-        self.close()
-        raise OSError(errno.ETIMEDOUT, "the process that starts workers does not answer")
+        # Its end would be that of its workers, which do not need it. Should it go on, what it forks finds nobody.
+        with contextlib.suppress(OSError):
+            self._process.send_signal(signal.SIGCONT)
+        self._silent.append((self._process, self._connection))
+        self._process = self._connection = None
+        self._mine.clear()
+        raise OSError(errno.ETIMEDOUT, "the process that starts workers does not answer; another one takes its place")

@@ -7,6 +7,7 @@ import errno
 import gc
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -45,8 +46,10 @@ def nurse(fd: int, topology: str) -> int | None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     connection = Connection(fd)
+    _continue_without(os.getppid(), fd)
     gc.freeze()     # a collection in a worker writes to no page that it shares with the others
     workers: set[int] = set()
+    me = os.getpid()
     for question in _received(connection):
         answer: int | None
         if isinstance(question, int):
@@ -56,8 +59,9 @@ def nurse(fd: int, topology: str) -> int | None:
                 answer = None
             workers.discard(question)
         else:
+            name, count = question
             try:
-                worker = descriptors.receive(connection)
+                given = _descriptors(connection, count)
             except EOFError:
                 break
             except OSError as error:
@@ -70,9 +74,12 @@ def nurse(fd: int, topology: str) -> int | None:
                 answer = -(error.errno or errno.EAGAIN)
             if answer == 0:
                 connection.close()
-                _show(topology, question)
-                return worker
-            os.close(worker)
+                signal.signal(signal.SIGCONT, signal.SIG_DFL)
+                _end_with(me)
+                _show(topology, name)
+                return _take(given)
+            for descriptor in given:
+                os.close(descriptor)
             if answer > 0:
                 # Ctrl-C in a terminal goes to a process group; the supervisor alone acts on it.
                 os.setpgid(answer, answer)
@@ -80,6 +87,66 @@ def nurse(fd: int, topology: str) -> int | None:
         connection.send(answer)
     _outlive(workers)
     return None
+
+
+def _descriptors(connection: Connection[Any, Any], count: int) -> list[int]:
+    """So many, or none: raises EOFError, and OSError when this process may have no more."""
+    given: list[int] = []
+    problem: OSError | None = None
+    for _ in range(count):
+        try:
+            given.append(descriptors.receive(connection))
+        except OSError as error:
+            problem = error
+    if problem is not None:
+        for descriptor in given:
+            os.close(descriptor)
+        raise problem
+    return given
+
+
+def _take(given: list[int]) -> int:
+    """In a worker: the descriptor of its connection; the second one becomes its standard error."""
+    for descriptor in given[1:]:
+        os.dup2(descriptor, 2)
+        os.close(descriptor)
+    return given[0]
+
+
+_PR_SET_PDEATHSIG = 1       # of linux/prctl.h
+
+
+def _at_death_of_parent(number: signal.Signals) -> None:
+    """Have a signal sent to this process when its parent is gone; on Linux."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+
+
+def _end_with(nursery: int) -> None:
+    """In a worker: end with the process that has forked it, also when stopped by SIGSTOP.
+
+    That one outlives the supervisor only until all workers have ended by themselves or have been killed.
+    """
+    _at_death_of_parent(signal.SIGKILL)
+    if os.getppid() != nursery:
+        os._exit(1)
+
+
+def _continue_without(supervisor: int, connection: int) -> None:
+    """In the nursery: go on when the supervisor is gone, also when stopped by SIGSTOP, and see to the workers.
+
+    The end of the connection says the same to one that has not been stopped, unless a process that the program has
+    forked keeps it open.
+    """
+    def look(number: int, frame: FrameType | None) -> None:
+        if os.getppid() != supervisor:
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(connection)) as end:
+                end.shutdown(socket.SHUT_RDWR)
+
+    signal.signal(signal.SIGCONT, look)
+    _at_death_of_parent(signal.SIGCONT)
 
 
 def serve(fd: int) -> None:

@@ -23,6 +23,7 @@ import zmq
 from zmqtopo.config.model import ContextSettings, Topology
 from zmqtopo.runtime import descriptors
 from zmqtopo.runtime.host import Host
+from zmqtopo.runtime.last_words import StandardError, how_it_ended, oom_kills
 from zmqtopo.runtime.nursery import Nursery
 from zmqtopo.runtime.orders import Bind, End, Event, Order, WorkerEnded
 
@@ -82,6 +83,10 @@ class Worker(Protocol):
     """None when it posts its events itself, or has ended."""
 
     @property
+    def errors(self) -> StandardError | None:
+        """What it prints; None where that is this process."""
+
+    @property
     def behind(self) -> bool:
         """Whether it has not taken all its orders yet."""
 
@@ -109,6 +114,7 @@ class LocalWorker:
     """The supervisor's own process, for thread devices."""
 
     connection: Connection[Any, Any] | None = None
+    errors: StandardError | None = None
     behind = False
 
     def __init__(
@@ -170,14 +176,18 @@ class ProcessWorker:
         self._nursery = nursery
         self._killed = ""
         self._memory: int | None = None
+        self._oom_kills = oom_kills()
+        self.errors = StandardError()
         ours, theirs = descriptors.pair()
         try:
-            self.pid = nursery.fork(name or "threads", theirs.fileno())
+            self.pid = nursery.fork(name or "threads", theirs.fileno(), self.errors.worker)
         except BaseException:
             ours.close()
+            self.errors.close()
             raise
         finally:
             theirs.close()
+            self.errors.disown()
         self.connection: Connection[Any, Any] | None = Connection(ours.detach())
         self._orders: deque[Order] = deque()
         self._send((settings, sockets))
@@ -219,8 +229,11 @@ class ProcessWorker:
             self._orders.clear()
             code = self._nursery.wait(self.pid)
             if self._killed and code in (-signal.SIGKILL, None):
+                self.errors.close()
                 return WorkerEnded(self.name, f"process {self.pid} {self._killed}")
-            return WorkerEnded(self.name, f"process {self.pid} ended{_how(code)}{_why(code, self._memory)}")
+            how = how_it_ended(code, self.errors.cause(code), self._oom_kills, self._memory)
+            self.errors.close()
+            return WorkerEnded(self.name, f"process {self.pid} ended{how}")
         return event
 
     def kill(self, why: str = NOT_STOPPED) -> bool:
@@ -238,6 +251,7 @@ class ProcessWorker:
         if self.connection is not None:
             self.connection.close()
             self.connection = None
+        self.errors.close()
 
     def _send(self, what: Any, descriptor: int | None = None) -> None:
         if self.connection is not None:
@@ -258,25 +272,12 @@ def _has_room(connection: Connection[Any, Any]) -> bool:
     return bool(poll.poll(0))
 
 
-def _how(code: int | None) -> str:
-    if code is None:
-        return ""
-    return f" by {signal.Signals(-code).name}" if code < 0 else f" with exit code {code}"
-
-
 def patched_by() -> str:
     """What has replaced this program's threads, by name: then a thread that blocks is the whole program."""
     gevent, eventlet = (sys.modules.get(name) for name in ("gevent.monkey", "eventlet.patcher"))
     if gevent is not None and gevent.is_module_patched("threading"):
         return "gevent"
     return "eventlet" if eventlet is not None and eventlet.is_monkey_patched("thread") else ""
-
-
-def _why(code: int | None, memory: int | None) -> str:
-    """What may have ended a worker: libzmq aborts when it gets no memory, and Python or the loop ends with 1."""
-    if memory is None or code not in (-signal.SIGABRT, -signal.SIGSEGV, 1):
-        return ""
-    return f"; it may have needed more than limits.memory, {memory / (1 << 20):.0f} MiB"
 
 
 def make_worker(
@@ -315,9 +316,15 @@ def ready(workers: Iterable[Worker], inbox: Inbox, timeout: float | None) -> lis
             if worker.connection is not None:
                 wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if worker.behind else 0)
                 selector.register(worker.connection, wanted, worker)
+                if worker.errors is not None and worker.errors.fd >= 0:
+                    selector.register(worker.errors, selectors.EVENT_READ, worker.errors)
         for key, what in selector.select(None if timeout is None else min(timeout, LONGEST_WAIT)):
             if key.data is None:
                 events += inbox.take()
+                continue
+            if isinstance(key.data, StandardError):
+                if key.data.fd >= 0:        # else its worker has ended in this turn
+                    key.data.read()
                 continue
             if what & selectors.EVENT_WRITE:
                 key.data.send_on()

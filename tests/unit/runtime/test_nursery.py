@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from zmqtopo.runtime import nursery as module
 from zmqtopo.runtime.nursery import Nursery
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's end")
 
 
 @pytest.fixture
@@ -69,11 +74,61 @@ def test_a_nursery_that_stands_still_is_given_up(nursery: Nursery, monkeypatch: 
     worker = Worker(nursery)
     assert nursery._process is not None
     os.kill(nursery._process.pid, signal.SIGSTOP)
-    monkeypatch.setattr(module, "PATIENCE", 0.05)
+    monkeypatch.setattr(nursery, "_timeout", 0.05)
     with pytest.raises(TimeoutError, match="the process that starts workers does not answer"):
         Worker(nursery)
-    worker.connection.close()
+    # It has been replaced, and its workers go on.
+    again = Worker(nursery)
+    os.kill(worker.pid, 0)
+    again.connection.close()
+    assert nursery.wait(again.pid) == 0
     assert nursery.wait(worker.pid) is None
+    worker.connection.close()
+
+
+@LINUX
+@pytest.mark.parametrize("stopped", [False, True])
+def test_workers_end_with_the_nursery(nursery: Nursery, stopped: bool) -> None:
+    worker = Worker(nursery)
+    if stopped:
+        os.kill(worker.pid, signal.SIGSTOP)
+    assert nursery._process is not None
+    ended = os.pidfd_open(worker.pid)
+    nursery._process.kill()
+    assert select.select([ended], [], [], 10)[0]
+    os.close(ended)
+    worker.connection.close()
+
+
+@LINUX
+def test_a_nursery_that_stands_still_goes_on_when_its_supervisor_is_gone(tmp_path: Path) -> None:
+    """And takes a worker along that stands still too, though a process that was forked keeps the connection open."""
+    script = """
+import os, signal, socket, sys
+from zmqtopo.runtime.nursery import Nursery
+nursery = Nursery("it")
+ours, theirs = socket.socketpair()
+pid = nursery.fork("device d", theirs.fileno())
+starter = nursery._process.pid
+child = os.fork()
+if child == 0:
+    signal.pause()
+os.kill(pid, signal.SIGSTOP)
+os.kill(starter, signal.SIGSTOP)
+print(pid, starter, child, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        worker, starter, child = map(int, program.stdout.readline().split())
+    try:
+        for pid in (worker, starter):
+            deadline = time.monotonic() + 10
+            while Path(f"/proc/{pid}/exe").exists():
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+    finally:
+        os.kill(child, signal.SIGKILL)
 
 
 def test_a_nursery_without_its_supervisor_ends(nursery: Nursery) -> None:
