@@ -209,8 +209,9 @@ class Host:
     def execute(self, order: Order) -> None:
         """Carry out an order. Errors of devices are posted, never raised."""
         match order:
-            case Bind(device) if device.name in self._devices:
-                self._post(Failed(device.name, f"{device.name}: cannot start: its thread of before has not ended"))
+            case Bind() if order.device.name in self._devices:
+                name = order.device.name
+                self._post(Failed(name, f"{name}: cannot start: its thread of before has not ended"))
             case Bind():
                 self._guard(order.device.name, lambda: self._bind(order))
             case Connect():
