@@ -305,6 +305,25 @@ def test_a_forked_child_is_told_whose_topology_it_is(running: zmqtopo.Running, p
     assert set(running.states.values()) == {"running"}
 
 
+@pytest.mark.parametrize("end", ["del running; gc.collect(); sys.exit(3)", "sys.exit(3)"])
+def test_a_forked_child_ends_and_everything_goes_on(path: Path, tmp_path: Path, end: str) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(f"""
+import gc, os, sys, warnings, zmqtopo
+warnings.simplefilter("ignore", DeprecationWarning)
+running = zmqtopo.up({str(path)!r})
+child = os.fork()
+if child == 0:
+    {end}
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+running.pause()
+print(*(status.state for status in running.status))
+running.stop()
+""")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == ("3\npaused paused\n", "", 0)
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("isolated", [False, True])
 def test_an_error_of_ours_ends_the_devices_and_leaves_nobody_waiting(
