@@ -276,7 +276,7 @@ def test_a_secret_that_would_have_to_be_waited_for(
 ) -> None:
     make(tmp_path / "secret")
     (tmp_path / "new.yaml").write_text(streamers("a").replace(
-        "}, out", f", options: {{plain_server: true, plain_password: {{file: {tmp_path}/secret}}}}}}, out"))
+        "}, out", f", options: {{plain_password: {{file: {tmp_path}/secret}}}}}}, out"))
     done = zmqtopo("reload", "it", "new.yaml")
     why = "a pipe or a device and not a file"
     assert (done.returncode, done.stderr) == (1, f"zmqtopo: error: cannot read {tmp_path}/secret: {why}\n")

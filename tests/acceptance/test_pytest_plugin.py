@@ -134,7 +134,7 @@ def test_mistakes(run, pytester: pytest.Pytester) -> None:
     }
     device = "devices: {d: {type: streamer, in: {%s}, out: {bind: tcp://*:2}}}"
     pytester.makefile(".yaml", wrong=device % "bnd: tcp://*:1",
-                      unable=device % "bind: tcp://*:1, options: {curve_secretkey: {file: none}}")
+                      unable=device % "bind: tcp://*:1, options: {plain_password: {file: none}}")
     done = run(test_it="".join(f"{mark}\ndef test_{n}(topology): pass\n" for n, mark in enumerate(mistakes)))
     done.assert_outcomes(errors=len(mistakes))
     done.stdout.fnmatch_lines([line for n, words in enumerate(mistakes.values())

@@ -179,8 +179,8 @@ def test_a_port_in_use_takes_everything_back(
 
 
 @pytest.mark.parametrize(("run", "in_", "words"), [
-    ("process", 'bind: "tcp://127.0.0.1:*", options: {curve_secretkey: {file: key}}',
-     ["error: d.in: cannot set CURVE_SECRETKEY: Invalid argument"]),
+    ("process", 'bind: "tcp://127.0.0.1:*", options: {plain_password: {file: key}}',
+     ["error: d.in: cannot use ", "/key: plain_password has from 1 to 255 bytes, and this has 300"]),
     ("process/g", 'bind: "tcp://127.0.0.1:*", options: {plain_password: {file: no-such-file}}',
      ["error: d.in: cannot read plain_password from ", "/no-such-file: No such file or directory"]),
     ("thread", "bind: ipc://no/such/folder/socket", ["d.in", "ipc://no/such/folder/socket", "no/such/folder"]),
@@ -188,11 +188,11 @@ def test_a_port_in_use_takes_everything_back(
 def test_what_else_can_go_wrong(
     start: Callable[..., Any], net: Any, tmp_path: Path, run: str, in_: str, words: list[str]
 ) -> None:
-    (tmp_path / "key").write_text("too short, but secret")
+    (tmp_path / "key").write_text("too long, secret" + "x" * 284)
     free, = free_addresses(net, 1)
     said = start("devices:" + streamer("c", "process", f"bind: {free}") + streamer("d", run, in_)).end(1)
     assert all(word in said for word in words), said
-    assert "too short" not in said
+    assert "too long" not in said
     assert is_free(free)
 
 
