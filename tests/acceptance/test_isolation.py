@@ -77,16 +77,16 @@ def test_a_crash_ends_the_devices_of_its_worker_alone(
 def test_an_assertion_of_libzmq_is_told_in_its_own_words(tmp_path: Path, net: Any) -> None:
     """Its option conflate is for messages of one frame, which a check says; a topology made by hand goes past it."""
     path = tmp_path / "it.yaml"
-    path.write_text("devices: {it: {type: streamer, in: {type: SUB, bind: 'tcp://127.0.0.1:*', "
-                    "options: {subscribe: ''}}, out: {bind: 'tcp://127.0.0.1:*'}}}")
+    path.write_text(f"devices: {{it: {{type: streamer, in: {ANY}, out: {ANY}}}}}")
     topology = zmqtopo.load(path)
     device = topology.devices["it"]
-    device = replace(device, in_=replace(device.in_, options={"subscribe": b"", "conflate": True}))
+    device = replace(device, in_=replace(device.in_, options={"conflate": True}))
     with zmqtopo.up(replace(topology, devices={"it": device}), isolated=True) as running:
-        pub = net.socket(zmq.PUB, connect=running.address("it.in"))
+        push = net.socket(zmq.PUSH, connect=running.address("it.in"), sndhwm=2)
 
         def aborted() -> bool:
-            pub.send_multipart([b"a", bytes(1 << 22)])      # the first frame is read before the second is there
+            if push.poll(50, zmq.POLLOUT):
+                push.send_multipart([b"a", bytes(1 << 22)])     # the first frame is read before the second is there
             return "it" in running.errors
 
         net.until(aborted)
