@@ -22,13 +22,15 @@ from pathlib import Path
 from typing import Any
 
 from chaos_parts.disturbances import UNDER_TRAFFIC, WITH_MESSAGES_UNDER_WAY
-from chaos_parts.paths import WINDOW
+from chaos_parts.paths import DEEP_WINDOW
 from chaos_parts.world import World
 
 
 def episode(world: World) -> None:
     """Disturb, wait for silence, account."""
     names: list[str] = []
+    if world.random.random() < 0.3:
+        world.deepen()
     if world.random.random() < 0.3:
         names.append(world.random.choice(sorted(WITH_MESSAGES_UNDER_WAY)))
         world.excuses += WITH_MESSAGES_UNDER_WAY[names[0]](world)
@@ -53,7 +55,7 @@ def report(world: World, seed: int, seconds: float) -> dict[str, Any]:
         "messages": {
             name: sum(getattr(ledger, name) for ledger in ledgers) for name in ("sent", "arrived", "lost", "unasked")
         },
-        "under_way_at_most": WINDOW,
+        "under_way_at_most": DEEP_WINDOW,
         "disturbances": {name: asdict(loss) for name, loss in sorted(world.losses.items())},
         "faults": world.faults,
     }

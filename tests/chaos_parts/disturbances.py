@@ -10,7 +10,7 @@ from pathlib import Path
 import zmq
 
 import zmqtopo
-from chaos_parts import paths
+from chaos_parts.publishing import Publish
 from chaos_parts.topology import ANY
 from chaos_parts.world import ANSWERS, Excuse, World
 from zmqtopo.runtime.status import DeviceStatus
@@ -84,7 +84,7 @@ def hold(world: World) -> list[Excuse]:
 
 def replace_sender(world: World) -> list[Excuse]:
     """A client says what it has to say and goes; another comes."""
-    path = world.random.choice(world.traffic.paths)
+    path = world.random.choice([path for path in world.traffic.paths if path.ends > 1])
     world.story.append(f"another sender for {path.name}")
     world.traffic.call(lambda: path.replace_sender(world.random.choice(sorted(path.senders))))
     return []
@@ -92,10 +92,10 @@ def replace_sender(world: World) -> list[Excuse]:
 
 def replace_receiver(world: World) -> list[Excuse]:
     """A receiver goes with all that waits in it; another comes. Other subscribers lose nothing by it."""
-    path = world.random.choice(world.traffic.paths)
+    path = world.random.choice([path for path in world.traffic.paths if path.ends > 1])
     world.story.append(f"another receiver for {path.name}")
     world.traffic.call(lambda: path.replace_receiver(world.random.choice(sorted(path.receivers))))
-    return [] if isinstance(path, paths.Publish) else [Excuse(path.devices)]
+    return [] if isinstance(path, Publish) else [Excuse(path.devices)]
 
 
 def restart_in_between(world: World) -> list[Excuse]:
@@ -106,21 +106,26 @@ def restart_in_between(world: World) -> list[Excuse]:
     device = world.random.choice(world.devices)
     world.story.append(f"restart of {device}")
     world.running.restart(device)
-    return [] if device in world.inner else [Excuse(frozenset({device}))]
+    return _of_inner(world, device) if device in world.inner else [Excuse(frozenset({device}))]
 
 
 def stop_inner(world: World) -> list[Excuse]:
-    """Stop a device that gets all from other devices while they send, and start it again: nothing is lost."""
+    """Stop a device that gets all from other devices while they send, and start it again.
+
+    Nothing is lost but the answers that come back to it, and what is published before it has subscribed again.
+    """
     device = world.random.choice(world.inner)
+    one = frozenset({device})
+    excuses = _of_inner(world, device)
     if world.random.random() < 0.5:
         world.story.append(f"restart of {device} in its chain")
         world.running.restart(device)
-        return []
+        return excuses
     world.story.append(f"stop of {device} in its chain")
     world.running.stop_devices(device)
-    world.flow(but=_beside(world, frozenset({device})))
+    world.flow(but=_beside(world, one))
     world.running.start(device)
-    return []
+    return excuses
 
 
 def restart(world: World) -> list[Excuse]:
@@ -133,7 +138,7 @@ def restart(world: World) -> list[Excuse]:
     world.fill([device])
     world.running.restart(device)
     world.running.resume(*_beside(world, frozenset({device})))
-    return [Excuse(frozenset({device}), ANSWERS)]
+    return _of_stop(world, [device])
 
 
 def stop_and_start(world: World) -> list[Excuse]:
@@ -144,7 +149,7 @@ def stop_and_start(world: World) -> list[Excuse]:
     world.running.stop_devices(*devices)
     world.running.start(*devices)
     world.running.resume(*_beside(world, frozenset(devices)))
-    return [Excuse(frozenset(devices), ANSWERS)]
+    return _of_stop(world, devices)
 
 
 def reload(world: World) -> list[Excuse]:
@@ -186,7 +191,7 @@ def stop_all(world: World) -> list[Excuse]:
     if bad:
         world.fault(f"not stopped: {bad}")
     world.start()
-    return [Excuse(frozenset(world.devices), ANSWERS)]
+    return _of_stop(world, world.devices)
 
 
 UNDER_TRAFFIC: dict[str, Disturbance] = {
@@ -215,6 +220,20 @@ WITH_MESSAGES_UNDER_WAY: dict[str, Disturbance] = {
 
 def _names(devices: frozenset[str]) -> str:
     return ", ".join(sorted(devices))
+
+
+def _of_stop(world: World, devices: list[str]) -> list[Excuse]:
+    """Answers to what has stopped reach nobody; a forwarder in a chain misses what the one in front had received."""
+    published = [name for name in devices if name in world.inner
+                 and world.running.topology.devices[name].type == "forwarder"]
+    return [Excuse(frozenset(devices), ANSWERS), Excuse(frozenset(published))]
+
+
+def _of_inner(world: World, device: str) -> list[Excuse]:
+    """What a device in a chain loses when it is stopped, while those in front of it wait."""
+    one = frozenset({device})
+    excuses = {"queue": [Excuse(one, ANSWERS)], "forwarder": [Excuse(one)]}
+    return excuses.get(world.running.topology.devices[device].type, [])
 
 
 def _of(world: World, devices: frozenset[str]) -> list[DeviceStatus]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 LINGER = 10.0
@@ -28,6 +29,10 @@ class Ledger:
     """Whether the audience does not count yet: nobody knows where a subscription begins until a marker has come."""
     forgiven: bool = False
     """Whether nobody asks any more."""
+    takes: Callable[[int], bool] = lambda _: True
+    """Whether a message of this number is for this audience."""
+    may_drop: bool = False
+    """Whether the device may drop messages for this audience, if it counts them."""
     sent: int = 0
     arrived: int = 0
     lost: int = 0
@@ -40,7 +45,7 @@ class Ledger:
 
     def send(self, number: int) -> None:
         """A message is on its way."""
-        if not self.joining:
+        if not self.joining and self.takes(number):
             self.sent += 1
             self.pending[number] = None
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import zmq
@@ -18,6 +17,12 @@ from chaos_parts.ledger import LINGER, Ledger
 
 WINDOW = 100
 """Messages of one sender to one audience that may be under way: what a crash may cost at most."""
+
+DEEP_WINDOW = 1000
+"""The same in an episode with a backlog that no single batch or queue of the system holds."""
+
+ROOMY = {zmq.SNDHWM: 5000, zmq.RCVHWM: 5000}
+"""More than twice what the two senders of a path may have under way: libzmq frees a queue in halves."""
 
 NARROW = {zmq.SNDHWM: 5, zmq.RCVHWM: 5, zmq.SNDBUF: 4096, zmq.RCVBUF: 4096}
 
@@ -38,6 +43,7 @@ class Sender:
         self.id = next(_ids)
         self.socket = socket
         self.ledgers = ledgers
+        self.window = WINDOW
         self._number = 0
 
     def send(self, burst: int, epoch: int) -> int:
@@ -53,7 +59,8 @@ class Sender:
 
     def room(self) -> int:
         """How many messages more may be under way; none while no audience counts."""
-        return WINDOW - max((len(ledger.pending) for ledger in self.ledgers if not ledger.joining), default=WINDOW)
+        pending = (len(ledger.pending) for ledger in self.ledgers if not ledger.joining and not ledger.may_drop)
+        return self.window - max(pending, default=self.window)
 
     @property
     def counts(self) -> bool:
@@ -65,8 +72,15 @@ class Sender:
         self._send(0, epoch)
 
     def _send(self, number: int, epoch: int) -> bool:
+        return self.send_frames(self.frames(number, epoch))
+
+    def frames(self, number: int, epoch: int) -> list[bytes]:
+        return [b"%d %d %d" % (self.id, number, epoch), body(number)]
+
+    def send_frames(self, frames: list[bytes]) -> bool:
+        """Whether there was room for them."""
         try:
-            self.socket.send_multipart([b"%d %d %d" % (self.id, number, epoch), body(number)], zmq.DONTWAIT)
+            self.socket.send_multipart(frames, zmq.DONTWAIT)
         except zmq.Again:
             return False
         return True
@@ -77,41 +91,64 @@ class Path:
 
     sender_type: int
     receiver_type: int
+    ends = 2
+    """How many senders, and receivers."""
 
     def __init__(self, context: zmq.Context[Socket], devices: frozenset[str], addresses: dict[str, str],
-                 faults: list[str], *, narrow: bool = False) -> None:
-        """``addresses`` are those of in, out and mon; the queues of a narrow path hold less than the window."""
+                 faults: list[str], options: dict[int, int]) -> None:
+        """``addresses`` are those for senders (in), receivers (out) and of mon; ``options`` those of all sockets."""
         self.context = context
         self.devices = devices
         self.name = min(devices)
         self.addresses = addresses
         self.faults = faults
-        self.narrow = narrow
+        self.options = options
         self.moved = 0
         """Messages that have arrived anywhere."""
         self.senders: dict[int, Sender] = {}
         self.receivers: dict[str, Socket] = {}
         self.ledgers: dict[int, list[Ledger]] = {}
         self.retired: dict[int, list[Ledger]] = {}
-        for _ in range(2):
+        for _ in range(self.ends):
             self.add_receiver()
-        for _ in range(2):
+        for _ in range(self.ends):
             self.add_sender()
+
+    @property
+    def narrow(self) -> bool:
+        """Whether its queues hold less than the window."""
+        return self.options is NARROW
+
+    @property
+    def roomy(self) -> bool:
+        """Whether its queues hold the deep window."""
+        return self.options is ROOMY
+
+    def widen(self, window: int) -> None:
+        """Let each sender have so many messages under way."""
+        for sender in self.senders.values():
+            sender.window = window
 
     # -- what comes and goes -------------------------------------------------------------------------------------
 
     def add_sender(self) -> None:
         """One more, with ledgers of its own."""
-        sender = Sender(self.open(self.sender_type, self.addresses["in"]), [])
+        sender = self.make_sender()
         self.senders[sender.id] = sender
         self.ledgers[sender.id] = sender.ledgers
         sender.ledgers += self.make_ledgers(sender)
 
+    def make_sender(self) -> Sender:
+        return Sender(self.open(self.sender_type, self.addresses["in"]), [])
+
     def add_receiver(self) -> str:
         """One more, and its name."""
         name = f"{self.name}-r{next(_ids)}"
-        self.receivers[name] = self.open(self.receiver_type, self.addresses["out"])
+        self.receivers[name] = self.open_receiver(name)
         return name
+
+    def open_receiver(self, name: str) -> Socket:
+        return self.open(self.receiver_type, self.addresses["out"])
 
     def replace_sender(self, name: int) -> None:
         """Close a sender, which passes on what it has sent, and open another."""
@@ -126,15 +163,17 @@ class Path:
         self.receivers.pop(name).close(0)
         self.add_receiver()
 
-    def open(self, type_: int, address: str) -> Socket:
+    def open(self, type_: int, address: str, *, routing_id: bytes = b"", topics: Iterable[bytes] = (b"",)) -> Socket:
         socket = self.context.socket(type_)
         socket.setsockopt(zmq.LINGER, 0)
-        if self.narrow:
-            for option, value in NARROW.items():
-                socket.setsockopt(option, value)
+        for option, value in self.options.items():
+            socket.setsockopt(option, value)
         socket.setsockopt(zmq.RECONNECT_IVL, 10)
+        if routing_id:
+            socket.setsockopt(zmq.ROUTING_ID, routing_id)
         if type_ == zmq.SUB:
-            socket.subscribe(b"")
+            for topic in topics:
+                socket.subscribe(topic)
         socket.connect(address)
         return socket
 
@@ -173,7 +212,6 @@ class Path:
 
     def arrived(self, receiver: str, sender: int, number: int, epoch: int, worker: str, now: int) -> None:
         """A message has come to a receiver; ``now`` is the present epoch."""
-        raise NotImplementedError
 
     def flush(self) -> None:
         """Send what could not be sent before."""
@@ -184,7 +222,8 @@ class Path:
             yield from ledgers
 
     def settle(self) -> None:
-        """Called when all is quiet: forget senders that have gone."""
+        """Called when all is quiet: forget senders that have gone, and let few messages be under way again."""
+        self.widen(WINDOW)
         for sender in [s for s in self.ledgers if s not in self.senders]:
             self.retired[sender] = self.ledgers.pop(sender)
 
@@ -224,109 +263,3 @@ class Push(Path):
 
     def arrived(self, receiver: str, sender: int, number: int, epoch: int, worker: str, now: int) -> None:
         self.note(self.of(sender)[0], receiver, number, epoch, now)
-
-
-class Publish(Path):
-    """PUB to SUB: each message goes to every receiver that has subscribed.
-
-    What a subscriber gets before its first marker is not accounted for: nobody knows where its subscription began.
-    """
-
-    sender_type, receiver_type = zmq.PUB, zmq.SUB
-
-    def make_ledgers(self, sender: Sender) -> list[Ledger]:
-        return [self._joining(sender, name) for name in self.receivers]
-
-    def add_receiver(self) -> str:
-        name = super().add_receiver()
-        for sender in self.senders.values():
-            sender.ledgers.append(self._joining(sender, name))
-        return name
-
-    def _joining(self, sender: Sender, receiver: str) -> Ledger:
-        ledger = self.ledger(sender, "messages", {receiver})
-        ledger.joining = True
-        return ledger
-
-    def replace_receiver(self, name: str) -> None:
-        for ledgers in self.ledgers.values():
-            ledgers[:] = [ledger for ledger in ledgers if ledger.routes != {name}]
-        super().replace_receiver(name)
-
-    def arrived(self, receiver: str, sender: int, number: int, epoch: int, worker: str, now: int) -> None:
-        for ledger in self.of(sender):
-            if ledger.routes == {receiver}:
-                self.note(ledger, receiver, number, epoch, now)
-
-
-class Request(Path):
-    """DEALER to DEALER and back: each request goes to one worker, which answers it; a monitor may see copies."""
-
-    sender_type, receiver_type = zmq.DEALER, zmq.DEALER
-
-    def __init__(self, context: zmq.Context[Socket], devices: frozenset[str], addresses: dict[str, str],
-                 faults: list[str], *, narrow: bool = False) -> None:
-        self.routes: set[str] = set()
-        self._outboxes: dict[Socket, deque[list[bytes]]] = {}
-        self.monitor: Socket | None = None
-        super().__init__(context, devices, addresses, faults, narrow=narrow)
-        if "mon" in addresses:
-            self.monitor = self.open(zmq.PULL, addresses["mon"])
-
-    def add_receiver(self) -> str:
-        name = super().add_receiver()
-        self.routes.add(name)
-        return name
-
-    def replace_receiver(self, name: str) -> None:
-        self.routes.remove(name)
-        self._outboxes.pop(self.receivers[name], None)
-        super().replace_receiver(name)
-
-    def replace_sender(self, name: int) -> None:
-        """Answers to a client that has gone reach nobody."""
-        for ledger in self.ledgers[name]:
-            if ledger.kind in ("answers", "copies out"):
-                ledger.forgive()
-        super().replace_sender(name)
-
-    def make_ledgers(self, sender: Sender) -> list[Ledger]:
-        ledgers = [self.ledger(sender, "requests", self.routes), self.ledger(sender, "answers", self.routes)]
-        if "mon" in self.addresses:
-            ledgers += [self.ledger(sender, "copies in", {"mon"}), self.ledger(sender, "copies out", self.routes)]
-        return ledgers
-
-    @property
-    def sockets(self) -> Iterator[Socket]:
-        yield from super().sockets
-        yield from (sender.socket for sender in self.senders.values())
-        if self.monitor is not None:
-            yield self.monitor
-
-    def receive(self, socket: Socket, epoch: int) -> None:
-        if socket is self.monitor:
-            prefix, _, *frames = socket.recv_multipart(zmq.DONTWAIT)
-            sender, number, then, worker = self.read(frames)
-            ledger = self.of(sender)[2 if prefix == b"in" else 3]
-            self.note(ledger, "mon" if prefix == b"in" else worker, number, then, epoch)
-            return
-        name = next((name for name, known in self.receivers.items() if known is socket), "")
-        if not name:
-            sender, number, then, worker = self.read(socket.recv_multipart(zmq.DONTWAIT))
-            if self.senders[sender].socket is not socket:
-                self.faults.append(f"{self.name}: an answer for s{sender} came to somebody else")
-            self.note(self.of(sender)[1], worker, number, then, epoch)
-            return
-        client, *frames = socket.recv_multipart(zmq.DONTWAIT)
-        sender, number, then, _ = self.read(frames)
-        self.note(self.of(sender)[0], name, number, then, epoch)
-        self._outboxes.setdefault(socket, deque()).append([client, frames[0] + b" " + name.encode(), frames[1]])
-
-    def flush(self) -> None:
-        for socket, answers in self._outboxes.items():
-            while answers:
-                try:
-                    socket.send_multipart(answers[0], zmq.DONTWAIT)
-                except zmq.Again:
-                    break
-                answers.popleft()

@@ -14,6 +14,7 @@ import zmq
 
 import zmqtopo
 from chaos_parts import paths, topology
+from chaos_parts.known import OPEN
 from chaos_parts.ledger import Ledger
 from chaos_parts.paths import Path
 from chaos_parts.traffic import Traffic
@@ -59,11 +60,15 @@ class World:
     """Of this episode."""
     losses: dict[str, Loss] = field(default_factory=dict)
     episodes: int = 0
+    open: frozenset[str] = OPEN
+    """What is known not to hold yet."""
 
     def __post_init__(self) -> None:
         self._ports: dict[str, str] = {}
-        self.start()
+        self._dropped: dict[str, int] = {}
+        self._restarts: dict[str, int] = {}
         self.context: zmq.Context[Any] = zmq.Context()
+        self.start()
         self.traffic = Traffic()
         self.traffic.call(self._open)
 
@@ -74,7 +79,10 @@ class World:
         self._written = self._ports
         self.variant = topology.Variant()
         self.running = zmqtopo.up(self._write(self.variant))
-        self._ports = {name: sockets["in"][0] for name, sockets in self.running.endpoints.items() if sockets["in"]}
+        self._ports = {
+            name: address for name, sockets in self.running.endpoints.items() for bound in sockets.values()
+            for address in bound if address.startswith("tcp:")
+        }
 
     def reload(self, **changes: Any) -> None:
         """Go over to another variant; raises CommandError when that has failed."""
@@ -89,18 +97,14 @@ class World:
         return file
 
     def _open(self) -> None:
-        kinds = {"streamer": paths.Push, "forwarder": paths.Publish, "queue": paths.Request,
-                 "monitored_queue": paths.Request}
-        for name, device in self.running.topology.devices.items():
-            if name.startswith("relay"):
-                continue
-            addresses = {str(role): bound[0] for role, bound in self.running.endpoints[name].items()}
-            self.traffic.paths.append(kinds[device.type](
-                self.context, frozenset({name}), addresses, self.faults, narrow=device.type == "streamer"
-            ))
-        ends = {"in": self.running.endpoints["relay-1"]["in"][0], "out": self.running.endpoints["relay-3"]["out"][0]}
-        chain = frozenset({"relay-1", "relay-2", "relay-3"})
-        self.traffic.paths.append(paths.Push(self.context, chain, ends, self.faults))
+        for stream in topology.streams():
+            first, last = (self.running.endpoints[name] for name in (stream.devices[0], stream.devices[-1]))
+            addresses = {str(role): bound[0] for role, bound in first.items() if bound}
+            addresses["out"] = last["out"][0]
+            if stream.is_mirrored:
+                addresses["in"], addresses["out"] = addresses["out"], addresses["in"]
+            path = stream.path(self.context, frozenset(stream.devices), addresses, self.faults, stream.path_options)
+            self.traffic.paths.append(path)
 
     def close(self) -> None:
         """End everything; nothing of it may be left."""
@@ -169,6 +173,12 @@ class World:
         self._send_all([path for path in self.traffic.paths if not path.narrow])
         self.traffic.receiving = True
 
+    def deepen(self) -> None:
+        """Until the end of the episode, let the senders of one path have far more messages under way."""
+        path = self.random.choice([path for path in self.traffic.paths if path.roomy])
+        self.story.append(f"a backlog on {path.name}")
+        self.traffic.call(lambda: path.widen(paths.DEEP_WINDOW))
+
     def _send_all(self, paths: list[Path]) -> None:
         """Let the senders of these paths alone send all that may be under way."""
         def start() -> None:
@@ -229,8 +239,10 @@ class World:
             self.fault(f"no marker comes: {'; '.join(stuck)}")
         lost = self.traffic.call(lambda: {ledger: ledger.write_off() for ledger in self.traffic.ledgers})
         for ledger, numbers in lost.items():
-            if numbers and not any(excuse.covers(ledger) for excuse in self.excuses):
+            if numbers and not ledger.may_drop and not any(excuse.covers(ledger) for excuse in self.excuses):
                 self.fault(f"{ledger}: {len(numbers)} lost, {numbers[0]} to {numbers[-1]} of {ledger.sent}")
+        self._account_for_drops({ledger: len(numbers) for ledger, numbers in lost.items() if ledger.may_drop})
+        self._account_for_ends()
         self.traffic.call(lambda: [path.settle() for path in self.traffic.paths])
         for name in names:
             self.losses.setdefault(name, Loss()).times += 1
@@ -238,9 +250,30 @@ class World:
             loss = self.losses[name]
             for ledger, numbers in lost.items():
                 loss.lost[ledger.kind] = loss.lost.get(ledger.kind, 0) + len(numbers)
-                loss.most_of_one_sender = max(loss.most_of_one_sender, len(numbers))
+                if not ledger.may_drop:
+                    loss.most_of_one_sender = max(loss.most_of_one_sender, len(numbers))
         self.story.clear()
         self.excuses.clear()
+
+    def _account_for_drops(self, lost: dict[Ledger, int]) -> None:
+        """What a monitor has missed must have been counted as dropped, unless it was lost otherwise."""
+        for device in {min(ledger.devices) for ledger in lost}:
+            count = sum(number for ledger, number in lost.items() if device in ledger.devices)
+            dropped = self.running.counters()[device].mon.dropped
+            new, self._dropped[device] = dropped - self._dropped.get(device, 0), dropped
+            excused = "counted drops" in self.open or any(device in excuse.devices for excuse in self.excuses)
+            if count > max(new, 0) and not excused:
+                self.fault(f"{device}: {count} copies are missing and {new} were dropped")
+
+    def _account_for_ends(self) -> None:
+        """No device ends, or is started once more, unless something was done to it."""
+        for name, status in self.status.items():
+            new = status.restarts - self._restarts.get(name, 0)
+            self._restarts[name] = status.restarts
+            if new > 0 and not any(name in excuse.devices for excuse in self.excuses):
+                self.fault(f"{name} has been started again: {status.error or 'no error'}")
+            if status.state != "running":
+                self.fault(f"{name} is {status.state}: {status.error or 'no error'}")
 
 
 def _bytes_under_way(ports: set[int]) -> int:
