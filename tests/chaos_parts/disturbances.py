@@ -27,6 +27,20 @@ def kill(world: World) -> list[Excuse]:
     return [Excuse(devices)]
 
 
+def abort(world: World) -> list[Excuse]:
+    """SIGABRT, as when libzmq finds a fault of its own: the devices come back, and the cause is told."""
+    pid, devices = world.random.choice(sorted(world.processes().items()))
+    world.story.append(f"SIGABRT of {_names(devices)}")
+    # How a process has ended is told to its parent alone, which may have been killed before.
+    told = _parent(_parent(pid)) == os.getpid()
+    os.kill(pid, signal.SIGABRT)
+    world.until(lambda: all(s.pid != pid and s.state == "running" for s in _of(world, devices)), "they are back")
+    for name in devices:
+        if told and "SIGABRT" not in world.running.errors.get(name, ""):
+            world.fault(f"{name} has ended by SIGABRT and says {world.running.errors.get(name)!r}")
+    return [Excuse(devices)]
+
+
 def freeze(world: World) -> list[Excuse]:
     """SIGSTOP a worker, let the others go on, and SIGCONT it: nothing is lost."""
     pid, devices = world.random.choice(sorted(world.processes().items()))
@@ -194,26 +208,27 @@ def stop_all(world: World) -> list[Excuse]:
     return _of_stop(world, world.devices)
 
 
-UNDER_TRAFFIC: dict[str, Disturbance] = {
-    "SIGKILL": kill,
-    "SIGSTOP and SIGCONT": freeze,
-    "SIGKILL of the nursery": kill_nursery,
-    "pause and resume": pause,
-    "SIGKILL while paused": kill_paused,
-    "restart while senders send": restart_in_between,
-    "restart or stop in a chain": stop_inner,
-    "receivers that stand still": hold,
+USUAL: dict[str, Disturbance] = {
+    "kill": kill,
+    "abort": abort,
+    "freeze": freeze,
+    "kill-starter": kill_nursery,
+    "pause": pause,
+    "kill-paused": kill_paused,
+    "restart-between": restart_in_between,
+    "stop-inner": stop_inner,
+    "hold": hold,
     "reload": reload,
-    "reload in vain": reload_in_vain,
-    "another sender": replace_sender,
-    "another receiver": replace_receiver,
+    "reload-in-vain": reload_in_vain,
+    "sender": replace_sender,
+    "receiver": replace_receiver,
 }
 """While senders send."""
 
 WITH_MESSAGES_UNDER_WAY: dict[str, Disturbance] = {
-    "restart of a device": restart,
-    "stop and start of devices": stop_and_start,
-    "stop and start of everything": stop_all,
+    "restart": restart,
+    "stop-and-start": stop_and_start,
+    "stop-all": stop_all,
 }
 """While senders are silent and the devices have received what was sent: a graceful stop loses none of it."""
 

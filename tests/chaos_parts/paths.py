@@ -7,6 +7,7 @@ is a marker. All methods are for the thread of `chaos_parts.traffic.Traffic`.
 from __future__ import annotations
 
 import itertools
+import re
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -29,6 +30,13 @@ NARROW = {zmq.SNDHWM: 5, zmq.RCVHWM: 5, zmq.SNDBUF: 4096, zmq.RCVBUF: 4096}
 Socket = zmq.Socket[bytes]
 
 _ids = itertools.count(1)
+
+
+HEAD = re.compile(rb"\d+ \d+ \d+( \S+)?")
+
+
+class ForeignMessageError(Exception):
+    """A message that none of our senders has sent."""
 
 
 def body(number: int) -> bytes:
@@ -195,16 +203,15 @@ class Path:
         yield from self.receivers.values()
 
     def receive(self, socket: Socket, epoch: int) -> None:
-        """Take in one message."""
+        """Take in one message; raises ForeignMessageError and zmq.Again."""
         frames = socket.recv_multipart(zmq.DONTWAIT)
         name = next((name for name, known in self.receivers.items() if known is socket), "")
-        if len(frames) == 2:
-            self.arrived(name, *self.read(frames), epoch)
-        else:
-            self.faults.append(f"{self.name}: a message of {len(frames)} frames")
+        self.arrived(name, *self.read(frames), epoch)
 
     def read(self, frames: list[bytes]) -> tuple[int, int, int, str]:
-        """Sender, number, epoch and worker of a whole message."""
+        """Sender, number, epoch and worker of a whole message; raises ForeignMessageError."""
+        if len(frames) != 2 or not HEAD.fullmatch(frames[0]):
+            raise ForeignMessageError(f"{self.name}: {len(frames)} frames, {frames[:1]!r}")
         sender, number, epoch, *worker = frames[0].split()
         if frames[1] != body(int(number)):
             self.faults.append(f"{self.name}: the body of {frames[0]!r} is not what was sent")

@@ -78,10 +78,10 @@ class Request(Path):
                 self.faults.append(f"{self.name}: an answer for s{sender} came to somebody else")
             self.note(self.of(sender)[1], worker, number, then, epoch)
             return
-        front, (head, body) = frames[:self.request_front], frames[self.request_front:]
-        sender, number, then, _ = self.read([head, body])
+        front, request = frames[:self.request_front], frames[self.request_front:]
+        sender, number, then, _ = self.read(request)
         self.note(self.of(sender)[0], name, number, then, epoch)
-        self._outboxes.setdefault(socket, deque()).append([*front, head + b" " + name.encode(), body])
+        self._outboxes.setdefault(socket, deque()).append([*front, request[0] + b" " + name.encode(), request[1]])
 
     def _copied(self, frames: list[bytes], epoch: int) -> None:
         sender, number, then, worker = self.read(frames[1 + self.copy_front:])

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import zmq
 
 from chaos_parts.ledger import Ledger
-from chaos_parts.paths import Path
+from chaos_parts.paths import ForeignMessageError, Path
 
 BURST = 10
 """Messages of one sender, or to one receiver, in one turn."""
@@ -33,6 +33,8 @@ class Traffic:
         self.receiving = True
         self.silent: list[Path] = []
         """Those on which nothing is sent meanwhile."""
+        self.foreign: list[str] = []
+        """Messages that none of our senders has sent."""
         self.quiet = threading.Event()
         self._epoch = 0
         self._marked_at = 0.0
@@ -132,5 +134,7 @@ class Traffic:
                     owners[socket].receive(socket, self._epoch)
                 except zmq.Again:
                     break
+                except ForeignMessageError as message:
+                    self.foreign.append(str(message))
                 moved += 1
         return moved

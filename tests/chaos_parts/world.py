@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -60,6 +61,8 @@ class World:
     """Of this episode."""
     losses: dict[str, Loss] = field(default_factory=dict)
     episodes: int = 0
+    strangers_speak: bool = False
+    """Whether messages may come in this episode that none of our senders has sent."""
     open: frozenset[str] = OPEN
     """What is known not to hold yet."""
 
@@ -67,6 +70,7 @@ class World:
         self._ports: dict[str, str] = {}
         self._dropped: dict[str, int] = {}
         self._restarts: dict[str, int] = {}
+        self.reloads = threading.Lock()
         self.context: zmq.Context[Any] = zmq.Context()
         self.start()
         self.traffic = Traffic()
@@ -84,10 +88,10 @@ class World:
             for address in bound if address.startswith("tcp:")
         }
 
-    def reload(self, **changes: Any) -> None:
-        """Go over to another variant; raises CommandError when that has failed."""
+    def reload(self, *, vain: bool = False, **changes: Any) -> None:
+        """Go over to another variant; raises CommandError when that has failed. Only a vain one may change nothing."""
         variant = replace(self.variant, **changes)
-        if not self.running.reload(self._write(variant)):
+        if not self.running.reload(self._write(variant)) and not vain:
             self.fault(f"a reload finds nothing to do for {changes}")
         self.variant = variant
 
@@ -243,6 +247,8 @@ class World:
                 self.fault(f"{ledger}: {len(numbers)} lost, {numbers[0]} to {numbers[-1]} of {ledger.sent}")
         self._account_for_drops({ledger: len(numbers) for ledger, numbers in lost.items() if ledger.may_drop})
         self._account_for_ends()
+        if self.traffic.foreign and not self.strangers_speak:
+            self.fault(f"{len(self.traffic.foreign)} messages from nobody, the first {self.traffic.foreign[0]}")
         self.traffic.call(lambda: [path.settle() for path in self.traffic.paths])
         for name in names:
             self.losses.setdefault(name, Loss()).times += 1
@@ -254,6 +260,8 @@ class World:
                     loss.most_of_one_sender = max(loss.most_of_one_sender, len(numbers))
         self.story.clear()
         self.excuses.clear()
+        self.traffic.foreign.clear()
+        self.strangers_speak = False
 
     def _account_for_drops(self, lost: dict[Ledger, int]) -> None:
         """What a monitor has missed must have been counted as dropped, unless it was lost otherwise."""
