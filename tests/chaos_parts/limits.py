@@ -29,27 +29,35 @@ devices:
 
 
 def few_descriptors(world: World) -> list[Excuse]:
-    """A worker that can open hardly anything, and connections: what is there goes on and obeys."""
+    """A worker that can open hardly anything, and connections by tcp: what is there goes on and obeys."""
     pid, devices = world.random.choice(sorted(world.processes().items()))
     world.story.append(f"few descriptors for {', '.join(sorted(devices))}")
-    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    used = len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208 - only their number counts
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + SPARE, before[1]))
-    try:
-        with ExitStack() as stack:
-            for name in sorted(devices):
-                for addresses in world.running.endpoints[name].values():
-                    for address in addresses:
-                        if not address.startswith("inproc"):
-                            for _ in range(10):
-                                stack.enter_context(Stranger(address))
-            world.flow()
-            world.running.pause(*devices)
-            world.running.resume(*devices)
-            world.flow()
-    finally:
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+    with _few_descriptors(pid), ExitStack() as stack:
+        for address in _bound(world, devices, "tcp"):
+            for _ in range(10):
+                stack.enter_context(Stranger(address))
+        world.flow()
+        world.running.pause(*devices)
+        world.running.resume(*devices)
+        world.flow()
     return []
+
+
+def few_descriptors_ipc(world: World) -> list[Excuse]:
+    """The same by ipc, where libzmq aborts: its devices come back, and the cause is told."""
+    pid, devices = world.random.choice(sorted(world.processes().items()))
+    world.story.append(f"few descriptors, ipc, for {', '.join(sorted(devices))}")
+    with _few_descriptors(pid), ExitStack() as stack:
+        for address in _bound(world, devices, "ipc"):
+            for _ in range(10):
+                stack.enter_context(Stranger(address))
+        world.flow(but=devices)
+    world.until(lambda: all(s.state == "running" for s in world.running.status), "all run")
+    for name in devices:
+        error = world.running.errors.get(name, "")
+        if not _runs(pid) and "SIGABRT" not in error:
+            world.fault(f"{name} has ended and says {error!r}")
+    return [Excuse(devices)]
 
 
 def stop_starter(world: World) -> list[Excuse]:
@@ -124,6 +132,7 @@ def kill_supervisor(world: World) -> list[Excuse]:
 
 LIMITS: dict[str, Callable[[World], list[Excuse]]] = {
     "limit-descriptors": few_descriptors,
+    "limit-ipc-descriptors": few_descriptors_ipc,
     "limit-starter-stopped": stop_starter,
     "limit-disk": full_disk,
     "limit-supervisor-killed": kill_supervisor,
@@ -131,6 +140,26 @@ LIMITS: dict[str, Callable[[World], list[Excuse]]] = {
 
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@contextmanager
+def _few_descriptors(pid: int) -> Iterator[None]:
+    """Let a process open no more than a few descriptors, meanwhile."""
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    used = len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208 - only their number counts
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + SPARE, before[1]))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+
+def _bound(world: World, devices: frozenset[str], transport: str) -> list[str]:
+    return [
+        address for name in sorted(devices) for addresses in world.running.endpoints[name].values()
+        for address in addresses if address.startswith(f"{transport}:")
+    ]
 
 
 @contextmanager
