@@ -54,13 +54,16 @@ def freeze(world: World) -> list[Excuse]:
 
 
 def kill_nursery(world: World) -> list[Excuse]:
-    """SIGKILL the process that has started the workers: they go on."""
-    # Workers whose nursery has been killed before have another parent, which is nobody's to kill.
-    for parent in {_parent(pid) for pid in world.processes()}:
-        if parent > 1 and _parent(parent) == os.getpid():
-            world.story.append("SIGKILL of the nursery")
-            os.kill(parent, signal.SIGKILL)
-    return []
+    """SIGKILL the process that has started the workers: they end with it, and all comes back."""
+    before = world.processes()
+    starters = {parent for parent in map(_parent, before) if parent > 1 and _parent(parent) == os.getpid()}
+    gone = {pid: devices for pid, devices in before.items() if _parent(pid) in starters}
+    world.story.append("SIGKILL of the nursery")
+    for starter in starters:
+        os.kill(starter, signal.SIGKILL)
+    devices = frozenset().union(*gone.values())
+    world.until(lambda: all(s.pid not in gone and s.state == "running" for s in _of(world, devices)), "they are back")
+    return [Excuse(devices)]
 
 
 def pause(world: World) -> list[Excuse]:
