@@ -27,7 +27,7 @@ def test_ps_says_what_a_program_wants_to_know(
     assert list(devices) == ["jobs", "calls", "one", "two"]
     for device in devices.values():
         assert list(device) == [
-            "name", "type", "run", "state", "pid", "uptime", "restarts", "endpoints", "counters", "error",
+            "name", "type", "run", "state", "pid", "uptime", "restarts", "endpoints", "counters", "error", "warning",
                 "stops_within",
         ]
         assert list(device["endpoints"]) == ["in", "out", "mon"]

@@ -26,6 +26,7 @@ from zmqtopo.devices.sockets import seed_routing_ids
 from zmqtopo.runtime.chores import Chore, every
 from zmqtopo.runtime.member import Member
 from zmqtopo.runtime.notify import Notifier
+from zmqtopo.runtime.open_files import CHECK_INTERVAL, shortage
 from zmqtopo.runtime.plan import option_files
 from zmqtopo.runtime.supervisor import StartError, Supervisor
 from zmqtopo.runtime.watch import Watch
@@ -61,6 +62,8 @@ class Foreground:
         self._signals = 0
         self._ready = False
         self._stopping = False
+        self._short_of_files: set[int] = set()
+        """The workers of which it was said."""
         self._about_folder = ""
         """What was said last of the state folder."""
 
@@ -83,6 +86,7 @@ class Foreground:
         if self._notifier.watchdog_interval is not None:
             chores.append(every(self._notifier.watchdog_interval, self._notifier.watchdog))
         chores.append(every(FOLDER_CHECK_INTERVAL, self._keep_folder))
+        chores.append(every(CHECK_INTERVAL, self._check_open_files))
         chores.append(Chore(lambda: 0.0 if self._hung_up and self._ready else None, self._reload))
         if self._watch is not None:
             watch = self._watch
@@ -171,6 +175,15 @@ class Foreground:
             self._voice.bring()
             self._voice.say(f"its state folder was removed, and is {self._folder.path} now", event="state-folder")
             self._about_folder = ""
+
+    def _check_open_files(self) -> None:
+        """Say of which workers the open files are used up, once each time."""
+        found = {pid: said for pid in self._supervisor.worker_pids if (said := shortage(pid))}
+        for pid in found.keys() - self._short_of_files:
+            devices = [device.name for device in self._supervisor.status if device.pid == pid]
+            for device in devices[:8]:
+                self._voice.say(found[pid], event="open-files", device=device)
+        self._short_of_files = {*found}
 
     # -- reloading ------------------------------------------------------------------------------------------------
 

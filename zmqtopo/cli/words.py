@@ -82,7 +82,9 @@ def state(device: dict[str, Any]) -> str:
     flows = device["counters"]
     full = [word for flow, word in (("in_to_out", "out"), ("out_to_in", "in"), ("mon", "mon"))
             if flows[flow]["waiting"] and device["state"] == "running"]
-    return f"{device['state']}, {' and '.join(full)} full" if full else str(device["state"])
+    parts = [device["state"], *([f"{' and '.join(full)} full"] if full else []),
+             *(["out of open files"] if device.get("warning") else [])]
+    return ", ".join(parts)
 
 
 def one_line(text: str | None) -> str:

@@ -5,6 +5,7 @@ Everything here happens in the supervisor's thread: orders go out to workers, an
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -22,6 +23,7 @@ from zmqtopo.runtime.crew import KILL_AFTER, Crew
 from zmqtopo.runtime.losses import stop_report
 from zmqtopo.runtime.member import Member, State
 from zmqtopo.runtime.nursery import Nursery
+from zmqtopo.runtime.open_files import shortage
 from zmqtopo.runtime.orders import (
     Adapt,
     Bind,
@@ -107,7 +109,9 @@ class Fleet:
     def status(self) -> list[DeviceStatus]:
         """Every device as it is now, in the order of the file."""
         pids = self.crew.pids
-        return [status(m, pids.get(m.device.process), self._clock()) for m in self.members.values()]
+        warnings = {name: shortage(pid) for name, pid in pids.items() if pid != os.getpid()}
+        return [status(m, pids.get(m.device.process), self._clock(), warnings.get(m.device.process, ""))
+                for m in self.members.values()]
 
     @property
     def is_over(self) -> bool:

@@ -41,6 +41,8 @@ class DeviceStatus:
     stops_within: float | None = None
     """Seconds that a device that stops may still take; None for others."""
     last_stop: StopReport | None = None
+    warning: str = ""
+    """What an operator should know of its process."""
 
     def as_dict(self) -> dict[str, Any]:
         """As ``ps --format json`` shows it."""
@@ -50,11 +52,12 @@ class DeviceStatus:
             "endpoints": {role: [ordinary(one) for one in self.endpoints.get(role, ())] for role in ROLES},
             "counters": asdict(self.counters),
             "error": self.error or None,
+            "warning": self.warning or None,
             "stops_within": self.stops_within,
         }
 
 
-def status(member: Member, pid: int | None, now: float | None = None) -> DeviceStatus:
+def status(member: Member, pid: int | None, now: float | None = None, warning: str = "") -> DeviceStatus:
     """The status of a device in the process ``pid``; ``now`` is the supervisor's clock."""
     here = not member.over and member.state != "backoff"
     now = time.monotonic() if now is None else now
@@ -66,4 +69,5 @@ def status(member: Member, pid: int | None, now: float | None = None) -> DeviceS
         member.unsent,
         round(max(member.due - now, 0), 3) if member.state == "stopping" and member.due is not None else None,
         member.last_stop,
+        warning if here else "",
     )

@@ -134,6 +134,11 @@ class Supervisor:
         return self._fleet.status
 
     @property
+    def worker_pids(self) -> list[int]:
+        """The processes of the workers."""
+        return [worker.pid for worker in self._fleet.crew]
+
+    @property
     def is_stopping(self) -> bool:
         """Whether everything is about to end."""
         return self._fleet.stopping
