@@ -123,7 +123,7 @@ def kill_supervisor(world: World) -> list[Excuse]:
             for worker in workers:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(worker, signal.SIGSTOP)
-        world.until(lambda: not any(map(_runs, workers | starters)), "all have ended with the program")
+        world.until(lambda: not any(map(_runs, {pid} | workers | starters)), "all have ended with the program")
         for worker in workers:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(worker, signal.SIGKILL)
