@@ -228,8 +228,9 @@ class Fleet:
         self.order_connect(member)
         addresses = {address for some in member.endpoints.values() for address in some}
         for other in self.members.values():
-            # Who has connected since it was closed, has connected to what is bound now.
-            if other.works and other.device.process == member.device.process and other.connected < member.closed:
+            # Who was told to connect since it was closed, has connected to what is bound now.
+            connected = other.works or (other.state == "starting" and other.connected > other.closed)
+            if connected and other.device.process == member.device.process and other.connected < member.closed:
                 again = lost(other.device, self.topology, self._bound, addresses)
                 if any(again.values()):
                     self.crew.order(other.device, Reconnect(other.device.name, again))

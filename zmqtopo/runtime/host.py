@@ -20,10 +20,11 @@ from zmqtopo.config.model import ROLES, ContextSettings, Device, Role, Socket
 from zmqtopo.devices.control import Control
 from zmqtopo.devices.counters import CounterBlock
 from zmqtopo.devices.ipc import Access, IpcFile
-from zmqtopo.devices.sockets import AnySocket, close, connect, open_socket, set_options
+from zmqtopo.devices.sockets import AnySocket, close, open_socket, set_options
 from zmqtopo.devices.subscriptions import prepare
 from zmqtopo.loop import UNCHECKED, Subscriptions, relay
 from zmqtopo.runtime.again import bind_again, make_folder_again
+from zmqtopo.runtime.inproc import PREFIX, Connections, InprocNames
 from zmqtopo.runtime.leftover import count_leftover
 from zmqtopo.runtime.limits import limit_options, loop_limits
 from zmqtopo.runtime.options import settings, socket_options
@@ -84,6 +85,8 @@ class _Running:
     device: Device
     block: CounterBlock
     post: Callable[[Event], None]
+    inproc: InprocNames
+    connections: Connections = field(default_factory=dict)
     sockets: dict[Role, AnySocket] = field(default_factory=dict)
     ipc_files: list[IpcFile] = field(default_factory=list)
     addresses: set[str] = field(default_factory=set)
@@ -144,7 +147,7 @@ class _Running:
         elif order is not None:
             for role, addresses in order.connects.items():
                 for address in addresses:
-                    connect(self.sockets[role], role, address)
+                    self.inproc.connect(self.sockets[role], role, address, self.connections)
         if request.answer is not None:
             self.post(request.answer)
         with self.requesting:
@@ -171,8 +174,7 @@ class _Running:
         for socket, name in self.names:
             # Closing is left to another thread, and until then who connects to the name is connected to a socket that
             # ends; unbinding is done at once, and ends no connection.
-            with contextlib.suppress(zmq.ZMQError):
-                socket.unbind(name)
+            self.inproc.unbind(socket, name)
         begun = time.monotonic() - TICK
         linger = max((close(socket, self.deadline, now=now) for socket in self.sockets.values()), default=0)
         self.control.worker.close()
@@ -200,6 +202,7 @@ class Host:
             self.context.max_sockets = settings.max_sockets or max(ROOM, 2 * sockets)
         self._post = post
         self._devices: dict[str, _Running] = {}
+        self._inproc = InprocNames()
         self._closed: dict[str, float] = {}
         """Devices with something to send that have been closed lately, and until when they may; the last comes last."""
         self._left: dict[str, float] = {}
@@ -269,7 +272,7 @@ class Host:
     def _bind(self, order: Bind) -> None:
         device = order.device
         assert order.block is not None
-        running = self._devices[device.name] = _Running(device, order.block, self._post)
+        running = self._devices[device.name] = _Running(device, order.block, self._post, self._inproc)
         options = {
             socket.role: [*limit_options(device, socket), *socket_options(socket)] for socket in device.sockets
         }
@@ -287,10 +290,6 @@ class Host:
             )
             for socket in device.sockets
         }
-        running.names = [
-            (running.sockets[role], address)
-            for role, addresses in endpoints.items() for address in addresses if address.startswith("inproc://")
-        ]
         self._post(Bound(device.name, endpoints))
 
     def _bind_one(self, running: _Running, socket: Socket, address: str, *, patient: bool) -> str:
@@ -298,13 +297,16 @@ class Host:
         closed = time.monotonic() if patient else self._left.get(address)
         endpoint = bind_again(running.sockets[role], role, address, running.ipc_files, closed, _access(socket))
         running.addresses |= {address, endpoint}
+        if endpoint.startswith(PREFIX):
+            running.names.append((running.sockets[role], endpoint))
+            self._inproc.note_bound(endpoint)
         return endpoint
 
     def _connect(self, order: Connect) -> None:
         running = self._devices[order.name]
         for role, socket in running.sockets.items():
             for address in order.connects[role]:
-                connect(socket, role, address)
+                self._inproc.connect(socket, role, address, running.connections)
         # libzmq lets a socket move to another thread when a full memory fence lies between; starting one is such.
         running.thread = threading.Thread(
             target=self._run, args=(running, order.paused), name=f"zmqtopo {order.name}", daemon=True

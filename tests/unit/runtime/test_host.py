@@ -10,7 +10,7 @@ import time
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import zmq
@@ -480,3 +480,28 @@ def test_devices_that_are_no_more_are_forgotten(told: Told, monkeypatch: pytest.
     finally:
         tracemalloc.stop()
     assert sum(trace.size for trace in kept.traces) < 5000
+
+
+@pytest.mark.parametrize("first", ["connects", "binds"])
+def test_a_device_is_connected_once_whenever_the_supervisor_hears_of_it(told: Told, net: Any, first: str) -> None:
+    """It is told to connect again, since its supervisor heard of the end of the other one after it had connected."""
+    giver = replace(streamer(ANY, "{bind: inproc://x, type: PUB}"), name="giver")
+    taker = streamer("{connect: inproc://x, type: SUB}", ANY)
+    bound: dict[str, Bound] = {}
+    for device in (taker, giver) if first == "connects" else (giver, taker):
+        bound[device.name] = cast("Bound", told.bind(device))
+        told.connect(device)
+    told.host.execute(Reconnect("d", {"in": ("inproc://x",)}))
+    push = net.socket(zmq.PUSH, connect=bound["giver"].endpoints["in"][0])
+    pull = net.socket(zmq.PULL, connect=bound["d"].endpoints["out"][0])
+
+    def arrives() -> bool:
+        push.send(b"until the subscription is there")
+        return bool(pull.poll(10))
+
+    net.until(arrives)
+    while pull.poll(100):
+        pull.recv()
+    push.send(b"once")
+    assert net.receive(pull) == [b"once"]
+    assert not pull.poll(100)
