@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from zmqtopo.checks.graph import End, Graph
@@ -19,14 +20,19 @@ _SMALLEST_HANDSHAKE: Final = 26
 """Bytes of the shortest command that a peer begins with: READY with the type PUSH. Less lets nobody in."""
 _ROUTING_HANDSHAKE: Final = 41
 """The same of DEALER, with an empty routing id, which every peer of a ROUTER sends at least."""
+_CURVE_CLIENT_HANDSHAKE: Final = 168
+"""The command WELCOME of a CURVE server."""
+_CURVE_SERVER_HANDSHAKE: Final = 251
+"""What the command INITIATE of a CURVE client has beside the bytes that READY has without security."""
 
 
 @rule(
     "socket", "unusable-option", "error",
     finds="An option with which a socket of a device cannot work: nothing gets through, or libzmq ends the process. "
     "These are `conflate`, `xpub_manual`, `socks_proxy`, `invert_matching` on one side only, `ipv6: false` with an "
-    "IPv6 address, an `affinity` to I/O threads that are not there, a `maxmsgsize` below that of a handshake, and "
-    "`router_raw` with peers that speak ZMTP.",
+    "IPv6 address, an `affinity` to I/O threads that are not there, a SUB without subscription, a `maxmsgsize` or "
+    "`limits.message_size` below that of a handshake, `limits.frames` below those of every message, and `router_raw` "
+    "with peers that speak ZMTP.",
     why="libzmq takes the option, the device starts and looks healthy, and no message passes; or it runs until the "
     "first message of two frames comes, and an assertion of libzmq ends the whole process.",
     bad="""
@@ -52,6 +58,7 @@ def unusable_option(graph: Graph) -> Iterator[Finding]:
                 if option not in SCOPE or not end.type_known or end.type in SCOPE[option]:
                     yield Finding(place_of(end.socket, option), f"{end.name}: {message}", hint)
     yield from _one_sided(graph)
+    yield from _too_little(graph)
 
 
 @rule(
@@ -111,6 +118,9 @@ def _unusable(end: End, socket: Socket, device: Device, graph: Graph) -> Iterato
     if _takes_nothing(end):
         yield ("invert_matching", "everything matches the subscription to '', so with invert_matching nothing comes in",
                "subscribe to the prefixes of what is not wanted, or remove it")
+    if option := _subscribes_to_nothing(end, socket):
+        yield option, "it is left without any subscription, so nothing comes in", \
+            "subscribe to some prefix, or remove it: a SUB without it receives everything"
     if "socks_proxy" in options:
         yield ("socks_proxy", "libzmq aborts when the proxy refuses a connection, and takes the whole process with it",
                "connect to a tunnel of ssh or socat on this machine instead")
@@ -127,10 +137,46 @@ def _unusable(end: End, socket: Socket, device: Device, graph: Graph) -> Iterato
 
 
 def _too_small(end: End, size: object) -> Iterator[tuple[str, str, str]]:
-    needed = _ROUTING_HANDSHAKE if end.type == "ROUTER" else _SMALLEST_HANDSHAKE
+    needed = _handshake(end)
     if isinstance(size, int) and 0 <= size < needed:
-        yield ("maxmsgsize", f"maxmsgsize {size} lets no peer in: the first command of a handshake has {needed} "
-               "bytes or more", "use at least 1KiB, or -1 for no limit")
+        yield ("maxmsgsize", f"maxmsgsize {size} lets no peer in: a command of the handshake has {needed} bytes "
+               "or more", "use at least 1KiB, or -1 for no limit")
+
+
+def _handshake(end: End) -> int:
+    """The size of the longest command that every peer of a socket sends before its first message."""
+    options = end.socket.options if isinstance(end.socket, Socket) else {}
+    plain = _ROUTING_HANDSHAKE if end.type == "ROUTER" else _SMALLEST_HANDSHAKE
+    if options.get("curve_server"):
+        return plain + _CURVE_SERVER_HANDSHAKE
+    return max(plain, _CURVE_CLIENT_HANDSHAKE) if "curve_serverkey" in options else plain
+
+
+def _too_little(graph: Graph) -> Iterator[Finding]:
+    """Yield the limits of devices that let nothing through, each once where it is written."""
+    told: set[Place] = set()
+    for device in graph.topology.devices.values():
+        for limit, message, hint in _too_small_limits(device, [e for e in graph.ends if e.owner is device]):
+            place = device.limits.places.get(limit, device.place)
+            if place not in told:
+                told.add(place)
+                yield Finding(place, f"{device.name}: {message}", hint)
+
+
+def _too_small_limits(device: Device, ends: Iterable[End]) -> Iterator[tuple[str, str, str]]:
+    known = [(end, end.socket) for end in ends if isinstance(end.socket, Socket) and end.type_known
+             and "options" not in end.socket.unread]
+    size = device.limits.message_size
+    for end, socket in known:
+        needed = _handshake(end)
+        # An option that could not be read may be the one that has the last word.
+        if size is not None and size < needed and "maxmsgsize" not in socket.option_places:
+            yield ("message_size", f"limits.message_size {size} lets no peer of {end.name} in: a command of the "
+                   f"handshake has {needed} bytes or more", "use at least 1KiB, or -1 for no limit")
+            break
+    if device.limits.frames < 2 and (router := next((e for e, _ in known if e.type == "ROUTER"), None)):
+        yield ("frames", f"{router.name} is of type ROUTER, whose messages begin with the frame of the routing id: "
+               "of those with 2 frames and more limits.frames 1 drops all", "use at least 2, and 3 for REQ and REP")
 
 
 def _one_sided(graph: Graph) -> Iterator[Finding]:
@@ -156,6 +202,20 @@ def _takes_nothing(end: End) -> bool:
     """Whether it is a SUB that subscribes to everything and inverts that."""
     options = end.socket.options if isinstance(end.socket, Socket) else {}
     return end.type == "SUB" and bool(options.get("invert_matching")) and "" in _texts(options.get("subscribe"))
+
+
+def _subscribes_to_nothing(end: End, socket: Socket) -> str:
+    """Return the option that leaves a SUB without subscription; they are set in the order of the file."""
+    options = socket.options
+    if end.type != "SUB" or options.get("invert_matching") or "subscribe" not in options:
+        return ""
+    if not options["subscribe"]:
+        return "subscribe"
+    names = list(options)
+    if "unsubscribe" not in options or names.index("unsubscribe") < names.index("subscribe"):
+        return ""
+    left = Counter(_texts(options["subscribe"])) - Counter(_texts(options["unsubscribe"]))
+    return "" if left else "unsubscribe"
 
 
 def _has_frames(socket: Socket) -> bool:

@@ -105,6 +105,7 @@ class Builder:
         spot = (holder[at] if at else holder)["limits"]
         rules = _kind("limits")["properties"]
         found: dict[str, int | float | None] = {}
+        places = dict(usual.places)
         for key, said in given.items():
             known = definition(rules[key])
             try:
@@ -113,7 +114,8 @@ class Builder:
                 self._report(str(error), spot[key])
                 continue
             found[key] = None if number == -1 else number
-        return replace(usual, **found)      # type: ignore[arg-type]  # the schema has checked the types
+            places[key] = spot[key].place
+        return replace(usual, places=places, **found)      # type: ignore[arg-type]  # the schema has checked the types
 
     def _restart(self, value: dict[str, Value], spot: Spot) -> Restart:
         usual = Restart()

@@ -129,7 +129,7 @@ class Restart:
 class Limits:
     """What strangers may cost a device; sizes are in bytes, ``handshake`` is in seconds, None is without limit.
 
-    ``message_size`` is of a frame, ``memory`` of the worker process.
+    ``message_size`` is of a frame, ``memory`` of the worker process. ``places`` are those of what the file says.
     """
 
     message_size: int | None = None
@@ -138,6 +138,7 @@ class Limits:
     topic_length: int = 4096
     handshake: float = 30.0
     memory: int | None = None
+    places: Mapping[str, Place] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

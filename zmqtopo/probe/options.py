@@ -38,9 +38,9 @@ def _refused(socket: zmq.Socket[Any], wanted: Socket) -> Iterator[tuple[str, str
     """Yield those options that libzmq does not know, each with the reason; values are the affair of other rules."""
     import zmq
 
-    from zmqtopo.runtime.options import single_options
+    from zmqtopo.runtime.options import in_order, single_options
 
-    for name in wanted.options:
+    for name in in_order(wanted):
         if name in SCOPE and wanted.type not in SCOPE[name]:
             continue    # the rule option-scope speaks of it
         if name.upper() not in zmq.SocketOption.__members__:

@@ -38,7 +38,8 @@ def limit_options(device: Device, socket: Socket) -> Iterator[tuple[int, int]]:
     if size is not None and "maxmsgsize" not in socket.options:
         yield zmq.MAXMSGSIZE, size
     if limits.handshake != _HANDSHAKE and "handshake_ivl" not in socket.options:
-        yield zmq.HANDSHAKE_IVL, round(limits.handshake * 1000)
+        # Below half a millisecond it would be 0, which is without limit.
+        yield zmq.HANDSHAKE_IVL, max(1, round(limits.handshake * 1000)) if limits.handshake else 0
 
 
 def loop_limits(device: Device) -> Limits:

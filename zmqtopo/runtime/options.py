@@ -49,8 +49,13 @@ def socket_options(socket: Socket) -> Iterator[tuple[int, int | bytes]]:
     have, and for CURVE with half of its keys; all name the socket's role.
     """
     _check_keys(socket)
-    for name in sorted(socket.options, key=_order):
+    for name in in_order(socket):
         yield from single_options(socket, name)
+
+
+def in_order(socket: Socket) -> list[str]:
+    """Return the names of the options in the order to set them."""
+    return sorted(socket.options, key=_order)
 
 
 def single_options(socket: Socket, name: str) -> Iterator[tuple[int, int | bytes]]:

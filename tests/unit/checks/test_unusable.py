@@ -6,6 +6,9 @@ import pytest
 
 from .conftest import Found, devices, found, pair, streamer
 
+SERVER = "curve_server: true, curve_secretkey: {file: a}"
+CLIENT = "curve_publickey: {file: a}, curve_secretkey: {file: b}, curve_serverkey: {file: c}"
+
 
 @pytest.mark.parametrize(("in_", "out", "options", "expected"), [
     ("PULL", "PUSH", "conflate: true", "conflate"), ("PULL", "PUSH", "conflate: false", ""),
@@ -21,6 +24,15 @@ from .conftest import Found, devices, found, pair, streamer
     ("PULL", "PUSH", "maxmsgsize: 0", "maxmsgsize"), ("PULL", "PUSH", "maxmsgsize: 25", "maxmsgsize"),
     ("PULL", "PUSH", "maxmsgsize: 26", ""), ("PULL", "PUSH", "maxmsgsize: -1", ""),
     ("ROUTER", "DEALER", "maxmsgsize: 40", "maxmsgsize"), ("ROUTER", "DEALER", "maxmsgsize: 41", ""),
+    ("SUB", "PUB", "subscribe: []", "subscribe"), ("SUB", "PUB", "subscribe: ''", ""),
+    ("SUB", "PUB", "subscribe: [a, a], unsubscribe: a", ""),
+    ("SUB", "PUB", "subscribe: [a], unsubscribe: [a]", "unsubscribe"),
+    ("SUB", "PUB", "unsubscribe: [a], subscribe: [a]", ""), ("SUB", "PUB", "unsubscribe: ['']", ""),
+    ("SUB", "PUB", "invert_matching: true, subscribe: []", ""),
+    ("PULL", "PUSH", f"{SERVER}, maxmsgsize: 276", "maxmsgsize"), ("PULL", "PUSH", f"{SERVER}, maxmsgsize: 277", ""),
+    ("ROUTER", "DEALER", f"{SERVER}, maxmsgsize: 291", "maxmsgsize"),
+    ("ROUTER", "DEALER", f"{SERVER}, maxmsgsize: 292", ""),
+    ("PULL", "PUSH", f"{CLIENT}, maxmsgsize: 167", "maxmsgsize"), ("PULL", "PUSH", f"{CLIENT}, maxmsgsize: 168", ""),
     ("ROUTER", "DEALER", "router_raw: true", ""),
     ("ROUTER", "DEALER", "router_handover: true, probe_router: true, immediate: true", ""),
 ])
@@ -30,6 +42,25 @@ def test_a_socket_by_itself(in_: str, out: str, options: str, expected: str) -> 
         kind = "streamer"
     yaml = pair(kind, in_, out).replace("bind: tcp://*:5001", f"bind: tcp://*:5001, options: {{{options}}}")
     assert found(yaml) == ([("unusable-option", expected)] if expected else [])
+
+
+@pytest.mark.parametrize(("in_", "out", "limits", "option", "expected"), [
+    ("PULL", "PUSH", "message_size: 0", "", "0"), ("PULL", "PUSH", "message_size: 25B", "", "25B"),
+    ("PULL", "PUSH", "message_size: 26", "", ""), ("PULL", "PUSH", "message_size: -1", "", ""),
+    ("ROUTER", "DEALER", "message_size: 40", "", "40"), ("ROUTER", "DEALER", "message_size: 41", "", ""),
+    ("PULL", "PUSH", "message_size: 276", SERVER, "276"), ("PULL", "PUSH", "message_size: 277", SERVER, ""),
+    ("PULL", "PUSH", "message_size: 9", "maxmsgsize: -1", "9"),
+    ("PULL", "PUSH", "message_size: 30", "maxmsgsize: -1", ""),
+    ("ROUTER", "DEALER", "frames: 1", "", "1"), ("ROUTER", "DEALER", "frames: 2", "", ""),
+    ("PULL", "PUSH", "frames: 1", "", ""),
+    ("SUB", "PUB", "frames: 1, topics: 1, topic_length: 0, handshake: 0", "", ""),
+])
+def test_limits_that_let_nothing_through(in_: str, out: str, limits: str, option: str, expected: str) -> None:
+    kind = {"PULL": "streamer", "ROUTER": "queue"}.get(in_, "forwarder")
+    yaml = pair(kind, in_, out).replace("bind: tcp://*:5001", f"bind: tcp://*:5001, options: {{{option}}}")
+    rules = [("unusable-option", expected)] if expected else []
+    assert found(yaml + f"    limits: {{{limits}}}\n") == rules
+    assert found(f"defaults: {{limits: {{{limits}}}}}\n{yaml}") == rules
 
 
 def test_affinity_to_a_thread_that_is_there() -> None:

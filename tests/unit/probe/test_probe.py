@@ -190,6 +190,7 @@ def test_an_option_that_this_libzmq_does_not_have(option: str, why: str) -> None
 @pytest.mark.parametrize("option", [
     "hwm: 5", "ipv6: true", "routing_id: a", "curve_secretkey: {file: /no/such/file}", "gssapi_server: false",
     "tcp_accept_filter: 10.0.0.0/8", "ipc_filter_uid: 4294967294", "affinity: 1",
+    "tcp_accept_filter: fd00::/8", "tcp_accept_filter: [10.0.0.1, '::/0'], ipv6: true",
 ])
 def test_an_option_that_every_libzmq_has(option: str) -> None:
     assert ask(streamer(f"{{bind: 'tcp://127.0.0.1:*', options: {{{option}}}}}")) == []
