@@ -16,6 +16,7 @@ import yaml
 
 from zmqtopo.config.problem import Problem
 from zmqtopo.config.scalars import Plain, resolve
+from zmqtopo.config.secrets import is_secret
 from zmqtopo.config.shield import unshield
 from zmqtopo.config.tree import UNKNOWN, Alias, List, Mapping, Node, Scalar, Unknown
 from zmqtopo.config.wording import Guesses, quote
@@ -142,9 +143,16 @@ class Composer:
         return UNKNOWN
 
     def _refuse(self, tag: str, at: Node) -> None:
+        if self._in_secret():
+            self._report("yaml-unsafe", "a secret begins with !, which makes a tag of it", at, "put it in quotes")
+            return
         shown = "!!" + tag.removeprefix(_TAG) if tag.startswith(_TAG) else tag
         self._report("yaml-unsafe", f"the tag {quote(shown)} is not allowed", at,
                      "leave it out; the only tag with a use here is !!binary")
+
+    def _in_secret(self) -> bool:
+        """Whether what comes now belongs to the value of a secret; keys of CURVE may begin with any of these signs."""
+        return any(open_.key is not None and is_secret(str(open_.key.value)) for open_ in self._stack)
 
     def _start(self, event: Event, make: type[Mapping] | type[List], tag: str) -> None:
         node = make(*_span(event))
@@ -172,7 +180,9 @@ class Composer:
         at = Node(*_span(event))
         name = event.anchor
         node: Node = _unknown(at)
-        if name not in self._anchors:
+        if name not in self._anchors and self._in_secret():
+            self._report("yaml-syntax", "a secret begins with *, which makes an alias of it", at, "put it in quotes")
+        elif name not in self._anchors:
             near = self._guesses.closest(name, self._anchors)
             self._report("yaml-syntax", f"no anchor &{name} stands before this alias", at,
                          f"did you mean *{near}?" if near else

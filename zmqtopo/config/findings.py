@@ -15,6 +15,7 @@ from zmqtopo.config.definitions import Schema, definition, secret_options
 from zmqtopo.config.hints import MOST_LISTED, choices, example, expected, got, value_hint
 from zmqtopo.config.names import LONGEST_TOPOLOGY_NAME
 from zmqtopo.config.problem import Place, Problem
+from zmqtopo.config.secrets import is_secret
 from zmqtopo.config.source import Source
 from zmqtopo.config.tree import UNKNOWN, Node, Spot, Step, Value
 from zmqtopo.config.wording import Guesses, listing, quote
@@ -132,6 +133,10 @@ class Findings:
 
     def _unknown_key(self, path: Path, fault: Fault, holder: Value) -> str | None:
         """Report it; returns the key that was probably meant."""
+        if any(is_secret(step) for step in path[:-1] if isinstance(step, str)):
+            self._report("unknown-key", f"unknown key in {_name(path[:-1])}", self._spot(path), True,
+                         "write {file: PATH}, or put the secret in quotes")
+            return None
         key, known, guess = fault.key, fault.rules["properties"], self._guesses.closest
         spelled = key.lower().removeprefix("zmq_")
         free = [name for name in known if name not in holder]

@@ -20,6 +20,8 @@ _VALUE = re.compile(r"""\s*(?:[&!]\S*\s+)*("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|.*)"
 _VALUE_IN_BRACKETS = re.compile(_VALUE.pattern.replace(".*)", "[^,]*)"))    # where a comma ends what has no quotes
 _BRACKET = re.compile(r"[{[]")
 _END = re.compile(r"\s*[],}]")
+_BARE = re.compile(r"""\s*(\?\s+)?(["']?)([A-Za-z_]\w*)\2(?:\s+(?=[^\s:=])|\s*$)""")
+"""A key without its colon, or in the long form of YAML, where the value is below."""
 _SCALAR = re.compile(r"\s*[^\s{[|>]")
 _ELSEWHERE = re.compile(r"\s*(?:\{\s*file\s*:|\$\{\w+\}(?:\s|[,}\]]|$)|$)")
 """What is no secret itself: ``{file: PATH}``, a variable without a default, nothing."""
@@ -42,7 +44,12 @@ def concealed_lines(lines: Sequence[str]) -> Sequence[str]:
             shown.append(" " * (len(line) - len(text)) + _MASK * len(text))
             continue
         if text:
-            line, secret = _line(line)
+            bare = _BARE.match(line)
+            if bare is not None and is_secret(bare[3]):
+                secret = bare.start(2)
+                line = line[: bare.end()] + _MASK * (len(line) - bare.end())
+            else:
+                line, secret = _line(line)
         shown.append(line)
     return shown
 
@@ -64,7 +71,8 @@ def _line(line: str) -> tuple[str, int | None]:
         value = (_VALUE_IN_BRACKETS if in_brackets else _VALUE).match(line, at)
         assert value is not None  # it takes nothing too
         at = value.end(1)
-        ended = _END.match(line, at) is not None
+        # A list or a mapping is not a secret that works, but it has one; where it ends is not looked for.
+        ended = _END.match(line, at) is not None and not value[1].startswith(("[", "{"))
         if not ended:
             at = len(line)  # what goes on behind a quote is a mistake, and may be a part of the secret
         parts += [line[done: value.start(1)], _MASK * (at - value.start(1))]

@@ -46,6 +46,8 @@ def test_what_is_no_secret_is_shown(line: str) -> None:
     ("plain_password: 'a\n  b'\nhwm: 3", "plain_password: **\n  **\nhwm: 3"),
     ("{plain_password: a,\n    hwm: 3}", "{plain_password: *,\n    hwm: 3}"),
     ("{plain_password: a\n}\nhwm: 3", "{plain_password: *\n*\nhwm: 3"),
+    ("  plain_password hunter2\n  hwm: 3", "  plain_password *******\n  hwm: 3"),
+    ("  ? plain_password\n  : hunter2\n  hwm: 3", "  ? plain_password\n  *********\n  hwm: 3"),
     ("secrets:\n  type: queue", "secrets:\n  type: queue"),
     ("plain_password: {file: x}\nhwm: 3", "plain_password: {file: x}\nhwm: 3"),
 ])
