@@ -174,7 +174,10 @@ def _up(world: World, folder: Path) -> Iterator[tuple[Run, int]]:
     def run(verb: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         target = [str(file)] if verb == "up" else [] if verb == "ps" else [name]
         command = [sys.executable, "-m", "zmqtopo", verb, *target, *arguments]
-        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=DEADLINE, check=False)
+        try:
+            return subprocess.run(command, env=env, capture_output=True, text=True, timeout=DEADLINE, check=False)
+        except subprocess.TimeoutExpired:
+            return subprocess.CompletedProcess(command, -1, "", f"not within {DEADLINE:g} s")
 
     _expect(world, run("up", "-d"), 0)
     pid = _child_with(str(file))
