@@ -172,6 +172,104 @@ def test_focus_is_a_neighbourhood(folder: Path) -> None:
     assert [node["name"] for node in nodes] == ["ingest", "source", "viewer", "tcp://*:5564"]
 
 
+# -- a drawing inside Markdown --------------------------------------------------------------------------------------
+
+OTHER = "devices:\n  echo: {type: queue, in: {bind: tcp://*:5001}, out: {bind: tcp://*:5002}}\n"
+HAND_MADE = "```mermaid\nsequenceDiagram\n  Alice->>Bob: hello\n```\n"
+
+
+@pytest.mark.parametrize("form", ["mermaid", "dot", "json"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("margin", ["", "  "])
+def test_only_the_fenced_drawing_is_replaced(folder: Path, form: str, end: str, margin: str) -> None:
+    """The mode and the bytes around it stay, also those that are not UTF-8."""
+    other = graph(folder, "-", "--format", form, text=OTHER).stdout
+    above = f"# Feed  {end}\t{end}{HAND_MADE}```{form}{end}{other}```{end}- a{end}\n{margin}~~~{form} x{end}".encode()
+    below = f"{margin}~~~{end}caf".encode() + b"\xe9 last line without end"
+
+    def page(drawing: str) -> bytes:
+        return above + "".join(f"{margin}{line}{end}" for line in drawing.splitlines()).encode() + below
+
+    old, new = graph(folder, "feed.yaml", "--format", form).stdout, TOPOLOGY.replace("viewer", "spectator")
+    readme = folder / "README.md"
+    readme.write_bytes(page(old))
+    readme.chmod(0o640)
+    assert graph(folder, "feed.yaml", "--check", "README.md").returncode == 0
+    (folder / "feed.yaml").write_text(new)
+    done = graph(folder, "feed.yaml", "--check", "README.md")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("; run: zmqtopo graph feed.yaml -o README.md\n")
+    assert readme.read_bytes() == page(old)
+    done = graph(folder, "feed.yaml", "-o", "README.md")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert readme.read_bytes() == page(graph(folder, "feed.yaml", "--format", form).stdout)
+    assert readme.stat().st_mode & 0o777 == 0o640
+    assert graph(folder, "feed.yaml", "--check", "README.md").returncode == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "bad.yaml", "feed.yaml"]
+
+
+@pytest.mark.parametrize("page", [
+    "<!-- zmqtopo: feed.yaml -->\n\n```mermaid\nflowchart LR\n  old\n```\n" + HAND_MADE,
+    HAND_MADE + "<!-- zmqtopo: other.yaml -->\n```mermaid\n```\n```mermaid\n```\n",
+])
+def test_a_marker_or_an_empty_block_is_a_place_for_a_drawing(folder: Path, page: str) -> None:
+    (folder / "README.md").write_text(page)
+    assert graph(folder, "feed.yaml", "-o", "README.md").returncode == 0
+    drawing = graph(folder, "feed.yaml", "--format", "mermaid").stdout
+    start = page.rindex("```mermaid\n```") if page.startswith(HAND_MADE) else page.index("```mermaid")
+    expected = page[:start] + f"```mermaid\n{drawing}```\n" + (HAND_MADE if not page.startswith(HAND_MADE) else "")
+    assert (folder / "README.md").read_text() == expected
+
+
+def test_a_new_markdown_file_has_only_the_drawing(folder: Path) -> None:
+    assert graph(folder, "feed.yaml", "--check", "new.md").returncode == 1
+    assert graph(folder, "feed.yaml", "-o", "new.md").returncode == 0
+    drawing = graph(folder, "feed.yaml", "--format", "mermaid").stdout
+    assert (folder / "new.md").read_text() == f"```mermaid\n{drawing}```\n"
+    assert graph(folder, "feed.yaml", "--check", "new.md").returncode == 0
+
+
+@pytest.mark.parametrize(("page", "words"), [
+    ("# Nothing\n", "README.md has no drawing of feed.yaml: add the line <!-- zmqtopo: feed.yaml --> above "
+     "the block ```mermaid that is to be it, which may be empty\n"),
+    (HAND_MADE, "README.md has no drawing of feed.yaml"),
+    ("```json\n{\"nodes\": 1, \"edges\": 2, \"directed\": 3}\n```\n", "README.md has no drawing of feed.yaml"),
+    ("<!-- zmqtopo: other.yaml -->\n```mermaid\n```\n", "README.md has no drawing of feed.yaml"),
+    ("```mermaid\n```\n\n```dot\n```\n", "at the lines 1 and 4; or choose with --format, put the line "
+     "<!-- zmqtopo: feed.yaml --> above"),
+    ("DRAWING\nDRAWING", "README.md has more than one block that can be the drawing of feed.yaml, at the lines"),
+    ("```mermaid\n", "README.md:1: the block of the drawing is not closed"),
+])
+@pytest.mark.parametrize("option", ["-o", "--check"])
+def test_without_one_place_nothing_is_written(folder: Path, page: str, words: str, option: str) -> None:
+    drawing = graph(folder, "feed.yaml", "--format", "mermaid").stdout
+    page = page.replace("DRAWING", f"```mermaid\n{drawing}```\n")
+    (folder / "README.md").write_text(page)
+    done = graph(folder, "feed.yaml", option, "README.md")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert words in done.stderr
+    assert (folder / "README.md").read_text() == page
+
+
+@pytest.mark.parametrize(("name", "content"), [
+    ("package.json", '{"nodes": []}'), ("notes.dot", "digraph mine { a -> b }\n"), ("mine.mmd", HAND_MADE),
+    ("other.yaml", OTHER), ("logo.svg", "<svg/>"), ("notes", "my notes"),
+])
+def test_a_file_that_is_not_a_drawing_is_left(folder: Path, name: str, content: str) -> None:
+    (folder / name).write_text(content)
+    done = graph(folder, "feed.yaml", "--format", "mermaid", "-o", name)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{name} is not a drawing by zmqtopo graph and is left as it is; give -o another name" in done.stderr
+    assert (folder / name).read_text() == content
+
+
+@pytest.mark.parametrize("form", ["mermaid", "dot", "json"])
+def test_a_drawing_of_ours_is_replaced(folder: Path, form: str) -> None:
+    assert graph(folder, "-", "--format", form, "-o", "drawing", text=OTHER).returncode == 0
+    assert graph(folder, "feed.yaml", "--format", form, "-o", "drawing").returncode == 0
+    assert (folder / "drawing").read_text() == graph(folder, "feed.yaml", "--format", form).stdout
+
+
 # -- pictures -------------------------------------------------------------------------------------------------------
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from zmqtopo.checks import examine
-from zmqtopo.cli.output import emit
+from zmqtopo.cli.output import OutputError, emit, replace
 from zmqtopo.cli.topology import EXIT_BAD_FILE, report
+from zmqtopo.config.source import is_markdown
 from zmqtopo.config.wording import closest, listing, quote
 from zmqtopo.draw.picture import Picture
 
@@ -32,9 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--focus", metavar="DEVICE", help="draw only this device and what is one connection away from it"
     )
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("-o", "--output", metavar="FILE", default="-", help="where to write it (default: stdout)")
     where.add_argument(
-        "--check", metavar="DRAWING", help="write nothing, and fail when this file is not what would be drawn"
+        "-o", "--output", metavar="FILE", default="-",
+        help="where to write it (default: stdout); in a Markdown file only the fenced drawing is replaced",
+    )
+    where.add_argument(
+        "--check", metavar="DRAWING",
+        help="write nothing, and fail when this file, or the fenced drawing in this Markdown file, is not what would "
+        "be drawn",
     )
     parser.set_defaults(usage_error=parser.error)
 
@@ -49,12 +55,15 @@ def run(args: argparse.Namespace) -> int:
     from zmqtopo.draw.graphviz import NoGraphvizError
     from zmqtopo.draw.picture import picture
 
-    form = args.format or _form(args)
+    in_markdown = is_markdown(args.check or args.output)
+    form = args.format or ("mermaid" if in_markdown else _form(args))
     if args.output != "-" and _is_same_file(args.output, args.file):
         args.usage_error(f"{args.output} is the topology itself, and would be lost")
     if args.check and form in ("svg", "png"):
         args.usage_error(f"a committed {form} cannot be checked, since it depends on the version of Graphviz and on "
                          "fonts; commit dot, mermaid or json")
+    if in_markdown and form in ("svg", "png"):
+        args.usage_error(f"a {form} cannot stand inside a Markdown file; choose --format mermaid, dot or json")
     checked = examine(args.file)
     report(checked)
     if checked.topology is None or (checked.has_errors and (args.check or args.output != "-")):
@@ -64,14 +73,17 @@ def run(args: argparse.Namespace) -> int:
         near = closest(args.focus, devices)
         args.usage_error(f"{args.file} has no device {quote(args.focus)}"
                          + (f"; did you mean {quote(near)}?" if near else ""))
+    drawn = picture(Graph(checked.topology), checked.problems, args.focus)
+    if in_markdown:
+        return _markdown(drawn, args, form)
     try:
-        drawing = _draw(picture(Graph(checked.topology), checked.problems, args.focus), form)
+        drawing = _draw(drawn, form)
     except NoGraphvizError as error:
         print(f"zmqtopo: error: {error}", file=sys.stderr)
         return EXIT_UNAVAILABLE
     if args.check:
         return _compare(drawing, args)
-    emit(drawing, args.output)
+    _write(drawing, args)
     return EXIT_BAD_FILE if checked.has_errors else 0
 
 
@@ -109,6 +121,56 @@ def _draw(drawn: Picture, form: str) -> str | bytes:
     return render(dot(drawn), "png") if form == "png" else dot(drawn)
 
 
+def _write(drawing: str | bytes, args: argparse.Namespace) -> None:
+    """Write it, but never over a file that is something else than a drawing; raises OutputError."""
+    from zmqtopo.draw.embedded import is_drawing
+
+    path = Path(args.output)
+    if args.output == "-" or not path.is_file():
+        emit(drawing, args.output)
+        return
+    try:
+        old = path.read_bytes()
+    except OSError as error:
+        raise OutputError(f"cannot read {args.output}, which would be replaced: {error.strerror}") from error
+    if old.strip() and not is_drawing(old):
+        raise OutputError(f"{args.output} is not a drawing by zmqtopo graph and is left as it is; give -o another "
+                          "name, or remove the file first")
+    emit(drawing, args.output)
+
+
+def _markdown(drawn: Picture, args: argparse.Namespace, form: str) -> int:
+    """Compare or replace the drawing inside a Markdown file, which stays as it is but for that; raises OutputError."""
+    from zmqtopo.draw.embedded import NoPlaceError, fenced, find
+
+    def draw(form: str) -> str:
+        return str(_draw(drawn, form))
+
+    path = args.check or args.output
+    try:
+        text = Path(path).read_bytes().decode("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        text = ""
+    except OSError as error:
+        raise OutputError(f"cannot read {path}: {error.strerror}") from error
+    if not text.strip():
+        if args.check:
+            return _outdated(args, "has no drawing" if Path(path).exists() else "is not there")
+        emit(fenced(draw(form), form), path)
+        return 0
+    try:
+        place = find(text, path, args.file, args.format, draw)
+    except NoPlaceError as error:
+        raise OutputError(str(error)) from None
+    drawing = draw(place.form)
+    if place.drawing == drawing:
+        return 0
+    if args.check:
+        return _outdated(args, f"is out of date (the drawing at line {place.fence.start})")
+    replace(path, place.replaced(drawing).encode("utf-8", "surrogateescape"))
+    return 0
+
+
 def _compare(drawing: str | bytes, args: argparse.Namespace) -> int:
     """Say what to run when the committed drawing is another; line ends do not count, which git may change."""
     try:
@@ -121,6 +183,10 @@ def _compare(drawing: str | bytes, args: argparse.Namespace) -> int:
         if old == drawing:
             return 0
         what = "is out of date"
+    return _outdated(args, what)
+
+
+def _outdated(args: argparse.Namespace, what: str) -> int:
     options = [*(["--format", args.format] if args.format else []), *(["--focus", args.focus] if args.focus else [])]
     remedy = shlex.join(["zmqtopo", "graph", args.file, *options, "-o", args.check])
     print(f"zmqtopo: {args.check} {what}; run: {remedy}", file=sys.stderr)

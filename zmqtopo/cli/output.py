@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 from pathlib import Path
 
 
@@ -26,3 +28,23 @@ def emit(result: str | bytes, path: str = "-") -> None:
     except OSError as error:
         where = "standard output" if path == "-" else path
         raise OutputError(f"cannot write to {where}: {error.strerror or error}") from error
+
+
+def replace(path: str, content: bytes) -> None:
+    """Replace a file, whole or not at all, with its mode kept and its links followed; raises OutputError."""
+    try:
+        target = Path(path).resolve()
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".zmqtopo-")
+        new = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fchmod(file.fileno(), target.stat().st_mode & 0o7777)
+                os.fsync(file.fileno())
+            new.replace(target)
+        except BaseException:
+            new.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise OutputError(f"cannot write to {path}: {error.strerror or error}") from error

@@ -8,14 +8,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 _FENCE = re.compile(r"[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*(`{3,}|~{3,})[ \t]*([^\s`]*)([^`]*)")
 _DEVICES = re.compile(r"( *)(?:devices|'devices'|\"devices\") *:(?:\s|$)")
 
 
-def blocks(lines: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Yield where each topology stands in ``lines``: the first line, from 0, and the one behind the last."""
-    opened = language = ""
+@dataclass(frozen=True)
+class Fence:
+    """A fenced block: its language in lower case, its first line, from 0, and the line behind its last."""
+
+    language: str
+    start: int
+    end: int
+    margin: str
+    """What stands before the marks, as white space: the lines of a block in a list have it too."""
+    is_closed: bool
+
+
+def fences(lines: Sequence[str]) -> Iterator[Fence]:
+    """Yield every fenced block of ``lines``."""
+    opened = language = margin = ""
     start = 0
     for number, line in enumerate(lines):
         fence = _FENCE.fullmatch(line)
@@ -24,13 +37,20 @@ def blocks(lines: Sequence[str]) -> Iterator[tuple[int, int]]:
         marks, word, more = fence.groups()
         if not opened:
             opened, language, start = marks, word.lower(), number + 1
+            margin = re.sub(r"\S", " ", line[:fence.start(1)])
         elif marks.startswith(opened) and not word and not more.strip():
-            if language in ("yaml", "yml") and _is_topology(lines[start:number]):
-                yield start, number
+            yield Fence(language, start, number, margin, is_closed=True)
             opened = ""
     # A fence that nobody closes goes to the end of the file.
-    if opened and language in ("yaml", "yml") and _is_topology(lines[start:]):
-        yield start, len(lines)
+    if opened:
+        yield Fence(language, start, len(lines), margin, is_closed=False)
+
+
+def blocks(lines: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yield where each topology stands in ``lines``: the first line, from 0, and the one behind the last."""
+    for fence in fences(lines):
+        if fence.language in ("yaml", "yml") and _is_topology(lines[fence.start:fence.end]):
+            yield fence.start, fence.end
 
 
 def _is_topology(lines: Sequence[str]) -> bool:

@@ -74,7 +74,7 @@ def read_sources(path: str) -> Iterator[Source]:
     """
     if path != "-" and os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for a name that is too long
         yield from _folder(path)
-    elif path.lower().endswith(_MARKDOWN):
+    elif is_markdown(path):
         text = _text_of(path, path)
         if isinstance(text, Source):
             yield text
@@ -84,6 +84,11 @@ def read_sources(path: str) -> Iterator[Source]:
                 yield replace(parse_text("\n".join(lines[start:end]), path), above=start)
     else:
         yield read_source(path)
+
+
+def is_markdown(path: str) -> bool:
+    """Whether the name of a file says that it is Markdown."""
+    return path.lower().endswith(_MARKDOWN)
 
 
 def _folder(folder: str) -> Iterator[Source]:
