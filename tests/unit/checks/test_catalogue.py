@@ -22,19 +22,19 @@ PROMISED = {
     "schema": {"unknown-key", "missing-key", "wrong-type", "bad-value"},
     "endpoint": {"bad-endpoint", "ipc-path-too-long", "ipc-permissions", "connect-wildcard", "bind-conflict",
                  "inproc-across-processes", "inproc-unbound", "unknown-reference", "no-endpoint", "unbound-endpoint",
-                 "privileged-port", "transport-scope"},
+                 "privileged-port", "transport-scope", "duplicate-connect", "absent-worker"},
     "socket": {"socket-pair", "router-router", "mon-type", "mon-not-allowed", "mon-missing", "mon-blocks",
                "incompatible-peers", "pair-fan-in", "option-scope", "unlimited-hwm",
                "few-subscriptions", "unusable-option"},
     "security": {"security-both-ways", "curve-keys", "server-key-missing", "mixed-security", "no-authenticator"},
-    "flow": {"forwarding-loop"},
+    "flow": {"forwarding-loop", "lost-unsubscription"},
     "machine": {"port-in-use", "ipc-dir-missing", "unknown-group", "host-unresolvable", "too-many-sockets",
                 "too-many-threads",
                 "transport-unavailable", "option-unavailable"},
 }
 WARNINGS = {"undefined-variable", "unused-ignore", "privileged-port", "mon-blocks", "unlimited-hwm",
-            "few-subscriptions"}
-INFOS = {"unbound-endpoint"}
+            "few-subscriptions", "duplicate-connect", "lost-unsubscription"}
+INFOS = {"unbound-endpoint", "absent-worker"}
 
 
 def test_every_promised_rule_is_there() -> None:

@@ -27,7 +27,7 @@ def test_a_good_file(path: Path) -> None:
     converted = convert(text, FORMS[path.suffix])
     assert converted.text == beside(path, ".yaml")
     assert "".join(f"{note.line}: {note.text}\n" for note in converted.notes) == beside(path, ".txt")
-    assert examine_text(converted.text, environ={}).problems == []
+    assert [p for p in examine_text(converted.text, environ={}).problems if p.severity != "info"] == []
 
 
 @pytest.mark.parametrize("path", GOOD, ids=lambda path: path.name)
