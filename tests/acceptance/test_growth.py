@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(
 # 1,600 KiB. If 1 KiB of each step were kept, that would come to 750 to 1,500 KiB more, which no bound has room for.
 CLIENTS = 1000
 RESTARTS = 1600
-RELOADS = 2400
+RELOADS = 3_000
 
 MAPS = 30
 """What malloc may add to them in arenas, and the system in stacks of threads; one for each restart were a thousand."""
