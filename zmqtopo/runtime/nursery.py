@@ -17,8 +17,8 @@ BEGIN_TIMEOUT = 10.0
 """Seconds for the first answer, with which it has imported what workers need. That takes 0.2 s on an idle machine."""
 
 FORK_TIMEOUT = 3.0
-"""Seconds for each further answer, which takes milliseconds, and a second on a machine that has too much else to do. The
-supervisor waits for it, but not for one that has been stopped by SIGSTOP: that is replaced."""
+"""Seconds for each further answer, which takes milliseconds, and a second on a machine that has too much else to do.
+The supervisor waits for it, but not for one that has been stopped by SIGSTOP: that is replaced."""
 
 ROOM = 256
 """Bytes for the name of a worker in process lists; see `zmqtopo.runtime.process`."""
