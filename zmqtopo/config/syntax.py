@@ -23,6 +23,11 @@ _FORBIDDEN_START = {
     "%": ("a value cannot begin with '%'", "put the value in quotes"),
 }
 
+_KEYS = frozenset({
+    "version", "name", "description", "devices", "peers", "context", "defaults", "type", "run", "in", "out", "mon",
+    "bind", "connect", "options", "prefix", "overflow", "restart", "stop_timeout", "limits", "mode", "group", "graph",
+})
+
 
 def explain(error: yaml.YAMLError, file: str, lines: Sequence[str]) -> Problem:
     """Return the problem ``yaml-syntax`` for what PyYAML raised on the text of ``lines``."""
@@ -96,10 +101,10 @@ def _colon(lines: Sequence[str], line: int, column: int) -> tuple[str, str, int,
     above = lines[number] if line else ""
     deeper = _indent(lines[line] if line < len(lines) else "") > _indent(above)
     if above.strip() and ":" not in above:
-        text = above.strip()
-        key, _, rest = text.partition(" ")
-        meant = f"{key}: {rest.lstrip()}" if rest else f"{key}:"
-        return f"{quote(text)} has no colon and is no key", f"write {quote(meant)[1:-1]}", number, _indent(above)
+        key, _, rest = above.strip().partition(" ")
+        # What stands there may be a part of a secret; only the keys of a topology are safe to repeat.
+        meant = f"{key}: {rest.lstrip()}".rstrip() if key in _KEYS else "KEY: VALUE"
+        return "this line has no colon and is no key", f"write {quote(meant)[1:-1]}", number, _indent(above)
     if deeper:
         message = "a key stands deeper than the one above, which has a value"
         return message, "indent both alike", line, column
