@@ -276,12 +276,14 @@ class Device(zmq.devices.Device):
         sockets = self._setup_sockets()
         if not self._announced:     # a subclass has made sockets itself
             self._announce()
-        self._relay(*sockets)
+        if self._relay(*sockets):
+            self._close_sockets(now=True)
 
-    def _relay(self, *sockets: AnySocket, control: system.socket | None = None) -> None:
+    def _relay(self, *sockets: AnySocket, control: system.socket | None = None) -> bool:
+        """Move messages until told to stop; whether to end at once."""
         if control is None and self._control is not None:
             control = self._control.worker
-        now = relay(
+        return relay(
             *sockets,
             control=control.fileno() if control is not None else -1,
             block=self._block.memory,
@@ -291,8 +293,6 @@ class Device(zmq.devices.Device):
             limits=replace(self.limits, topic_length=longest_topic(self.limits.topic_length)),
             subscriptions=self._subscriptions,
         )
-        if now:
-            self._close_sockets(now=True)
 
     def _roles(self) -> Iterator[SocketRole]:
         """For each socket: role, type, options, binds, connects."""
