@@ -146,6 +146,7 @@ def test_an_overflow_that_is_not_one() -> None:
     device.start()
     with pytest.raises(ValueError, match="overflow must be 'block' or 'drop', not 'bogus'"):
         device.wait_ready(10)
+    device.stop()
 
 
 def test_in_the_foreground(net: Any) -> None:
