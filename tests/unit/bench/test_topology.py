@@ -109,8 +109,13 @@ def test_inproc_is_measured_in_a_thread(tmp_path: Path) -> None:
 def test_options_that_make_it_fast_or_slow_stay(tmp_path: Path) -> None:
     found = case(tmp_path, """
     type: streamer
-    in: {bind: tcp://127.0.0.1:5599, type: SUB, options: {subscribe: [eu.], rcvhwm: 7, sndbuf: 1MiB, zap_domain: x}}
-    out: {bind: tcp://127.0.0.1:5598, options: {hwm: 5, linger: 1s, plain_server: true}}
+    in:
+      bind: tcp://127.0.0.1:5599
+      type: SUB
+      options: {subscribe: [eu.], rcvhwm: 7, sndbuf: 1MiB, zap_domain: x}  # zmqtopo: ignore[no-authenticator]
+    out:
+      bind: tcp://127.0.0.1:5598
+      options: {hwm: 5, linger: 1s, plain_server: true}  # zmqtopo: ignore[no-authenticator]
 """)
     assert found.device.in_.options == {
         "hwm": 1000, "sndhwm": 1_000_000, "rcvhwm": 7, "sndbuf": 1 << 20, "subscribe": (b"",),
@@ -121,9 +126,14 @@ def test_options_that_make_it_fast_or_slow_stay(tmp_path: Path) -> None:
 def test_options_that_let_others_or_less_through_go(tmp_path: Path) -> None:
     found = case(tmp_path, """
     type: monitored_queue
-    in: {bind: inproc://a, options: {maxmsgsize: 4, router_notify: 3, router_handover: true, hello_msg: hi}}
+    in:
+      bind: inproc://a
+      options: {maxmsgsize: 400, router_notify: 3, router_handover: true, hello_msg: hi}
     out: {bind: inproc://b, options: {hiccup_msg: oh, disconnect_msg: bye}}
-    mon: {type: XPUB, bind: inproc://c, options: {xpub_manual: true, xpub_welcome_msg: hi, invert_matching: true}}
+    mon:
+      type: XPUB
+      bind: inproc://c
+      options: {xpub_manual: true, xpub_welcome_msg: hi, invert_matching: true}  # zmqtopo: ignore[unusable-option]
 """)
     assert [s.options for s in found.device.sockets] == [
         {"hwm": 1000, "router_handover": True, "router_mandatory": True}, *[{"hwm": 1000}] * 2,
