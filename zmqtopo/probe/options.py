@@ -30,6 +30,8 @@ def option_unavailable(graph: Graph) -> Iterator[Finding]:
                 with context.socket(zmq.SocketType[end.type]) as socket:
                     for option, reason in _refused(socket, end.socket):
                         yield Finding(place_of(end.socket, option), f"{end.name}: {reason}", "remove it")
+    except zmq.ZMQError:
+        return      # no descriptors are left to ask with, which other rules and the start say
     finally:
         context.term()
 
