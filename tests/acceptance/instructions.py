@@ -81,7 +81,7 @@ def _is_loop(shared_object: str) -> bool:
 
 def run(case: str) -> None:
     """Pass COUNT messages through the loop, all of which wait for it, and print how many arrived."""
-    from zmqtopo.devices.control import Control
+    from zmqtopo.broker.control import Control
     from zmqtopo.loop import relay
 
     in_type, out_type, mon_type, reads, frames = CASES[case]

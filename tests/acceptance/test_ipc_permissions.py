@@ -17,7 +17,7 @@ import pytest
 import zmq
 
 from tests.acceptance.conftest import Up
-from zmqtopo.devices.ipc import Access, listen
+from zmqtopo.broker.ipc import Access, listen
 
 QUEUE = """
 name: it
@@ -93,7 +93,7 @@ def test_what_cannot_be_set_leaves_nothing(tmp_path: Path, access: Access, words
 def test_no_permission_to_give_it_to_a_group(tmp_path: Path) -> None:
     program = """
 import grp, os
-from zmqtopo.devices.ipc import Access, listen
+from zmqtopo.broker.ipc import Access, listen
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 try:
     listen("ipc://x", 1, Access(0o660, 0))

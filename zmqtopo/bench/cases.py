@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Final, Literal
 
+from zmqtopo.broker.sockets import MOST_SUBSCRIPTIONS
 from zmqtopo.config.endpoint import parse
 from zmqtopo.config.model import (
     DEFAULT_TYPES,
@@ -23,7 +24,6 @@ from zmqtopo.config.model import (
     Role,
     Socket,
 )
-from zmqtopo.devices.sockets import MOST_SUBSCRIPTIONS
 
 Transport = Literal["tcp", "ipc", "inproc"]
 Contestant = Literal[

@@ -28,7 +28,7 @@ except ModuleNotFoundError as error:
 
 from zmq.backend.cython import _zmq
 
-from zmqtopo.devices.sockets import MOST_SUBSCRIPTIONS
+from zmqtopo.broker.sockets import MOST_SUBSCRIPTIONS
 
 # As in `zmqtopo.loop`: the ends call the libzmq that pyzmq has loaded.
 _ends.load(_zmq.__file__)

@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any, Literal
 
 import zmqtopo
+from zmqtopo.broker.sockets import seed_routing_ids
 from zmqtopo.cli.reloading import Reloading, Wish
 from zmqtopo.cli.voice import Voice
 from zmqtopo.cli.words import count, farewell
@@ -22,7 +23,6 @@ from zmqtopo.control.logfile import LOGS
 from zmqtopo.control.protocol import VERSION, Question, refusal
 from zmqtopo.control.questions import Questions, last_words
 from zmqtopo.control.server import Answer, Server
-from zmqtopo.devices.sockets import seed_routing_ids
 from zmqtopo.runtime.chores import Chore, every
 from zmqtopo.runtime.member import Member
 from zmqtopo.runtime.notify import Notifier

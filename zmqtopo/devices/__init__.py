@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zmq import device, proxy
 
+    from zmqtopo.broker.counters import Counters, Flow
     from zmqtopo.devices.background import ProcessDevice, ThreadDevice
     from zmqtopo.devices.base import Device, DeviceError
-    from zmqtopo.devices.counters import Counters, Flow
     from zmqtopo.devices.monitored import (
         MonitoredQueue,
         ProcessMonitoredQueue,
@@ -50,10 +50,10 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Counters": "zmqtopo.devices.counters",
+    "Counters": "zmqtopo.broker.counters",
     "Device": "zmqtopo.devices.base",
     "DeviceError": "zmqtopo.devices.base",
-    "Flow": "zmqtopo.devices.counters",
+    "Flow": "zmqtopo.broker.counters",
     "ProcessDevice": "zmqtopo.devices.background",
     "ProcessProxySteerable": "zmqtopo.devices.steerable",
     "ProxySteerable": "zmqtopo.devices.steerable",

@@ -14,10 +14,10 @@ from typing import Any, Self
 
 import zmq
 
+from zmqtopo.broker.control import Control
+from zmqtopo.broker.sockets import seed_routing_ids
 from zmqtopo.devices.base import GRACE, Device, DeviceError
-from zmqtopo.devices.control import Control
 from zmqtopo.devices.reports import ProcessReports
-from zmqtopo.devices.sockets import seed_routing_ids
 
 log = logging.getLogger("zmqtopo")
 

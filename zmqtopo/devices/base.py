@@ -13,13 +13,13 @@ from typing import Any, get_args
 import zmq
 import zmq.devices
 
-from zmqtopo.devices.control import Control
-from zmqtopo.devices.counters import CounterBlock, Counters, Segment
-from zmqtopo.devices.ipc import IpcFile
+from zmqtopo.broker.control import Control
+from zmqtopo.broker.counters import CounterBlock, Counters, Segment
+from zmqtopo.broker.ipc import IpcFile
+from zmqtopo.broker.sockets import AnySocket, bind, close, connect, hold_port, open_socket
+from zmqtopo.broker.subscriptions import longest_topic, prepare
 from zmqtopo.devices.own_context import OwnContext, make_context
 from zmqtopo.devices.reports import ProcessReports, Report, ThreadReports
-from zmqtopo.devices.sockets import AnySocket, bind, close, connect, hold_port, open_socket
-from zmqtopo.devices.subscriptions import longest_topic, prepare
 from zmqtopo.loop import DEFAULT_LIMITS, UNCHECKED, Limits, Overflow, relay
 
 GRACE = 1.0

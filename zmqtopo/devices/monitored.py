@@ -7,9 +7,9 @@ from typing import Any
 
 import zmq
 
+from zmqtopo.broker.sockets import AnySocket
 from zmqtopo.devices.background import ProcessDevice, ThreadDevice
 from zmqtopo.devices.base import Device, SocketRole
-from zmqtopo.devices.sockets import AnySocket
 from zmqtopo.loop import relay
 
 

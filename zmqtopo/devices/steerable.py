@@ -12,11 +12,11 @@ from typing import Any
 
 import zmq
 
+from zmqtopo.broker.control import Control
+from zmqtopo.broker.counters import CounterBlock
+from zmqtopo.broker.sockets import AnySocket
 from zmqtopo.devices.base import SocketRole
-from zmqtopo.devices.control import Control
-from zmqtopo.devices.counters import CounterBlock
 from zmqtopo.devices.monitored import ProcessProxy, Proxy, ProxyBase, ThreadProxy
-from zmqtopo.devices.sockets import AnySocket
 
 ANSWER_TIMEOUT = 5.0
 """Seconds that a loop has to answer; it needs less than 0.1."""

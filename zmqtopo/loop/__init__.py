@@ -50,7 +50,7 @@ class Subscriptions(enum.IntFlag):
     """How subscriptions go from an XPUB to an XSUB."""
 
     CHECKED = 1
-    """`zmqtopo.devices.subscriptions.prepare` has prepared the XPUB: only what has a reader is asked for."""
+    """`zmqtopo.broker.subscriptions.prepare` has prepared the XPUB: only what has a reader is asked for."""
     ALL_SUBSCRIPTIONS = 2
     """Every subscription goes on, not only the first to a topic."""
     ALL_UNSUBSCRIPTIONS = 4
@@ -85,9 +85,9 @@ def relay(
 ) -> bool:
     """Run the loop on these sockets in this thread until it is told to stop; the GIL is free meanwhile.
 
-    ``control`` is the file descriptor of a worker's end of `zmqtopo.devices.control.Control`; without one only an
+    ``control`` is the file descriptor of a worker's end of `zmqtopo.broker.control.Control`; without one only an
     error, a signal handler that raises (in the main thread) or the end of the context ends it. ``block`` takes the
-    counters (see `zmqtopo.devices.counters`). A prefix of None sends copies to the monitor without a first frame.
+    counters (see `zmqtopo.broker.counters`). A prefix of None sends copies to the monitor without a first frame.
     ``attend`` is called in this thread, between two messages, for each byte c on ``control``, which
     is answered when it has returned; what it raises ends the loop. It may do with the sockets what only the thread
     that uses them may: connect, disconnect, set options.

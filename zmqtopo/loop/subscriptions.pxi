@@ -181,7 +181,7 @@ cdef bint has_reader(void *xpub, unsigned char *topic, size_t size) noexcept nog
     """Whether anybody has subscribed to exactly this topic of an XPUB, by what libzmq's own table says now.
 
     With ZMQ_XPUB_MANUAL the caller subscribes in the name of the peer whose request was received last, which is the
-    socket itself (see `zmqtopo.devices.subscriptions.prepare`); the topic is new if that changes the number of topics.
+    socket itself (see `zmqtopo.broker.subscriptions.prepare`); the topic is new if that changes the number of topics.
     """
     cdef int on = 1, off = 0, before = 0, after = 0
     cdef size_t length = sizeof(int)

@@ -34,7 +34,7 @@ def ipc_dir_missing(graph: Graph) -> Iterator[Finding]:
 
 def unknown_group(graph: Graph) -> Iterator[Finding]:
     """Look up the group of every ipc path that a device binds, and whether this user is in it."""
-    from zmqtopo.devices.ipc import group_number
+    from zmqtopo.broker.ipc import group_number
 
     for end in {link.end: None for link in graph.binds if link.ours}:
         socket = end.socket

@@ -7,9 +7,9 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+from zmqtopo.broker.holders import holder_of_path, holder_of_port
 from zmqtopo.checks.graph import Graph, Link
 from zmqtopo.checks.rule import Finding
-from zmqtopo.probe.holders import holder_of_path, holder_of_port
 from zmqtopo.probe.hosts import addresses
 from zmqtopo.probe.present import Present
 
@@ -34,7 +34,7 @@ def port_in_use(graph: Graph, present: Present | None = None) -> Iterator[Findin
 
 
 def _in_the_way(link: Link, path: str) -> Iterator[Finding]:
-    from zmqtopo.devices.ipc import IN_USE, obstacle  # which brings zmq
+    from zmqtopo.broker.ipc import IN_USE, obstacle  # which brings zmq
 
     reason = obstacle(Path(path))
     if reason == IN_USE:

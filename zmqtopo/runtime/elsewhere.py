@@ -101,7 +101,7 @@ class Elsewhere(Running):
         holder.bind(("127.0.0.1", 0))
         port = holder.getsockname()[1]
         if sys.platform == "linux":
-            # See `zmqtopo.devices.sockets.hold_port`: the port stays ours, and libzmq can bind it all the same.
+            # See `zmqtopo.broker.sockets.hold_port`: the port stays ours, and libzmq can bind it all the same.
             holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self._holders.append(holder)
         else:

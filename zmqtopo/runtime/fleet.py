@@ -14,10 +14,10 @@ from typing import Any
 
 import zmq
 
+from zmqtopo.broker.counters import CounterBlock, Segment
+from zmqtopo.broker.ipc import remove_stale
 from zmqtopo.config.model import Device, OptionValue, Role, Topology
 from zmqtopo.config.reference import Bound
-from zmqtopo.devices.counters import CounterBlock, Segment
-from zmqtopo.devices.ipc import remove_stale
 from zmqtopo.runtime.addresses import binds, connects, late, lost
 from zmqtopo.runtime.crew import KILL_AFTER, Crew
 from zmqtopo.runtime.losses import stop_report

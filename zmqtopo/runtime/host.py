@@ -16,16 +16,16 @@ from typing import Any
 
 import zmq
 
+from zmqtopo.broker.control import Control
+from zmqtopo.broker.counters import CounterBlock
+from zmqtopo.broker.inproc import PREFIX, Connections, InprocNames
+from zmqtopo.broker.ipc import Access, IpcFile
+from zmqtopo.broker.rebind import rebind, remake_folder
+from zmqtopo.broker.sockets import AnySocket, close, open_socket, set_options
+from zmqtopo.broker.subscriptions import prepare
+from zmqtopo.broker.unread import count_unread
 from zmqtopo.config.model import ROLES, ContextSettings, Device, Role, Socket
-from zmqtopo.devices.control import Control
-from zmqtopo.devices.counters import CounterBlock
-from zmqtopo.devices.ipc import Access, IpcFile
-from zmqtopo.devices.sockets import AnySocket, close, open_socket, set_options
-from zmqtopo.devices.subscriptions import prepare
 from zmqtopo.loop import UNCHECKED, Subscriptions, relay
-from zmqtopo.runtime.again import bind_again, make_folder_again
-from zmqtopo.runtime.inproc import PREFIX, Connections, InprocNames
-from zmqtopo.runtime.leftover import count_leftover
 from zmqtopo.runtime.limits import limit_options, loop_limits
 from zmqtopo.runtime.options import settings, socket_options
 from zmqtopo.runtime.orders import (
@@ -281,7 +281,7 @@ class Host:
                 self.context, socket.role, zmq.SocketType[socket.type], options[socket.role]
             )
             for address in set(order.binds[socket.role]) - {address.text for address in socket.bind}:
-                make_folder_again(address, _access(socket))
+                remake_folder(address, _access(socket))
         running.subscriptions = prepare({role: (socket, options[role]) for role, socket in running.sockets.items()})
         endpoints = {
             socket.role: tuple(
@@ -295,7 +295,7 @@ class Host:
     def _bind_one(self, running: _Running, socket: Socket, address: str, *, patient: bool) -> str:
         role = socket.role
         closed = time.monotonic() if patient else self._left.get(address)
-        endpoint = bind_again(running.sockets[role], role, address, running.ipc_files, closed, _access(socket))
+        endpoint = rebind(running.sockets[role], role, address, running.ipc_files, closed, _access(socket))
         running.addresses |= {address, endpoint}
         if endpoint.startswith(PREFIX):
             running.names.append((running.sockets[role], endpoint))
@@ -366,7 +366,7 @@ class Host:
                 subscriptions=running.subscriptions,
             )
             if now:
-                count_leftover(running.sockets, running.block)
+                count_unread(running.sockets, running.block)
             event = Stopped(name)
         except zmq.ContextTerminated:
             event = Stopped(name)

@@ -9,8 +9,8 @@ from typing import Final
 
 import zmq
 
+from zmqtopo.broker.subscriptions import longest_topic
 from zmqtopo.config.model import Device, Socket
-from zmqtopo.devices.subscriptions import longest_topic
 from zmqtopo.loop import Limits
 
 _HANDSHAKE: Final = 30.0

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:       # a client of the control socket describes a report, and needs no loop for that
+    from zmqtopo.broker.counters import Counters
     from zmqtopo.config.model import Device, Role
-    from zmqtopo.devices.counters import Counters
 
 SNDHWM: Final = 1000
 """libzmq's default: messages that it keeps for each peer, beside those that the kernel has."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from zmqtopo.broker.counters import CounterBlock, Counters
 from zmqtopo.config.model import Device
-from zmqtopo.devices.counters import CounterBlock, Counters
 from zmqtopo.runtime.losses import StopReport
 from zmqtopo.runtime.orders import Endpoints
 

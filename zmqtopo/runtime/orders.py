@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from zmqtopo.broker.counters import CounterBlock
 from zmqtopo.config.model import Device, OptionValue, Role
-from zmqtopo.devices.counters import CounterBlock
 
 if TYPE_CHECKING:       # no worker needs them, nor the futures that they bring
     from zmqtopo.runtime.commands import Command, Look

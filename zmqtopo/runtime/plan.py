@@ -11,14 +11,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from zmqtopo.broker.sockets import MOST_SUBSCRIPTIONS
+from zmqtopo.broker.subscriptions import RCVHWM
 from zmqtopo.config.definitions import option_defaults, secret_options
 from zmqtopo.config.endpoint import Endpoint
 from zmqtopo.config.model import Address, Device, File, OptionValue, Reference, Role, Socket, Topology
 from zmqtopo.config.plain import plain, plain_option
 from zmqtopo.config.reference import chosen
 from zmqtopo.config.wording import printable
-from zmqtopo.devices.sockets import MOST_SUBSCRIPTIONS
-from zmqtopo.devices.subscriptions import RCVHWM
 from zmqtopo.runtime.change import Change, Needs, differences, readable
 
 Action = Literal["added", "removed", "replaced", "changed", "unchanged"]

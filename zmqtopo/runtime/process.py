@@ -20,8 +20,8 @@ from weakref import WeakValueDictionary
 
 import zmq
 
-from zmqtopo.devices.counters import CounterBlock, Segment
-from zmqtopo.devices.sockets import seed_routing_ids
+from zmqtopo.broker.counters import CounterBlock, Segment
+from zmqtopo.broker.sockets import seed_routing_ids
 from zmqtopo.runtime import descriptors
 from zmqtopo.runtime.host import Host
 from zmqtopo.runtime.limits import MemoryLimit

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
+from zmqtopo.broker.counters import CounterBlock
 from zmqtopo.config.model import Topology
-from zmqtopo.devices.counters import CounterBlock
 from zmqtopo.runtime.commands import CommandError
 from zmqtopo.runtime.fleet import Fleet
 from zmqtopo.runtime.member import Member

@@ -10,9 +10,9 @@ from typing import Any, Self, cast
 
 import zmq
 
+from zmqtopo.broker.counters import Counters
 from zmqtopo.config.endpoint import parse
 from zmqtopo.config.model import Role, Topology
-from zmqtopo.devices.counters import Counters
 from zmqtopo.runtime import arguments
 from zmqtopo.runtime.commands import Command, Look, Verb
 from zmqtopo.runtime.orders import Endpoints

@@ -6,9 +6,9 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from zmqtopo.broker.counters import Counters
 from zmqtopo.config.endpoint import ordinary
 from zmqtopo.config.model import ROLES
-from zmqtopo.devices.counters import Counters
 from zmqtopo.runtime.losses import StopReport
 from zmqtopo.runtime.member import Member, State
 from zmqtopo.runtime.orders import Endpoints

@@ -9,7 +9,7 @@ from typing import Any
 
 import zmq
 
-from zmqtopo.devices.control import Control
+from zmqtopo.broker.control import Control
 from zmqtopo.loop import relay
 
 PATIENCE = 5.0

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import zmq
 
+from zmqtopo.broker.control import Control
 from zmqtopo.devices import ThreadDevice, ThreadMonitoredQueue
-from zmqtopo.devices.control import Control
 from zmqtopo.loop import relay
 
 

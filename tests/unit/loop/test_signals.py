@@ -13,7 +13,7 @@ import pytest
 FRAME = """
 import json, os, signal, socket, sys, threading, time
 import zmq
-from zmqtopo.devices.control import Control
+from zmqtopo.broker.control import Control
 from zmqtopo.loop import relay
 
 context = zmq.Context()

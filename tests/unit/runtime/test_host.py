@@ -15,9 +15,9 @@ from typing import Any, cast
 import pytest
 import zmq
 
+from zmqtopo.broker.counters import CounterBlock
 from zmqtopo.checks import examine_text
 from zmqtopo.config.model import ContextSettings, Device
-from zmqtopo.devices.counters import CounterBlock
 from zmqtopo.loop._loop import LINE_WORDS
 from zmqtopo.runtime.host import Host
 from zmqtopo.runtime.orders import (
@@ -410,7 +410,7 @@ def test_a_port_that_somebody_else_has_is_not_waited_for_again(
     told: Told, net: Any, had: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Thread devices are bound in the thread that answers the operator."""
-    monkeypatch.setattr("zmqtopo.runtime.again.PATIENCE", 2)
+    monkeypatch.setattr("zmqtopo.broker.rebind.PATIENCE", 2)
     owner = net.socket(zmq.PULL)
     owner.bind("tcp://127.0.0.1:*")
     address = owner.getsockopt_string(zmq.LAST_ENDPOINT)

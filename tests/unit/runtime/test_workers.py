@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
+from zmqtopo.broker.counters import CounterBlock, Segment
 from zmqtopo.checks import examine_text
 from zmqtopo.config.model import ContextSettings, Topology
-from zmqtopo.devices.counters import CounterBlock, Segment
 from zmqtopo.runtime.nursery import Nursery
 from zmqtopo.runtime.orders import (
     Bind,

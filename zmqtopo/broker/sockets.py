@@ -15,8 +15,8 @@ from typing import Any
 
 import zmq
 
-from zmqtopo.devices.ipc import CHOSEN, PREFIX, Access, IpcFile, listen, make_folder
-from zmqtopo.devices.subscriptions import RCVHWM
+from zmqtopo.broker.ipc import CHOSEN, PREFIX, Access, IpcFile, listen, make_folder
+from zmqtopo.broker.subscriptions import RCVHWM
 
 DEFAULT_LINGER = 5000
 """Milliseconds that a closed socket goes on sending unless an option or its context says otherwise. libzmq's own

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from zmqtopo.devices.counters import CounterBlock, Flow, Segment
+from zmqtopo.broker.counters import CounterBlock, Flow, Segment
 from zmqtopo.loop import BLOCK_SIZE
 from zmqtopo.loop._loop import LINE_WORDS, STATES
 

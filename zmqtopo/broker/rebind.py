@@ -8,17 +8,17 @@ from pathlib import Path
 
 import zmq
 
-from zmqtopo.devices.ipc import PREFIX, Access, IpcFile
-from zmqtopo.devices.sockets import AnySocket, bind
+from zmqtopo.broker.ipc import PREFIX, Access, IpcFile
+from zmqtopo.broker.sockets import AnySocket, bind
 
 PATIENCE = 0.5
 """Seconds that libzmq's I/O thread may take to close what has been closed; it takes less than a millisecond."""
 
 
-def bind_again(
+def rebind(
     socket: AnySocket, role: str, address: str, files: list[IpcFile], closed: float | None, access: Access | None
 ) -> str:
-    """As `zmqtopo.devices.sockets.bind`, of an address that another socket may have had.
+    """As `zmqtopo.broker.sockets.bind`, of an address that another socket may have had.
 
     ``closed`` is when, on the monotonic clock, one of this process was closed: zmq_close(3) leaves the closing to the
     I/O thread, so the address may be in use for a moment. An error names the process that has it, where the system
@@ -36,7 +36,7 @@ def bind_again(
         time.sleep(0.001)
 
 
-def make_folder_again(address: str, access: Access | None) -> None:
+def remake_folder(address: str, access: Access | None) -> None:
     """Make the folder of the path that was chosen for ``ipc://*``; it was removed with the socket."""
     if address.startswith(PREFIX):
         with contextlib.suppress(OSError):      # that it cannot be bound says more
@@ -47,8 +47,8 @@ def make_folder_again(address: str, access: Access | None) -> None:
 
 
 def _holder(address: str) -> str:
+    from zmqtopo.broker.holders import holder_of_path, holder_of_port
     from zmqtopo.config.endpoint import EndpointError, parse
-    from zmqtopo.probe.holders import holder_of_path, holder_of_port
 
     with contextlib.suppress(EndpointError):
         endpoint = parse(address)

@@ -12,7 +12,7 @@ from collections import Counter
 
 import zmq
 
-from zmqtopo.devices.sockets import AnySocket, connect
+from zmqtopo.broker.sockets import AnySocket, connect
 
 PREFIX = "inproc://"
 
@@ -42,7 +42,7 @@ class InprocNames:
             self._bound.discard(address)
 
     def connect(self, socket: AnySocket, role: str, address: str, connections: Connections) -> None:
-        """Connect, but over inproc not twice to one binding. Raises as `zmqtopo.devices.sockets.connect`."""
+        """Connect, but over inproc not twice to one binding. Raises as `zmqtopo.broker.sockets.connect`."""
         if not address.startswith(PREFIX):
             connect(socket, role, address)
             return

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import zmq
 
+from zmqtopo.broker.ipc import IN_USE, IpcFile, listen, make_folder, obstacle, remove_stale
 from zmqtopo.devices import ProcessDevice, ThreadDevice
-from zmqtopo.devices.ipc import IN_USE, IpcFile, listen, make_folder, obstacle, remove_stale
 
 
 def listener(path: Path) -> socket.socket:

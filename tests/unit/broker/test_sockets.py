@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import zmq
 
-from zmqtopo.devices.sockets import open_socket
+from zmqtopo.broker.sockets import open_socket
 
 TOPICS = 3000
 """More than libzmq keeps for a peer when nobody says otherwise."""

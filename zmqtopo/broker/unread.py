@@ -9,9 +9,9 @@ from typing import Final
 
 import zmq
 
+from zmqtopo.broker.counters import CounterBlock
+from zmqtopo.broker.sockets import AnySocket
 from zmqtopo.config.model import Role
-from zmqtopo.devices.counters import CounterBlock
-from zmqtopo.devices.sockets import AnySocket
 
 PATIENCE: Final = 0.2
 """Seconds that counting may take: it is done when a stop has run out of time."""
@@ -19,7 +19,7 @@ PATIENCE: Final = 0.2
 _SENDERS: Final = frozenset({zmq.PUB, zmq.PUSH})
 
 
-def count_leftover(sockets: Mapping[Role, AnySocket], block: CounterBlock) -> None:
+def count_unread(sockets: Mapping[Role, AnySocket], block: CounterBlock) -> None:
     """Count what the sockets have received and nobody will pass on as dropped.
 
     What libzmq still holds to be sent, at most the send HWM for each peer, it does not let anybody count.

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from zmqtopo.devices.control import Control
+from zmqtopo.broker.control import Control
 
 
 def test_a_command_is_answered_with_itself() -> None:
