@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, Protocol, get_args
 
 from zmqtopo.config.wording import closest, quote
+from zmqtopo.runtime.requests import Request
 
 if TYPE_CHECKING:
     from zmqtopo.runtime.member import Member
@@ -57,7 +58,7 @@ class UnknownDeviceError(CommandError):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Command:
+class Command(Request):
     """Bring devices (none named: all for which it makes sense) to another state.
 
     ``reply`` gives by name the states that they came to, once all have, whatever has become of them since; its
@@ -70,7 +71,7 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Look:
+class Look(Request):
     """Ask for the status of every device, in the order of the file."""
 
     reply: Future[list[DeviceStatus]] = field(default_factory=Future)

@@ -29,7 +29,6 @@ from zmqtopo.runtime.orders import (
     Bind,
     Connect,
     Endpoints,
-    Event,
     Failed,
     Hold,
     Order,
@@ -40,7 +39,7 @@ from zmqtopo.runtime.orders import (
 from zmqtopo.runtime.policy import GivenUpError, wait_before_restart
 from zmqtopo.runtime.status import DeviceStatus, status
 from zmqtopo.runtime.stops import Stops
-from zmqtopo.runtime.workers import Inbox, Worker, make_worker, ready
+from zmqtopo.runtime.workers import Inbox, Message, Worker, make_worker, ready
 
 ANSWER_TIMEOUT = 10.0
 """Seconds that a device may take to pause, to go on, or to change with the sockets that it has. It takes milliseconds;
@@ -58,7 +57,7 @@ class Outside:
     clock: Callable[[], float] = time.monotonic
     jitter: Callable[[], float] = random.random
     make: Callable[..., Worker] = make_worker
-    wait: Callable[[Iterable[Worker], Inbox, float | None], list[Event]] = ready
+    wait: Callable[[Iterable[Worker], Inbox, float | None], list[Message]] = ready
 
 
 class Fleet:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
 
 from zmqtopo.broker.counters import CounterBlock
 from zmqtopo.config.model import Device, OptionValue, Role
-
-if TYPE_CHECKING:       # no worker needs them, nor the futures that they bring
-    from zmqtopo.runtime.commands import Command, Look
-    from zmqtopo.runtime.reload import Reload
 
 Endpoints = Mapping[Role, tuple[str, ...]]
 """Addresses by role: in, out, mon."""
@@ -170,31 +165,5 @@ class Unsent:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerEnded:
-    """A worker is gone, and its devices with it; ``how`` says by what, for people."""
-
-    worker: str
-    how: str
-
-
-@dataclass(frozen=True, slots=True)
-class StopRequest:
-    """Somebody wants the whole topology stopped; ``force`` skips the wait."""
-
-    force: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Errand:
-    """Something to be done in the supervisor's thread."""
-
-    do: Callable[[], object]
-
-
-DeviceEvent = Bound | Ready | Paused | Held | Resumed | Adapted | Failed | Stopped | Unsent
-"""What concerns one device, by its name."""
-
-Event: TypeAlias = (
-    "DeviceEvent | WorkerEnded | StopRequest | Errand | Command | Reload | Look"
-)
+Event = Bound | Ready | Paused | Held | Resumed | Adapted | Failed | Stopped | Unsent
+"""What a worker says of one of its devices, by its name."""

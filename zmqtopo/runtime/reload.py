@@ -16,6 +16,7 @@ from zmqtopo.runtime.fleet import Fleet
 from zmqtopo.runtime.member import Member
 from zmqtopo.runtime.options import read_option
 from zmqtopo.runtime.plan import DevicePlan, Plan, Step, kept_addresses, option_files, plan
+from zmqtopo.runtime.requests import Request
 
 
 class ReloadError(CommandError):
@@ -36,7 +37,7 @@ def _silent(plan: Plan) -> None:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reload:
+class Reload(Request):
     """Go over to a topology that has no errors; with ``dry_run`` only find out what that takes.
 
     ``tell`` is called with the plan before anything is done, in the supervisor's thread. ``reply`` gives the plan once

@@ -22,8 +22,6 @@ from zmqtopo.runtime.member import Member
 from zmqtopo.runtime.orders import (
     Adapted,
     Bound,
-    DeviceEvent,
-    Errand,
     Event,
     Failed,
     Held,
@@ -31,13 +29,12 @@ from zmqtopo.runtime.orders import (
     Ready,
     Resumed,
     Stopped,
-    StopRequest,
     Unsent,
-    WorkerEnded,
 )
 from zmqtopo.runtime.reload import Reload, Reloads
+from zmqtopo.runtime.requests import Callback, StopRequest
 from zmqtopo.runtime.status import DeviceStatus
-from zmqtopo.runtime.workers import Inbox, LocalWorker
+from zmqtopo.runtime.workers import Inbox, LocalWorker, Message, WorkerEnded
 
 
 class StartError(RuntimeError):
@@ -112,7 +109,7 @@ class Supervisor:
 
     def call(self, do: Callable[[], object]) -> None:
         """Have something done by the thread that runs this, unless it has ended; from any thread."""
-        self._inbox.post(Errand(do))
+        self._inbox.post(Callback(do))
 
     def wake_on_signals(self) -> None:
         """Wake for every signal until the end, so that handlers run at once; for the main thread, which runs it."""
@@ -239,8 +236,8 @@ class Supervisor:
         if was_asked and not (self._commands or self._reloads):
             self._fleet.note_command()
 
-    def _handle(self, event: Event) -> None:
-        if isinstance(event, DeviceEvent) and event.name not in self.members:
+    def _handle(self, event: Message) -> None:
+        if isinstance(event, Event) and event.name not in self.members:
             return      # the last word of one that a reload has removed
         match event:
             case Bound(name, endpoints):
@@ -267,7 +264,7 @@ class Supervisor:
                 self._stop(force=force)
             case Look():
                 event.reply.set_result(self.status)
-            case Errand(do):
+            case Callback(do):
                 do()
             case Command() | Reload() if self._fleet.started and not self._fleet.stopping:
                 self._asked.append(event)

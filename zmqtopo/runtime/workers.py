@@ -13,7 +13,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any, Final, Protocol
@@ -25,7 +25,8 @@ from zmqtopo.runtime import descriptors
 from zmqtopo.runtime.host import Host
 from zmqtopo.runtime.last_words import StandardError, how_it_ended, oom_kills
 from zmqtopo.runtime.nursery import Nursery
-from zmqtopo.runtime.orders import Bind, End, Event, Order, WorkerEnded
+from zmqtopo.runtime.orders import Bind, End, Event, Order
+from zmqtopo.runtime.requests import Request
 
 NOT_STOPPED: Final = "did not stop in time and was killed"
 
@@ -33,11 +34,23 @@ LONGEST_WAIT: Final = 3600.0
 """Seconds. The system's calls take no more than 24 days, and a time in a file may be longer."""
 
 
+@dataclass(frozen=True, slots=True)
+class WorkerEnded:
+    """A worker is gone, and its devices with it; ``how`` says by what, for people."""
+
+    worker: str
+    how: str
+
+
+Message = Event | WorkerEnded | Request
+"""What the supervisor takes from its inbox and its workers."""
+
+
 class Inbox:
-    """Events for the supervisor from any thread, in the order in which they were posted."""
+    """Messages for the supervisor from any thread, in the order in which they were posted."""
 
     def __init__(self) -> None:
-        self._events: deque[Event] = deque()
+        self._events: deque[Message] = deque()
         self.receiver, self._sender = socket.socketpair()
         self._sender.setblocking(False)
         self.receiver.setblocking(False)
@@ -50,14 +63,14 @@ class Inbox:
         """
         self._wakeup_before = signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
 
-    def post(self, event: Event) -> None:
+    def post(self, event: Message) -> None:
         """Add an event and wake the supervisor; also allowed in a signal handler, and when nobody takes any more."""
         self._events.append(event)
         # BlockingIOError: enough wakings wait already. Others: it has been closed, by another thread too.
         with contextlib.suppress(OSError):
             self._sender.send(b"!")
 
-    def take(self) -> list[Event]:
+    def take(self) -> list[Message]:
         """All events there are."""
         with contextlib.suppress(BlockingIOError):
             self.receiver.recv(4096)
@@ -100,7 +113,7 @@ class Worker(Protocol):
     def send_on(self) -> None:
         """Send the orders that are left as far as it takes them now."""
 
-    def receive(self) -> Event:
+    def receive(self) -> Message:
         """The next event of ``connection``, which is readable; `WorkerEnded` when it has none any more."""
 
     def kill(self, why: str = NOT_STOPPED) -> bool:
@@ -143,7 +156,7 @@ class LocalWorker:
     def send_on(self) -> None:
         """Its orders are taken at once."""
 
-    def receive(self) -> Event:
+    def receive(self) -> Message:
         """Events of this process go through the inbox."""
         raise NotImplementedError
 
@@ -218,11 +231,11 @@ class ProcessWorker:
             else:
                 self._send(order)
 
-    def receive(self) -> Event:
+    def receive(self) -> Message:
         """The next event, or that it has ended and how."""
         assert self.connection is not None
         try:
-            event: Event = self.connection.recv()
+            event: Message = self.connection.recv()
         except (EOFError, OSError):
             self.connection.close()
             self.connection = None
@@ -300,16 +313,16 @@ def make_worker(
     return LocalWorker(name, topology.context, sockets, inbox, context)
 
 
-def _all_of(worker: Worker) -> Iterator[Event]:
+def _all_of(worker: Worker) -> Iterator[Message]:
     """All events that are there: after a pause of the whole supervisor, one by one they would look late."""
     yield worker.receive()
     while worker.connection is not None and worker.connection.poll(0):
         yield worker.receive()
 
 
-def ready(workers: Iterable[Worker], inbox: Inbox, timeout: float | None) -> list[Event]:
+def ready(workers: Iterable[Worker], inbox: Inbox, timeout: float | None) -> list[Message]:
     """Wait up to ``timeout`` seconds (None: for ever) for events from anywhere."""
-    events: list[Event] = []
+    events: list[Message] = []
     with selectors.PollSelector() as selector:
         selector.register(inbox.receiver, selectors.EVENT_READ)
         for worker in workers:

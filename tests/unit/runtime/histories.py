@@ -17,7 +17,6 @@ from zmqtopo.runtime.orders import (
     Bound,
     Connect,
     End,
-    Event,
     Held,
     Hold,
     Order,
@@ -29,11 +28,10 @@ from zmqtopo.runtime.orders import (
     Resumed,
     Stop,
     Stopped,
-    StopRequest,
-    WorkerEnded,
 )
+from zmqtopo.runtime.requests import StopRequest
 from zmqtopo.runtime.supervisor import Supervisor
-from zmqtopo.runtime.workers import NOT_STOPPED, Inbox
+from zmqtopo.runtime.workers import NOT_STOPPED, Inbox, Message, WorkerEnded
 
 
 class Recorder:
@@ -54,7 +52,7 @@ class Recorder:
         for event in self.world.answer(self, order):
             self.world.events.append(event)
 
-    def receive(self) -> Event:
+    def receive(self) -> Message:
         raise NotImplementedError
 
     def kill(self, why: str = NOT_STOPPED) -> bool:
@@ -75,9 +73,9 @@ class World:
         self.jitter = 1.0
         self.log: list[tuple[str, str]] = []
         self.orders: list[Order] = []
-        self.events: list[Event] = []
-        self.later: list[tuple[float, Event | Callable[[], None]]] = []
-        self.answers: dict[tuple[str, str], Iterator[list[Event]]] = {}
+        self.events: list[Message] = []
+        self.later: list[tuple[float, Message | Callable[[], None]]] = []
+        self.answers: dict[tuple[str, str], Iterator[list[Message]]] = {}
         self.refused: dict[str, Exception] = {}
         self.told: list[tuple[str, str, float]] = []
 
@@ -94,7 +92,7 @@ class World:
             raise self.refused.pop(name)
         return Recorder(name, self)
 
-    def wait(self, workers: Iterable[Any], inbox: Inbox, timeout: float | None) -> list[Event]:
+    def wait(self, workers: Iterable[Any], inbox: Inbox, timeout: float | None) -> list[Message]:
         """The next event, or the time that passes without one."""
         assert self.now < 2000, "goes on and on"
         self.events += inbox.take()
@@ -114,14 +112,14 @@ class World:
         self.now = until
         return []
 
-    def after(self, seconds: float, event: Event | Callable[[], None]) -> None:
+    def after(self, seconds: float, event: Message | Callable[[], None]) -> None:
         self.later.append((self.now + seconds, event))
 
-    def answers_to(self, order: type, name: str, *answers: list[Event]) -> None:
+    def answers_to(self, order: type, name: str, *answers: list[Message]) -> None:
         """What happens instead for the next orders of that kind, once each."""
         self.answers[order.__name__, name] = iter(answers)
 
-    def answer(self, worker: Recorder, order: Order) -> list[Event]:
+    def answer(self, worker: Recorder, order: Order) -> list[Message]:
         name = order.device.name if isinstance(order, Bind) else getattr(order, "name", worker.name)
         scripted = next(self.answers.get((type(order).__name__, name), iter(())), None)
         if scripted is not None:

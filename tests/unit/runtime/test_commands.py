@@ -25,10 +25,10 @@ from zmqtopo.runtime.orders import (
     Resume,
     Stop,
     Stopped,
-    StopRequest,
-    WorkerEnded,
 )
+from zmqtopo.runtime.requests import StopRequest
 from zmqtopo.runtime.supervisor import Supervisor
+from zmqtopo.runtime.workers import WorkerEnded
 
 from .histories import World, topology
 

@@ -10,7 +10,8 @@ import pytest
 from zmqtopo.loop._loop import LINE_WORDS
 from zmqtopo.runtime.commands import Command, Verb
 from zmqtopo.runtime.hold import CLOSING, QUIET
-from zmqtopo.runtime.orders import Connect, Failed, Hold, Order, Ready, Stop, Stopped, StopRequest
+from zmqtopo.runtime.orders import Connect, Failed, Hold, Order, Ready, Stop, Stopped
+from zmqtopo.runtime.requests import StopRequest
 from zmqtopo.runtime.supervisor import Supervisor
 
 from .histories import World, chain, run_until

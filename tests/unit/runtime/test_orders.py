@@ -24,9 +24,7 @@ from zmqtopo.runtime.orders import (
     Resumed,
     Stop,
     Stopped,
-    StopRequest,
     Unsent,
-    WorkerEnded,
 )
 
 TEXT = """
@@ -64,8 +62,6 @@ def device() -> Device:
     Paused("a"),
     Resumed("a"),
     Unsent("a"),
-    WorkerEnded("group g", "process 7 ended by SIGKILL"),
-    StopRequest(force=True),
 ], ids=lambda value: type(value).__name__)
 def test_pickling(value: Order | Event) -> None:
     copy = pickle.loads(pickle.dumps(value))

@@ -24,13 +24,13 @@ from zmqtopo.runtime.orders import (
     Reconnect,
     Stop,
     Stopped,
-    StopRequest,
     Unsent,
-    WorkerEnded,
 )
 from zmqtopo.runtime.plan import Plan
 from zmqtopo.runtime.reload import Reload, ReloadError
+from zmqtopo.runtime.requests import StopRequest
 from zmqtopo.runtime.supervisor import Supervisor
+from zmqtopo.runtime.workers import WorkerEnded
 
 from .histories import World
 

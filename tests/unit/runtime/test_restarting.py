@@ -7,7 +7,8 @@ import itertools
 import pytest
 
 from zmqtopo.checks import examine_text
-from zmqtopo.runtime.orders import Bind, Event, Failed, Ready, Stop, Stopped, WorkerEnded
+from zmqtopo.runtime.orders import Bind, Event, Failed, Ready, Stop, Stopped
+from zmqtopo.runtime.workers import WorkerEnded
 
 from .histories import World, gaps, run_until, topology
 

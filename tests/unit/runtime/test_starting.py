@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from zmqtopo.checks import examine_text
-from zmqtopo.runtime.orders import Bind, Bound, Connect, Failed, Stop, Stopped, StopRequest, WorkerEnded
+from zmqtopo.runtime.orders import Bind, Bound, Connect, Failed, Stop, Stopped
+from zmqtopo.runtime.requests import StopRequest
 from zmqtopo.runtime.supervisor import StartError
+from zmqtopo.runtime.workers import WorkerEnded
 
 from .histories import World, topology
 

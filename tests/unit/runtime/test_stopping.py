@@ -6,8 +6,10 @@ import itertools
 
 from zmqtopo.checks import examine_text
 from zmqtopo.runtime.crew import KILL_AFTER
-from zmqtopo.runtime.orders import End, Failed, Stop, Stopped, StopRequest, WorkerEnded
+from zmqtopo.runtime.orders import End, Failed, Stop, Stopped
+from zmqtopo.runtime.requests import StopRequest
 from zmqtopo.runtime.stops import AT_ONCE
+from zmqtopo.runtime.workers import WorkerEnded
 
 from .histories import World, chain, run_until, topology
 

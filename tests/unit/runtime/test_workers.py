@@ -26,7 +26,6 @@ from zmqtopo.runtime.orders import (
     Bound,
     Connect,
     End,
-    Event,
     Failed,
     Pause,
     Paused,
@@ -35,9 +34,8 @@ from zmqtopo.runtime.orders import (
     Resumed,
     Stop,
     Stopped,
-    WorkerEnded,
 )
-from zmqtopo.runtime.workers import Inbox, LocalWorker, ProcessWorker, Worker, make_worker, ready
+from zmqtopo.runtime.workers import Inbox, LocalWorker, Message, ProcessWorker, Worker, WorkerEnded, make_worker, ready
 
 DEADLINE = 10.0
 
@@ -69,7 +67,7 @@ def test_more_events_than_the_wakings_can_hold() -> None:
         inbox.post(Ready(str(i)))
     assert len(ready([], inbox, 0)) == 10_000
     inbox.post(Ready("last"))
-    taken: list[Event] = []
+    taken: list[Message] = []
     while not taken:
         taken = ready([], inbox, DEADLINE)
     assert taken == [Ready("last")]
@@ -117,11 +115,11 @@ class Told:
         self.device = self.topology.devices["d"]
         self.block = CounterBlock(Segment() if run != "thread" else None)
         self.inbox = Inbox()
-        self.events: deque[Event] = deque()
+        self.events: deque[Message] = deque()
         self.nursery = Nursery(self.topology.name)
         self.worker: Worker = make_worker(self.device.process, self.topology, self.inbox, None, self.nursery)
 
-    def next(self) -> Event:
+    def next(self) -> Message:
         deadline = time.monotonic() + DEADLINE
         while not self.events:
             assert time.monotonic() < deadline
@@ -318,7 +316,7 @@ def test_workers_have_nothing_of_each_other(process: Told) -> None:
     other = ProcessWorker("other", ContextSettings(), 0, process.nursery)
     # Only when nobody else holds the other end of its connection, its own death ends that.
     os.kill(other.pid, signal.SIGKILL)
-    events: list[Event] = []
+    events: list[Message] = []
     while not events:       # its standard error ends too
         events = ready([other], process.inbox, DEADLINE)
     assert events == [WorkerEnded("other", f"process {other.pid} ended by SIGKILL")]

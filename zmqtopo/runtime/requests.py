@@ -1,0 +1,26 @@
+"""What other threads ask of the thread of the supervisor. Commands, reloads and looks are requests too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+class Request:
+    """What the supervisor's thread takes from its inbox beside the events of workers."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequest(Request):
+    """Stop the whole topology; ``force`` skips the wait."""
+
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Callback(Request):
+    """Call something in the supervisor's thread."""
+
+    do: Callable[[], object]
