@@ -13,7 +13,6 @@ from libc.errno cimport EAGAIN, EINTR, EMSGSIZE, ENOMEM, ETIMEDOUT, errno
 from libc.stdint cimport INT64_MAX, int64_t, uintptr_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy
-from posix.dlfcn cimport RTLD_LAZY, dlerror, dlopen, dlsym
 
 from zmqtopo.loop.clock cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from zmqtopo.loop.libzmq cimport *
@@ -44,9 +43,10 @@ cdef struct Ends:
     bint any                # has stirred
     int error
 
-cdef Libzmq zmq
-
 MARK_SIZE = MARK_BYTES
+
+
+include "../loop/load_libzmq.pxi"
 
 
 cdef inline int64_t now_ns() noexcept nogil:
@@ -141,33 +141,3 @@ cdef inline int take_last(zmq_msg_t *msg, void *socket) noexcept nogil:
 
 include "stream.pxi"
 include "requests.pxi"
-
-
-# ---- libzmq --------------------------------------------------------------------------------------------------------
-
-cdef void *symbol(void *library, bytes name, str path) except NULL:
-    cdef void *address = dlsym(library, <char *>name)
-    if address == NULL:
-        raise ImportError(f"{path} does not export {name.decode()}: zmqtopo needs pyzmq on a shared libzmq")
-    return address
-
-
-def load(str path not None):
-    """Fill the function table from the shared object at ``path``, which must be loaded already, as the loop does.
-
-    Raises ImportError when it, or a library that it has loaded, does not export one of libzmq's functions.
-    """
-    cdef void *library = dlopen(path.encode(), RTLD_LAZY)
-    if library == NULL:
-        raise ImportError(f"cannot open {path}: {dlerror().decode()}")
-    zmq.zmq_errno = <int (*)() noexcept nogil>symbol(library, b"zmq_errno", path)
-    zmq.getsockopt = <int (*)(void *, int, void *, size_t *) noexcept nogil>symbol(library, b"zmq_getsockopt", path)
-    zmq.msg_init = <int (*)(zmq_msg_t *) noexcept nogil>symbol(library, b"zmq_msg_init", path)
-    zmq.msg_init_size = <int (*)(zmq_msg_t *, size_t) noexcept nogil>symbol(library, b"zmq_msg_init_size", path)
-    zmq.msg_recv = <int (*)(zmq_msg_t *, void *, int) noexcept nogil>symbol(library, b"zmq_msg_recv", path)
-    zmq.msg_send = <int (*)(zmq_msg_t *, void *, int) noexcept nogil>symbol(library, b"zmq_msg_send", path)
-    zmq.msg_close = <int (*)(zmq_msg_t *) noexcept nogil>symbol(library, b"zmq_msg_close", path)
-    zmq.msg_copy = <int (*)(zmq_msg_t *, zmq_msg_t *) noexcept nogil>symbol(library, b"zmq_msg_copy", path)
-    zmq.msg_more = <int (*)(const zmq_msg_t *) noexcept nogil>symbol(library, b"zmq_msg_more", path)
-    zmq.msg_data = <void *(*)(zmq_msg_t *) noexcept nogil>symbol(library, b"zmq_msg_data", path)
-    zmq.msg_size = <size_t (*)(const zmq_msg_t *) noexcept nogil>symbol(library, b"zmq_msg_size", path)

@@ -5,9 +5,9 @@ One turn moves a burst of messages in each direction that is not idle. After so 
 socket; when both directions are idle it sleeps, in one poll(2) on every socket, until one stirs. Sends never wait: a
 direction whose destination is full keeps its messages in hand and is idle, while the other direction goes on.
 
-The parts: libzmq.pxd is the C interface, state.pxd what the loop keeps, message.pxi how one message goes,
-subscriptions.pxi who wants any, sleep.pxi how the loop waits. They are included, not imported, so that the C compiler
-sees the whole message path at once.
+The parts: libzmq.pxd is the C interface, load_libzmq.pxi fills it, state.pxd is what the loop keeps, message.pxi how
+one message goes, subscriptions.pxi who wants any, sleep.pxi how the loop waits. They are included, not imported, so
+that the C compiler sees the whole message path at once.
 """
 
 import os as _os
@@ -20,7 +20,6 @@ from libc.limits cimport INT_MAX
 from libc.stdint cimport INT64_MAX, int64_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
-from posix.dlfcn cimport RTLD_LAZY, dlerror, dlopen, dlsym
 from posix.unistd cimport read, write
 
 from zmqtopo.loop.clock cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime, timespec
@@ -31,8 +30,6 @@ from zmqtopo.loop.state cimport *
 cdef extern from "errno.h" nogil:
     const int ENOTSUP       # not in Cython's libc.errno
 
-
-cdef Libzmq zmq
 
 STATES = {RUNNING: "running", PAUSED: "paused", DRAINING: "stopping", ENDED: "stopped"}
 LINE_WORDS = LINE
@@ -51,6 +48,7 @@ cdef inline Result fail(Loop *loop, int err, int role) noexcept nogil:
     return FAIL
 
 
+include "load_libzmq.pxi"
 include "message.pxi"
 include "subscriptions.pxi"
 include "sleep.pxi"
@@ -250,39 +248,6 @@ cdef void give_up(Loop *loop, Direction *d) noexcept nogil:
     release(&d.hand)
     release(&d.copy)
     zmq.msg_close(&d.prefix)
-
-
-def load(str path not None):
-    """Fill the function table from the shared object at ``path``, which must be loaded already.
-
-    Raises ImportError when it, or a library that it has loaded, does not export one of libzmq's functions.
-    """
-    cdef void *library = dlopen(path.encode(), RTLD_LAZY)
-    if library == NULL:
-        raise ImportError(f"cannot open {path}: {dlerror().decode()}")
-    zmq.zmq_errno = <int (*)() noexcept nogil>symbol(library, b"zmq_errno", path)
-    zmq.getsockopt = <int (*)(void *, int, void *, size_t *) noexcept nogil>symbol(library, b"zmq_getsockopt", path)
-    zmq.setsockopt = <int (*)(void *, int, const void *, size_t) noexcept nogil>symbol(
-        library, b"zmq_setsockopt", path
-    )
-    zmq.msg_init = <int (*)(zmq_msg_t *) noexcept nogil>symbol(library, b"zmq_msg_init", path)
-    zmq.msg_init_size = <int (*)(zmq_msg_t *, size_t) noexcept nogil>symbol(library, b"zmq_msg_init_size", path)
-    zmq.msg_recv = <int (*)(zmq_msg_t *, void *, int) noexcept nogil>symbol(library, b"zmq_msg_recv", path)
-    zmq.msg_send = <int (*)(zmq_msg_t *, void *, int) noexcept nogil>symbol(library, b"zmq_msg_send", path)
-    zmq.msg_close = <int (*)(zmq_msg_t *) noexcept nogil>symbol(library, b"zmq_msg_close", path)
-    zmq.msg_move = <int (*)(zmq_msg_t *, zmq_msg_t *) noexcept nogil>symbol(library, b"zmq_msg_move", path)
-    zmq.msg_copy = <int (*)(zmq_msg_t *, zmq_msg_t *) noexcept nogil>symbol(library, b"zmq_msg_copy", path)
-    zmq.msg_more = <int (*)(const zmq_msg_t *) noexcept nogil>symbol(library, b"zmq_msg_more", path)
-    zmq.msg_get = <int (*)(const zmq_msg_t *, int) noexcept nogil>symbol(library, b"zmq_msg_get", path)
-    zmq.msg_data = <void *(*)(zmq_msg_t *) noexcept nogil>symbol(library, b"zmq_msg_data", path)
-    zmq.msg_size = <size_t (*)(const zmq_msg_t *) noexcept nogil>symbol(library, b"zmq_msg_size", path)
-
-
-cdef void *symbol(void *library, bytes name, str path) except NULL:
-    cdef void *address = dlsym(library, <char *>name)
-    if address == NULL:
-        raise ImportError(f"{path} does not export {name.decode()}: zmqtopo needs pyzmq on a shared libzmq")
-    return address
 
 
 def run(
