@@ -126,3 +126,28 @@ def test_a_forwarder_passes_everything_whoever_subscribes(tmp_path: Path, net) -
 
         net.until(arrived)
         assert net.receive(subscriber) == [b"eu.1"]
+
+
+def test_the_proxies_and_multipliers_of_fairmq_pass_what_theirs_did(tmp_path: Path, net) -> None:
+    def end(name: str, kind: str) -> str:
+        return f'{{"name": "{name}", "type": "{kind}", "method": "bind", "address": "tcp://127.0.0.1:*"}}'
+
+    proxy, multiplier = (f'{{"id": "{kind}", "channels": [{", ".join(channels)}]}}' for kind, channels in (
+        ("proxy", [end("data-in", "sub"), end("data-out", "dealer")]),
+        ("multiplier", [end("data", "pull"), end("a", "push"), end("b", "push")]),
+    ))
+    (tmp_path / "old.json").write_text(f'{{"fairMQOptions": {{"devices": [{proxy}, {multiplier}]}}}}')
+    done = convert(tmp_path, "old.json", "-o", "new.yaml")
+    assert done.returncode == 0
+    assert done.stderr.startswith("old.json:1: note: this is a configuration of FairMQ, which names the channels of ")
+    with zmqtopo.up(tmp_path / "new.yaml") as running:
+        ends = {name: {role: bound[0] for role, bound in roles.items()} for name, roles in running.endpoints.items()}
+        publisher = net.socket(zmq.XPUB, connect=ends["proxy"]["in"])
+        assert net.receive(publisher) == [b"\x01"]
+        worker = net.socket(zmq.DEALER, connect=ends["proxy"]["out"])
+        publisher.send_multipart([b"header", b"data"])
+        assert net.receive(worker) == [b"header", b"data"]
+        pusher = net.socket(zmq.PUSH, connect=ends["multiplier"]["in"])
+        sinks = [net.socket(zmq.PULL, connect=ends["multiplier"][role]) for role in ("out", "mon")]
+        pusher.send_multipart([b"header", b"data"])
+        assert [net.receive(sink) for sink in sinks] == [[b"header", b"data"]] * 2

@@ -1,4 +1,4 @@
-"""``zmqtopo convert``: the device configurations of ZeroMQ's past as topology files."""
+"""``zmqtopo convert``: device configurations of other programs, old and new, as topology files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from", dest="form", choices=FORMATS,
         help="zdcf for the ZeroMQ Device Configuration File in JSON, zpl for it in ZPL, xml for the XML of zmq_queue, "
-        "zmq_forwarder, zmq_streamer and zmq_deviced; default: what the first character tells",
+        "zmq_forwarder, zmq_streamer and zmq_deviced, fairmq for the JSON of FairMQ; default: what the text tells",
     )
     parser.add_argument("-o", "--output", metavar="FILE", default="-", help="where to write it (default: stdout)")
 

@@ -4,6 +4,7 @@
 
     text ──> json, zpl or xml ──> tree ──> zdcf or libzmq2 ──> old devices ──> page
              syntax               items    which format                        YAML and notes
+                                       └─> fairmq ──> programs ──> fairmq_page ┘
 """
 
 from __future__ import annotations
@@ -14,17 +15,18 @@ from importlib import import_module
 from typing import Final, Literal
 
 from zmqtopo.convert.old import Old
-from zmqtopo.convert.page import Note
+from zmqtopo.convert.page import Note, Page
 from zmqtopo.convert.tree import ConvertError, Item
 
 __all__ = ["FORMATS", "ConvertError", "Converted", "Format", "convert", "guess"]
 
-Format = Literal["zdcf", "zpl", "xml"]
+Format = Literal["zdcf", "zpl", "xml", "fairmq"]
 
-FORMATS: Final[Sequence[Format]] = ("zdcf", "zpl", "xml")
-"""ZDCF in JSON; ZDCF in ZPL; the XML of libzmq 2's programs, and ZDCF in XML."""
+FORMATS: Final[Sequence[Format]] = ("zdcf", "zpl", "xml", "fairmq")
+"""ZDCF in JSON; ZDCF in ZPL; the XML of libzmq 2's programs, and ZDCF in XML; the JSON of FairMQ."""
 
-_SYNTAX: Final = {"zdcf": "json", "zpl": "zpl", "xml": "xml"}
+_FAIRMQ: Final = "fairMQOptions"
+_SYNTAX: Final = {"zdcf": "json", "zpl": "zpl", "xml": "xml", "fairmq": "json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +38,14 @@ class Converted:
 
 
 def guess(text: str) -> Format:
-    """Return the format that the first character tells: ZPL begins with a letter, and JSON and XML never do."""
+    """Return the format that the first character tells: ZPL begins with a letter, and JSON and XML never do.
+
+    FairMQ's JSON has all that it says below one name.
+    """
     first = text.lstrip()[:1]
-    return "zdcf" if first == "{" else "xml" if first == "<" else "zpl"
+    if first == "{":
+        return "fairmq" if f'"{_FAIRMQ}"' in text else "zdcf"
+    return "xml" if first == "<" else "zpl"
 
 
 def convert(text: str, form: Format) -> Converted:
@@ -47,13 +54,21 @@ def convert(text: str, form: Format) -> Converted:
     from zmqtopo.convert.translate import translate
 
     root: Item = import_module(f"zmqtopo.convert.{_SYNTAX[form]}").parse(text)
-    page = translate(_read(root, form))
+    page = _fairmq(root) if form == "fairmq" else translate(_read(root, form))
     # What no old format could know to be wrong is found by the rules for the new one.
     for problem in examine_text(page.text, environ={}).problems:
         if problem.severity == "error":
             line = page.origins[problem.place.line - 1]
             raise ConvertError(f"this cannot run: {problem.message}", line, problem.hint)
     return Converted(page.text, page.notes)
+
+
+def _fairmq(root: Item) -> Page:
+    from zmqtopo.convert import fairmq_page
+
+    if not root.all(_FAIRMQ):
+        raise ConvertError(f"a configuration of FairMQ has all in {_FAIRMQ}, which is not here", root.line)
+    return fairmq_page.translate(root)
 
 
 def _read(root: Item, form: Format) -> Old:

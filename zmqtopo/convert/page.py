@@ -35,6 +35,11 @@ class Page:
         """The whole file."""
         return "\n".join([*self._lines, ""])
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether there is nothing but notes."""
+        return all(line.lstrip().startswith("#") for line in self._lines)
+
     def write(self, depth: int, text: str, origin: int) -> None:
         """Add a line, ``depth`` levels deep."""
         self._lines.append("  " * depth + text)
@@ -48,12 +53,18 @@ class Page:
 
     def block(self, depth: int, title: str, inner: Page, origin: int) -> None:
         """Add ``inner``, which is one level deeper, below ``title``; in its place when it has only notes."""
-        bare = all(line.lstrip().startswith("#") for line in inner._lines)
+        bare = inner.is_bare
         if not bare:
             self.write(depth, title, origin)
         self._lines += [line[2:] if bare else line for line in inner._lines]
         self.origins += inner.origins
         self.notes += inner.notes
+
+    def append(self, other: Page) -> None:
+        """Add all of ``other`` as it is."""
+        self._lines += other._lines
+        self.origins += other.origins
+        self.notes += other.notes
 
 
 def scalar(text: str) -> str:
