@@ -23,9 +23,9 @@ from hypothesis import strategies as st
 from zmqtopo.checks import Checked, examine_text
 from zmqtopo.checks.catalogue import CATALOGUE
 from zmqtopo.cli.templates import TEMPLATES
-from zmqtopo.config.definitions import option_rules, schema
 from zmqtopo.config.problem import Problem
-from zmqtopo.config.source import decode
+from zmqtopo.config.schema.definitions import option_rules, schema
+from zmqtopo.config.yaml.source import decode
 from zmqtopo.report import github, junit, sarif, text
 from zmqtopo.report import json as json_report
 

@@ -11,7 +11,7 @@ import zmq
 
 import zmqtopo as library
 from zmqtopo.checks import examine_text
-from zmqtopo.config.plain import plain
+from zmqtopo.config.dump import plain
 
 
 def _has_ipv6() -> bool:

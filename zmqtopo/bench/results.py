@@ -8,7 +8,7 @@ from statistics import median
 from typing import Final
 
 from zmqtopo.bench.cases import Case, Contestant, Stream
-from zmqtopo.bench.trial import Sample
+from zmqtopo.bench.measurement import Sample
 
 
 @dataclass(frozen=True, slots=True)

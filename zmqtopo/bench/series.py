@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from zmqtopo.bench.cases import Case, Contestant
-from zmqtopo.bench.crew import Crew, WorkerEndedError
+from zmqtopo.bench.measurement import Dose, Sample, TrialError, measure
 from zmqtopo.bench.results import MEASURE, CaseResults, summarize
-from zmqtopo.bench.trial import Dose, Sample, TrialError, measure
+from zmqtopo.bench.worker_pool import Crew, WorkerEndedError
 
 _REMEDIES: Final = {
     "cannot bind tcp://127.0.0.1:*: Address already in use": "all ports that the system gives are taken",

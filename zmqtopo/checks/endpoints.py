@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from zmqtopo.checks.corrections import corrected
 from zmqtopo.checks.graph import Graph, Link
 from zmqtopo.checks.rule import Finding, rule
-from zmqtopo.config.corrections import corrected
 from zmqtopo.config.endpoint import EndpointError, parse
 from zmqtopo.config.model import ROLES, Address, Device, Peer, Reference, Topology
 from zmqtopo.config.names import REFERENCE, is_name

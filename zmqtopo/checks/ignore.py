@@ -120,7 +120,7 @@ def _texts(lines: Sequence[str], wanted: Collection[int]) -> dict[int, list[tupl
     """Where texts stand in the lines of these numbers: the columns before the first and of the last character."""
     import yaml
 
-    from zmqtopo.config.shield import shield
+    from zmqtopo.config.yaml.mask_variables import shield
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     texts: dict[int, list[tuple[int, int]]] = {number: [] for number in wanted}

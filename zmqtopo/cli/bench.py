@@ -66,9 +66,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Return 0; 1 when something could not be measured; 78 for a file with errors; 130 after Ctrl-C."""
+    from zmqtopo.bench.measurement import Dose
     from zmqtopo.bench.progress import Progress
     from zmqtopo.bench.series import NoFolderError, Series
-    from zmqtopo.bench.trial import Dose
 
     if args.plot:
         _can_write(args.plot)

@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Return 0, or 78 for a file with errors."""
-    from zmqtopo.config.plain import dump
+    from zmqtopo.config.dump import dump
 
     topology = load_or_report(args.file)
     if topology is None:

@@ -11,8 +11,8 @@ from typing import Final
 from zmqtopo.checks import examine
 from zmqtopo.cli.output import OutputError, emit, replace
 from zmqtopo.cli.topology import EXIT_BAD_FILE, report
-from zmqtopo.config.source import is_markdown
 from zmqtopo.config.wording import closest, listing, quote
+from zmqtopo.config.yaml.source import is_markdown
 from zmqtopo.draw.picture import Picture
 
 EXIT_UNAVAILABLE: Final = 69  # EX_UNAVAILABLE of sysexits.h: a program that is needed is not there

@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     if args.file == "-":
         emit(template(args.kind, "FILE", SCHEMA))
         return 0
-    from zmqtopo.config.definitions import schema_text
+    from zmqtopo.config.schema.definitions import schema_text
 
     path = Path(args.file)
     if not _create(path, template(args.kind, args.file, SCHEMA)):

@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Return 0."""
-    from zmqtopo.config.definitions import schema_text
+    from zmqtopo.config.schema.definitions import schema_text
 
     emit(schema_text())
     return 0

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from zmqtopo.config.definitions import Schema, definition, schema
 from zmqtopo.config.endpoint import EndpointError, parse
 from zmqtopo.config.ipv6 import with_ipv6
 from zmqtopo.config.model import (
@@ -29,9 +28,10 @@ from zmqtopo.config.model import (
 from zmqtopo.config.names import REFERENCE, to_name
 from zmqtopo.config.options import is_known, option_value, spelled_out
 from zmqtopo.config.problem import Place, Problem
-from zmqtopo.config.source import STDIN, Source
-from zmqtopo.config.tree import UNKNOWN, Spot, Value
+from zmqtopo.config.schema.definitions import Schema, definition, schema
 from zmqtopo.config.units import quantity
+from zmqtopo.config.yaml.source import STDIN, Source
+from zmqtopo.config.yaml.tree import UNKNOWN, Spot, Value
 
 GROUP_MODE = "0660"
 """Mode of a path with a group and no mode: what a umask usually leaves would keep the group out."""

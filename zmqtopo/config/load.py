@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from zmqtopo.config.model import Topology
 from zmqtopo.config.problem import Place, Problem
-from zmqtopo.config.source import STDIN, Source, parse_text, read_source, read_sources
-from zmqtopo.config.tree import UNKNOWN
+from zmqtopo.config.yaml.source import STDIN, Source, parse_text, read_source, read_sources
+from zmqtopo.config.yaml.tree import UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,9 @@ def _load(source: Source, strict: bool, environ: Mapping[str, str] | None) -> Lo
         problems = source.problems or [_empty(source.file)]
         return Loaded(None, problems, source)
     from zmqtopo.config.build import Builder
-    from zmqtopo.config.hints import got
-    from zmqtopo.config.schema import validate
-    from zmqtopo.config.variables import Evaluation
+    from zmqtopo.config.schema.suggestions import got
+    from zmqtopo.config.schema.validation import validate
+    from zmqtopo.config.yaml.variables import Evaluation
 
     evaluation = Evaluation(source, os.environ if environ is None else environ, strict=strict)
     problems = source.problems + evaluation.problems

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zmqtopo.config.curve import CURVE_KEYS
-from zmqtopo.config.definitions import option_rules
 from zmqtopo.config.model import File, OptionValue
 from zmqtopo.config.octets import check_octets
-from zmqtopo.config.tree import UNKNOWN, Value
+from zmqtopo.config.schema.definitions import option_rules
 from zmqtopo.config.units import quantity
+from zmqtopo.config.yaml.tree import UNKNOWN, Value
 
 
 def option_value(name: str, value: Value, folder: Path) -> OptionValue:

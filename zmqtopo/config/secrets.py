@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from functools import cache, lru_cache
 
-from zmqtopo.config.definitions import option_rules, secret_options
+from zmqtopo.config.schema.definitions import option_rules, secret_options
 from zmqtopo.config.wording import closest
 
 _MASK = "*"

@@ -6,7 +6,7 @@ import math
 import re
 from decimal import Decimal
 
-from zmqtopo.config.definitions import Schema
+from zmqtopo.config.schema.definitions import Schema
 
 _SECONDS = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600)}
 _BYTES = {"B": Decimal(1), "kB": Decimal(1000), "MB": Decimal(1000) ** 2, "GB": Decimal(1000) ** 3,

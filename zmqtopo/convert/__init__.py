@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Final, Literal
 
-from zmqtopo.convert.old import Old
-from zmqtopo.convert.page import Note, Page
+from zmqtopo.convert.legacy_model import Old
 from zmqtopo.convert.tree import ConvertError, Item
+from zmqtopo.convert.yaml_writer import Note, Page
 
 __all__ = ["FORMATS", "ConvertError", "Converted", "Format", "convert", "guess"]
 

@@ -9,10 +9,10 @@ from zmqtopo.config.endpoint import EndpointError, parse
 from zmqtopo.config.model import DEFAULT_TYPES, DeviceType
 from zmqtopo.config.names import to_name
 from zmqtopo.config.wording import closest, listing, quote
-from zmqtopo.convert.old import OldApp, OldDevice, OldSocket
+from zmqtopo.convert.legacy_model import OldApp, OldDevice, OldSocket
 from zmqtopo.convert.options import write_options
-from zmqtopo.convert.page import Page, one_or_list, scalar
 from zmqtopo.convert.tree import ConvertError, Item
+from zmqtopo.convert.yaml_writer import Page, one_or_list, scalar
 
 _TYPES: Final[dict[DeviceType, tuple[str, str]]] = {**DEFAULT_TYPES, "forwarder": ("SUB", "PUB")}
 """What a device had for sockets that name no type: our forwarder has XSUB and XPUB, to pass subscriptions on."""

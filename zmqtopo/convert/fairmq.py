@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from zmqtopo.config.wording import quote
-from zmqtopo.convert.page import Note
 from zmqtopo.convert.tree import ConvertError, Item
+from zmqtopo.convert.yaml_writer import Note
 
 ROOT: Final = "fairMQOptions"
 

@@ -15,8 +15,8 @@ from zmqtopo.checks.sockets import DEVICE_PAIRS, MON_CAN_BLOCK, MON_NEVER_BLOCKS
 from zmqtopo.config.model import DeviceType
 from zmqtopo.config.wording import listing, quote
 from zmqtopo.convert.fairmq import FairSocket, Program
-from zmqtopo.convert.page import Note
 from zmqtopo.convert.tree import Item
+from zmqtopo.convert.yaml_writer import Note
 
 _KINDS: Final = ("proxy", "multiplier", "merger", "splitter")
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")

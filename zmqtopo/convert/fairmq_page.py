@@ -15,8 +15,8 @@ from zmqtopo.config.wording import quote
 from zmqtopo.convert.device import socket_type, write_addresses
 from zmqtopo.convert.fairmq import ROOT, FairSocket, Program, read
 from zmqtopo.convert.fairmq_devices import Plan, UnfitError, kind_of, plan, type_of
-from zmqtopo.convert.page import Note, Page, scalar
 from zmqtopo.convert.tree import Item
+from zmqtopo.convert.yaml_writer import Note, Page, scalar
 
 _IS_FAIRMQ: Final = (
     "this is a configuration of FairMQ, which names the channels of programs and not the programs: those whose id or "

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from zmqtopo.config.wording import quote
-from zmqtopo.convert.page import Page, one_or_list, scalar
 from zmqtopo.convert.tree import ConvertError, Item
+from zmqtopo.convert.yaml_writer import Page, one_or_list, scalar
 
 _SAME: Final = ("affinity", "rate", "linger", "reconnect_ivl", "reconnect_ivl_max", "backlog")
 _BUFFERS: Final = ("sndbuf", "rcvbuf")

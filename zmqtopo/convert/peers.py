@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from zmqtopo.config.names import to_name
 from zmqtopo.config.wording import quote
 from zmqtopo.convert.device import socket_type, write_addresses
-from zmqtopo.convert.old import OldDevice, OldSocket
-from zmqtopo.convert.page import Page, scalar
+from zmqtopo.convert.legacy_model import OldDevice, OldSocket
 from zmqtopo.convert.tree import ConvertError, Item
+from zmqtopo.convert.yaml_writer import Page, scalar
 
 
 def write_peers(page: Page, devices: Sequence[tuple[OldDevice, str]]) -> None:

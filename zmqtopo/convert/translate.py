@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from zmqtopo.config.names import to_name
 from zmqtopo.convert.device import kind_of, write_device
-from zmqtopo.convert.old import Old, OldApp, OldDevice
-from zmqtopo.convert.page import Page
+from zmqtopo.convert.legacy_model import Old, OldApp, OldDevice
 from zmqtopo.convert.peers import write_peers
 from zmqtopo.convert.tree import ConvertError, Item
+from zmqtopo.convert.yaml_writer import Page
 
 
 def translate(old: Old) -> Page:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from zmqtopo.config.markdown import Fence, fences
 from zmqtopo.config.wording import listing
+from zmqtopo.config.yaml.markdown import Fence, fences
 
 _LANGUAGES: Final = {"mermaid": "mermaid", "dot": "dot", "graphviz": "dot", "gv": "dot", "json": "json"}
 _NODES: Final = {

@@ -43,7 +43,7 @@ class Change:
 
 
 def differences(old: Any, new: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any, Any]]:
-    """Yield path, old and new value of each leaf that differs between two trees of `zmqtopo.config.plain`."""
+    """Yield path, old and new value of each leaf that differs between two trees of `zmqtopo.config.dump`."""
     if isinstance(old, dict) or isinstance(new, dict):
         old, new = old or {}, new or {}
         for key in dict.fromkeys((*old, *new)):

@@ -13,11 +13,11 @@ from typing import Any, Final, Literal
 
 from zmqtopo.broker.sockets import MOST_SUBSCRIPTIONS
 from zmqtopo.broker.subscriptions import RCVHWM
-from zmqtopo.config.definitions import option_defaults, secret_options
+from zmqtopo.config.dump import plain, plain_option
 from zmqtopo.config.endpoint import Endpoint
 from zmqtopo.config.model import Address, Device, File, OptionValue, Reference, Role, Socket, Topology
-from zmqtopo.config.plain import plain, plain_option
 from zmqtopo.config.reference import chosen
+from zmqtopo.config.schema.definitions import option_defaults, secret_options
 from zmqtopo.config.wording import printable
 from zmqtopo.runtime.change import Change, Needs, differences, readable
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from zmqtopo.bench.cases import Wishes, cases
+from zmqtopo.bench.measurement import Sample
 from zmqtopo.bench.results import CaseResults, summarize
-from zmqtopo.bench.trial import Sample
 
 MACHINE: dict[str, str | int] = {
     "cpu": "Fast & <Small>", "cores": 1, "system": "Linux 6", "python": "CPython 3.12", "pyzmq": "27", "libzmq": "4.3",

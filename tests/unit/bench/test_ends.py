@@ -16,7 +16,7 @@ import pytest
 import zmq
 
 import zmqtopo.bench
-from zmqtopo.bench.parts import _ends, mark
+from zmqtopo.bench.actors import _ends, mark
 
 STUB = ast.parse((Path(zmqtopo.bench.__file__).parent / "_ends.pyi").read_text())
 FUNCTIONS = {node.name: node for node in STUB.body if isinstance(node, ast.FunctionDef)}

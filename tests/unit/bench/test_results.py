@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from zmqtopo.bench.measurement import Sample
 from zmqtopo.bench.results import CaseResults, Spread, summarize
-from zmqtopo.bench.trial import Sample
 
 
 @pytest.mark.parametrize(

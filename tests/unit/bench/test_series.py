@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from zmqtopo.bench.cases import Case, Wishes, cases
-from zmqtopo.bench.crew import WorkerEndedError
+from zmqtopo.bench.measurement import Dose, TrialError
 from zmqtopo.bench.series import NoFolderError, Series, Step, reason
-from zmqtopo.bench.trial import Dose, TrialError
+from zmqtopo.bench.worker_pool import WorkerEndedError
 
 DOSE = Dose(0, 100)
 

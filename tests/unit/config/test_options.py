@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from zmqtopo.config.definitions import option_rules, schema
 from zmqtopo.config.model import File
 from zmqtopo.config.options import option_value, spelled_out
+from zmqtopo.config.schema.definitions import option_rules, schema
 from zmqtopo.config.units import quantity, respelled
 
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from zmqtopo.config.scalars import resolve
+from zmqtopo.config.yaml.scalars import resolve
 
 
 @pytest.mark.parametrize(("text", "value"), [

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import yaml
 
-from zmqtopo.config.compose import TOO_DEEP, TOO_DEEP_HINT
 from zmqtopo.config.problem import Place, Problem
 from zmqtopo.config.wording import quote
+from zmqtopo.config.yaml.compose import TOO_DEEP, TOO_DEEP_HINT
 
 _GLUED = re.compile(r"\s*(?:- )?([\w-]+):(?![\s:/])(\S.*)")
 _FORBIDDEN_START = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from zmqtopo.config.definitions import option_rules, secret_options
 from zmqtopo.config.model import (
     Address,
     Device,
@@ -18,8 +17,9 @@ from zmqtopo.config.model import (
     Topology,
 )
 from zmqtopo.config.reference import nearest
-from zmqtopo.config.scalars import resolve
-from zmqtopo.config.tree import Value
+from zmqtopo.config.schema.definitions import option_rules, secret_options
+from zmqtopo.config.yaml.scalars import resolve
+from zmqtopo.config.yaml.tree import Value
 
 
 def plain(topology: Topology) -> dict[str, Any]:

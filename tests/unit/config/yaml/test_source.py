@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from zmqtopo.config.problem import Place
-from zmqtopo.config.source import MAX_BYTES, Source, decode, parse_text, read_source
-from zmqtopo.config.variables import Evaluation
+from zmqtopo.config.yaml.source import MAX_BYTES, Source, decode, parse_text, read_source
+from zmqtopo.config.yaml.variables import Evaluation
 
 
 def value(source: Source) -> Any:

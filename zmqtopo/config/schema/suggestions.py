@@ -7,13 +7,13 @@ import math
 import re
 from collections.abc import Callable, Collection
 
-from zmqtopo.config.definitions import Schema
 from zmqtopo.config.endpoint import EndpointError, parse
 from zmqtopo.config.names import REFERENCE, is_name
-from zmqtopo.config.scalars import resolve
-from zmqtopo.config.tree import Value
+from zmqtopo.config.schema.definitions import Schema
 from zmqtopo.config.units import respelled
 from zmqtopo.config.wording import listing, quote, with_article
+from zmqtopo.config.yaml.scalars import resolve
+from zmqtopo.config.yaml.tree import Value
 
 Guess = Callable[[str, Collection[str]], str | None]
 """Finds the one of some words that another word probably stands for."""

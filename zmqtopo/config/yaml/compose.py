@@ -15,11 +15,11 @@ from typing import Any
 import yaml
 
 from zmqtopo.config.problem import Problem
-from zmqtopo.config.scalars import Plain, resolve
 from zmqtopo.config.secrets import is_secret
-from zmqtopo.config.shield import unshield
-from zmqtopo.config.tree import UNKNOWN, Alias, List, Mapping, Node, Scalar, Unknown
 from zmqtopo.config.wording import Guesses, quote
+from zmqtopo.config.yaml.mask_variables import unshield
+from zmqtopo.config.yaml.scalars import Plain, resolve
+from zmqtopo.config.yaml.tree import UNKNOWN, Alias, List, Mapping, Node, Scalar, Unknown
 
 MAX_DEPTH = 100
 """Levels of nesting, aliases written out; a topology needs seven."""

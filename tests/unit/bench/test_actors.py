@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 import zmq
 
-from zmqtopo.bench import parts
-from zmqtopo.bench.parts import Clients, Sink, Source, StalledError, Workers, _ends, mark, rank, topic
+from zmqtopo.bench import actors
+from zmqtopo.bench.actors import Clients, Sink, Source, StalledError, Workers, _ends, mark, rank, topic
 
 
 @pytest.fixture
 def opened(context: zmq.Context[Any]) -> Any:
     """Opens parts, which are closed after the test."""
-    there: list[parts.Part] = []
+    there: list[actors.Part] = []
 
-    def open_(part: parts.Part, *addresses: str) -> tuple[str, ...]:
+    def open_(part: actors.Part, *addresses: str) -> tuple[str, ...]:
         there.append(part)
         bound = part.open(context)
         if addresses:
@@ -57,7 +57,7 @@ def test_the_way_is_open_when_the_last_topic_of_each_subscriber_is(opened: Any) 
 
 
 def test_a_publisher_waits_for_room(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "_IDLE", 50)
+    monkeypatch.setattr(actors, "_IDLE", 50)
     source, sink = Source("PUB", 5, 16, 0, ("inproc://a",)), Sink("SUB", 5, 1)
     opened(source)
     opened(sink, "inproc://a")
@@ -69,7 +69,7 @@ def test_a_publisher_waits_for_room(opened: Any, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_sink_gives_up(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "PATIENCE", 0.05)
+    monkeypatch.setattr(actors, "PATIENCE", 0.05)
     sink = Sink("PULL", 1000, 2)
     opened(sink, *opened(Source("PUSH", 1000, 16, 0, ("inproc://a",))))
     with pytest.raises(StalledError, match=r"no message came through for 0\.05 s"):

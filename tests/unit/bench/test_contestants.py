@@ -11,8 +11,8 @@ import pytest
 import zmq
 
 from zmqtopo.bench.cases import CONTESTANTS, Contestant, Wishes, cases
+from zmqtopo.bench.contestants import Subject
 from zmqtopo.bench.host import Answer, Clear, Host, Place
-from zmqtopo.bench.subjects import Subject
 
 DEADLINE = 10.0
 

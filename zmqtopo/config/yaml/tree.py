@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zmqtopo.config.problem import Place
-from zmqtopo.config.scalars import Plain
+from zmqtopo.config.yaml.scalars import Plain
 
 
 class Unknown:

@@ -12,7 +12,7 @@ import pytest
 import zmq
 from jsonschema import Draft7Validator
 
-from zmqtopo.config.definitions import option_rules, schema, schema_text
+from zmqtopo.config.schema.definitions import option_rules, schema, schema_text
 
 # Not to be set in a file: read only, of a context, a descriptor of a process, or a second name.
 READ_ONLY = {"events", "fd", "last_endpoint", "mechanism", "rcvmore", "thread_safe", "topics_count", "type"}

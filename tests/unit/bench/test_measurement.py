@@ -14,10 +14,10 @@ import pytest
 
 import zmqtopo
 from zmqtopo.bench.cases import Case, Contestant, Wishes, cases
-from zmqtopo.bench.crew import Crew, WorkerEndedError
-from zmqtopo.bench.subjects import _descendants
+from zmqtopo.bench.contestants import _descendants
+from zmqtopo.bench.measurement import Dose, TrialError, measure
 from zmqtopo.bench.topology import cases_of
-from zmqtopo.bench.trial import Dose, TrialError, measure
+from zmqtopo.bench.worker_pool import Crew, WorkerEndedError
 from zmqtopo.config.endpoint import parse
 from zmqtopo.config.model import Address
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from zmqtopo.config.source import parse_text
-from zmqtopo.config.tree import UNKNOWN
-from zmqtopo.config.variables import Evaluation
+from zmqtopo.config.yaml.source import parse_text
+from zmqtopo.config.yaml.tree import UNKNOWN
+from zmqtopo.config.yaml.variables import Evaluation
 
 ENVIRON = {"A": "1", "EMPTY": "", "TRICK": "${A} $$ *x {y: z}\n- a", "PORT": "5559"}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from zmqtopo.checks import examine_all
-from zmqtopo.config.markdown import blocks
+from zmqtopo.config.yaml.markdown import blocks
 
 TOPOLOGY = "devices: {}"
 

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import NoneType
 
-from zmqtopo.config.definitions import Schema, definition, secret_options
-from zmqtopo.config.hints import MOST_LISTED, choices, example, expected, got, value_hint
 from zmqtopo.config.names import LONGEST_TOPOLOGY_NAME
 from zmqtopo.config.problem import Place, Problem
+from zmqtopo.config.schema.definitions import Schema, definition, secret_options
+from zmqtopo.config.schema.suggestions import MOST_LISTED, choices, example, expected, got, value_hint
 from zmqtopo.config.secrets import is_secret
-from zmqtopo.config.source import Source
-from zmqtopo.config.tree import UNKNOWN, Node, Spot, Step, Value
 from zmqtopo.config.wording import Guesses, listing, quote
+from zmqtopo.config.yaml.source import Source
+from zmqtopo.config.yaml.tree import UNKNOWN, Node, Spot, Step, Value
 
 Path = tuple[Step, ...]
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from zmqtopo.bench.actors import PATIENCE, Clients, Part, Sink, Source, StalledError, Workers
 from zmqtopo.bench.cases import Case, Contestant, Requests, Stream, queue_length, transport_of
-from zmqtopo.bench.crew import Crew, Worker, ready
+from zmqtopo.bench.contestants import Bound, Subject
 from zmqtopo.bench.host import Call, Place
-from zmqtopo.bench.parts import PATIENCE, Clients, Part, Sink, Source, StalledError, Workers
-from zmqtopo.bench.subjects import Bound, Subject
+from zmqtopo.bench.worker_pool import Crew, Worker, ready
 from zmqtopo.config.endpoint import parse
 from zmqtopo.config.model import Address, Device, Role
 

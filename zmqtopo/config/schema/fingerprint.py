@@ -12,9 +12,9 @@ from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterator
 from functools import cache
 
-from zmqtopo.config.definitions import Schema, schema
 from zmqtopo.config.names import is_name, is_run
-from zmqtopo.config.tree import Value
+from zmqtopo.config.schema.definitions import Schema, schema
+from zmqtopo.config.yaml.tree import Value
 
 FORMATS: dict[str, Callable[[str], bool]] = {"name": is_name, "run": is_run}
 """What ``format`` can say in the schema, and the check of a text."""

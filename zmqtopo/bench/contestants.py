@@ -14,8 +14,8 @@ import zmq
 import zmq.devices
 
 import zmqtopo
+from zmqtopo.bench.actors import bind
 from zmqtopo.bench.cases import Contestant
-from zmqtopo.bench.parts import bind
 from zmqtopo.config.model import ContextSettings, Device, Restart, Role, Run, Socket, Topology
 from zmqtopo.runtime.options import socket_options
 from zmqtopo.runtime.running import Running

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from zmqtopo.config.definitions import schema
-from zmqtopo.config.schema import dialect
-from zmqtopo.config.shape import shape
+from zmqtopo.config.schema.definitions import schema
+from zmqtopo.config.schema.fingerprint import shape
+from zmqtopo.config.schema.validation import dialect
 
 SCALARS: list[Any] = [
     None, True, False, b"", b"x", math.nan, math.inf, -math.inf, "", "a", "x" * 39, "x" * 40, "x" * 41, "x" * 500,

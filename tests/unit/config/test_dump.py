@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from zmqtopo.config.definitions import schema, secret_options
+from zmqtopo.config.dump import dump, plain
 from zmqtopo.config.load import read_text
 from zmqtopo.config.model import Topology
-from zmqtopo.config.plain import dump, plain
+from zmqtopo.config.schema.definitions import schema, secret_options
 
 OPTIONS = schema()["definitions"]["options"]["properties"]
 

@@ -12,15 +12,15 @@ from collections.abc import Callable, Hashable, Iterator
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
-from zmqtopo.config.definitions import Schema, definition, schema
-from zmqtopo.config.findings import Fault, Findings
 from zmqtopo.config.names import is_name, is_topology_name
 from zmqtopo.config.problem import Problem
-from zmqtopo.config.scalars import resolve
-from zmqtopo.config.shape import FORMATS, shape
-from zmqtopo.config.source import Source
-from zmqtopo.config.tree import UNKNOWN, Value
-from zmqtopo.config.variables import Evaluation
+from zmqtopo.config.schema.definitions import Schema, definition, schema
+from zmqtopo.config.schema.fingerprint import FORMATS, shape
+from zmqtopo.config.schema.schema_problems import Fault, Findings
+from zmqtopo.config.yaml.scalars import resolve
+from zmqtopo.config.yaml.source import Source
+from zmqtopo.config.yaml.tree import UNKNOWN, Value
+from zmqtopo.config.yaml.variables import Evaluation
 
 if TYPE_CHECKING:
     from jsonschema import FormatChecker

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from zmqtopo.config.markdown import blocks
 from zmqtopo.config.problem import Place, Problem
-from zmqtopo.config.tree import Node, Spot, Step
+from zmqtopo.config.yaml.markdown import blocks
+from zmqtopo.config.yaml.tree import Node, Spot, Step
 
 MAX_BYTES = 32 * 1024 * 1024
 """Size of a file; 80,000 devices take a third of it."""
@@ -164,9 +164,9 @@ def parse_text(text: str, file: str) -> Source:
     """Read ``text``; ``file`` names it in reports."""
     import yaml
 
-    from zmqtopo.config.compose import Composer, UnsafeError
-    from zmqtopo.config.shield import shield
-    from zmqtopo.config.syntax import explain
+    from zmqtopo.config.yaml.compose import Composer, UnsafeError
+    from zmqtopo.config.yaml.mask_variables import shield
+    from zmqtopo.config.yaml.yaml_errors import explain
 
     lines = _LINE_BREAK.split(text.removeprefix("\ufeff"))
     composer = Composer(file, lines)

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 from zmqtopo.config.problem import Place, Problem
 from zmqtopo.config.secrets import is_secret
-from zmqtopo.config.source import Source
-from zmqtopo.config.tree import UNKNOWN, Alias, List, Mapping, Node, Scalar, Unknown, Value
 from zmqtopo.config.wording import Guesses, quote
+from zmqtopo.config.yaml.source import Source
+from zmqtopo.config.yaml.tree import UNKNOWN, Alias, List, Mapping, Node, Scalar, Unknown, Value
 
 _TOKEN = re.compile(r"\$(?:\$|\{([^{}]*)\}|(?=\{))")
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::([-?])(.*))?", re.DOTALL)
