@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from zmqtopo.config.model import Topology
 from zmqtopo.config.problem import Problem, below
 
 if TYPE_CHECKING:
+    from zmqtopo.checks.present import Present
     from zmqtopo.config.load import Loaded
 
-__all__ = ["Checked", "check_file", "check_topology", "examine", "examine_all", "examine_text", "in_order"]
+__all__ = [
+    "Checked", "check_file", "check_machine", "check_topology", "examine", "examine_all", "examine_text", "in_order",
+    "with_machine",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +77,36 @@ def check_file(path: str | os.PathLike[str], *, strict_variables: bool = False) 
 def check_topology(topology: Topology) -> list[Problem]:
     """Every problem that the rules find in a topology, sorted by place, each once."""
     from zmqtopo.checks.graph import Graph
-    from zmqtopo.checks.rules import RULES
+    from zmqtopo.checks.rules import TOPOLOGY_RULES
 
     graph = Graph(topology)
-    return in_order([problem for rule in RULES.values() for problem in rule.problems(graph)])
+    return in_order([problem for rule in TOPOLOGY_RULES for problem in rule.problems(graph)])
+
+
+def check_machine(topology: Topology, present: Present | None = None) -> list[Problem]:
+    """What keeps this machine from running ``topology`` now, sorted by place; takes some seconds at most.
+
+    Every port is bound for an instant and let go of: it may be taken a moment later. With ``present`` it is asked
+    about what is new beside that.
+    """
+    from zmqtopo.checks.graph import Graph
+    from zmqtopo.checks.machine.rules import MACHINE_RULES
+
+    graph = Graph(topology, present)
+    if present is not None:
+        graph.binds, graph.connects = (tuple(link for link in links if link.end.owner.name in present.fresh)
+                                       for links in (graph.binds, graph.connects))
+    return in_order([problem for rule in MACHINE_RULES for problem in rule.problems(graph)])
+
+
+def with_machine(checked: Checked, present: Present | None = None) -> Checked:
+    """The file with the problems of this machine too, but for what its comments silence; see `check_machine`."""
+    from zmqtopo.checks.ignore import Ignores
+
+    if checked.topology is None:
+        return checked
+    found = Ignores(checked.file, checked.lines).kept(check_machine(checked.topology, present))
+    return replace(checked, problems=in_order([*checked.problems, *(below(p, checked.above) for p in found)]))
 
 
 def in_order(problems: list[Problem]) -> list[Problem]:

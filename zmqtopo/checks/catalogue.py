@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, get_args
 
-from zmqtopo.checks.ignore import UNUSED
-from zmqtopo.checks.machine import MACHINE
-from zmqtopo.checks.rules import RULES
-from zmqtopo.config.rules import READING, SCHEMA, Explanation, Family
+from zmqtopo.checks.machine.rules import MACHINE_RULES
+from zmqtopo.checks.rules import TOPOLOGY_RULES
+from zmqtopo.config.rules import READING, SCHEMA, UNUSED, Explanation, Family
 
 FAMILIES: Final[tuple[Family, ...]] = get_args(Family)
 
+_ALL: Final[tuple[Explanation, ...]] = (*READING, UNUSED, *SCHEMA, *TOPOLOGY_RULES, *MACHINE_RULES)
+
 CATALOGUE: Final[Mapping[str, Explanation]] = MappingProxyType({
     rule.name: rule
-    for rule in sorted((*READING, UNUSED, *SCHEMA, *RULES.values(), *MACHINE), key=lambda r: FAMILIES.index(r.family))
+    for rule in sorted(_ALL, key=lambda rule: FAMILIES.index(rule.family))
 })

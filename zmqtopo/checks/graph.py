@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from zmqtopo.checks.addresses import AddressBook, Key
+from zmqtopo.checks.present import Present
 from zmqtopo.checks.sockets import receives, sends
 from zmqtopo.config.endpoint import Endpoint
 from zmqtopo.config.model import Address, Device, Peer, Reference, Role, Socket, Topology
@@ -124,10 +125,11 @@ class Meeting:
 
 
 class Graph:
-    """The graph of ``topology``, built in time proportional to the number of addresses."""
+    """The graph of ``topology``, built in time proportional to the number of addresses; ``present`` runs already."""
 
-    def __init__(self, topology: Topology) -> None:
+    def __init__(self, topology: Topology, present: Present | None = None) -> None:
         self.topology = topology
+        self.present = present
         self.ends = tuple(_ends(topology))
         self.binds = tuple(
             Link(end, "bind", address, address.endpoint) for end in self.ends for address in end.socket.bind

@@ -9,30 +9,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from zmqtopo.config.problem import Place, Problem
-from zmqtopo.config.rules import Explanation
+from zmqtopo.config.rules import UNUSED
 from zmqtopo.config.wording import Guesses, quote
-
-UNUSED: Final = Explanation(
-    "reading", "unused-ignore", "warning",
-    finds="A comment `# zmqtopo: ignore[rule]` that silences nothing: the finding is gone, stands on another line, "
-    "is an error of reading or of the schema, which no comment can make fit to run, or no rule has that name.",
-    why="Whoever reads the comment believes that something is wrong there, and on the day when something is, "
-    "nobody is told.",
-    bad="""
-        devices:
-          jobs:
-            type: streamer
-            in: {bind: tcp://*:5559}  # zmqtopo: ignore[privileged-port]
-            out: {bind: tcp://*:5560}
-        """,
-    good="""
-        devices:
-          jobs:
-            type: streamer
-            in: {bind: tcp://*:559}  # zmqtopo: ignore[privileged-port]
-            out: {bind: tcp://*:5560}
-        """,
-)
 
 _COMMENT = re.compile(r"(?:^|(?<=\s))#\s*zmqtopo:\s*ignore\[([^\[\]]*)\]")
 _BY_CHANCE: Final = frozenset({"undefined-variable", UNUSED.name})
@@ -84,7 +62,9 @@ class Ignores:
         Where the file could not be read as a whole (not ``complete``) a rule may have kept silent for that,
         and what a variable makes of a line is another thing on another day: then only unknown names are told.
         """
-        from zmqtopo.checks.catalogue import CATALOGUE
+        if not self._words:
+            return
+        from zmqtopo.checks.catalogue import CATALOGUE  # most files have no such comment
 
         guesses = Guesses()
         for number, words in self._words.items():

@@ -35,17 +35,8 @@ class Rule(Explanation):
             )
 
 
-RULES: dict[str, Rule] = {}
-"""The rules about topologies by name; `zmqtopo.checks.rules` fills it."""
-
-
 def rule(
     family: Family, name: str, severity: Severity, *, finds: str, why: str, bad: str, good: str
-) -> Callable[[Callable[[Graph], Iterator[Finding]]], Callable[[Graph], Iterator[Finding]]]:
-    """Enter the decorated function into the catalogue."""
-
-    def enter(find: Callable[[Graph], Iterator[Finding]]) -> Callable[[Graph], Iterator[Finding]]:
-        RULES[name] = Rule(family, name, severity, finds, why, bad, good, find)
-        return find
-
-    return enter
+) -> Callable[[Callable[[Graph], Iterator[Finding]]], Rule]:
+    """Make a rule of the function that finds; `zmqtopo.checks.catalogue` lists all of them."""
+    return lambda find: Rule(family, name, severity, finds, why, bad, good, find)

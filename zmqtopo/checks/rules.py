@@ -1,6 +1,8 @@
-"""The catalogue of rules: importing it enters every rule into `RULES`, family by family."""
+"""The rules about topologies, family by family: a new one is entered here."""
 
 from __future__ import annotations
+
+from typing import Final
 
 from zmqtopo.checks import (
     access,
@@ -15,9 +17,41 @@ from zmqtopo.checks import (
     security,
     unusable,
 )
-from zmqtopo.checks.rule import RULES, Finding, Rule
+from zmqtopo.checks.rule import Rule
 
-__all__ = [
-    "RULES", "Finding", "Rule", "access", "delivery", "endpoints", "flow", "inproc", "monitor", "options", "pairs",
-    "partners", "security", "unusable",
-]
+TOPOLOGY_RULES: Final[tuple[Rule, ...]] = (
+    access.ipc_permissions,
+    delivery.duplicate_connect,
+    delivery.absent_worker,
+    delivery.lost_unsubscription,
+    endpoints.bad_endpoint,
+    endpoints.ipc_path_too_long,
+    endpoints.connect_wildcard,
+    endpoints.bind_conflict,
+    endpoints.unknown_reference,
+    endpoints.no_endpoint,
+    endpoints.unbound_endpoint,
+    endpoints.privileged_port,
+    flow.forwarding_loop,
+    inproc.inproc_across_processes,
+    inproc.inproc_unbound,
+    monitor.mon_type,
+    monitor.mon_not_allowed,
+    monitor.mon_missing,
+    monitor.mon_blocks,
+    options.option_scope,
+    options.unlimited_hwm,
+    options.few_subscriptions,
+    pairs.socket_pair,
+    pairs.router_router,
+    partners.incompatible_peers,
+    partners.pair_fan_in,
+    security.security_both_ways,
+    security.curve_keys,
+    security.server_key_missing,
+    security.mixed_security,
+    security.no_authenticator,
+    unusable.unusable_option,
+    unusable.transport_scope,
+)
+"""What is asked of a topology by itself."""

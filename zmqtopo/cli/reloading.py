@@ -11,13 +11,13 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from zmqtopo.checks import Checked
+from zmqtopo.checks import Checked, with_machine
+from zmqtopo.checks.present import Present
 from zmqtopo.cli.topology import examine_to_run
 from zmqtopo.cli.voice import Voice
 from zmqtopo.cli.words import count, rolled_back
 from zmqtopo.config.model import Topology
 from zmqtopo.control.protocol import refusal
-from zmqtopo.probe import Present, with_machine
 from zmqtopo.runtime.notify import Notifier
 from zmqtopo.runtime.plan import Plan, plan, those
 from zmqtopo.runtime.reload import Reload, ReloadError

@@ -37,7 +37,7 @@ def load_to_run(path: str, claim: Callable[[Topology], None] = lambda topology: 
     ``claim`` is called with a good topology before the machine is asked, which would otherwise name the ports of one
     that runs already.
     """
-    from zmqtopo.probe import with_machine
+    from zmqtopo.checks import with_machine
 
     try:
         checked = examine_to_run(path)

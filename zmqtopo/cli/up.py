@@ -54,10 +54,10 @@ def run(args: argparse.Namespace) -> int:
 
 def run_here(args: argparse.Namespace, starter: int | None = None) -> int:
     """Run in this process; ``starter`` is where what concerns the start is to be said, and that it has succeeded."""
+    from zmqtopo.checks.machine.limits import raise_limits
     from zmqtopo.cli.topology import load_to_run
     from zmqtopo.control.errors import ControlError
     from zmqtopo.control.folder import Folder
-    from zmqtopo.probe.limits import raise_limits
 
     raise_limits()
     claimed: list[Folder] = []

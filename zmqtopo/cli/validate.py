@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     with _without_collector():
         checked = list(_examined(dict.fromkeys(args.files)))
     if args.probe:
-        from zmqtopo.probe import with_machine
+        from zmqtopo.checks import with_machine
 
         checked = [with_machine(one) for one in checked]
     files: dict[str, list[Checked]] = {}

@@ -1,6 +1,6 @@
 """What is said about a rule beside what finds it, and these words for the rules of reading and of the schema.
 
-The other families stand in `zmqtopo.checks` and `zmqtopo.probe`, each rule with its function.
+The other families are in `zmqtopo.checks`, each rule with its function.
 """
 
 from __future__ import annotations
@@ -191,4 +191,26 @@ SCHEMA: Final = (
             """,
         good=_GOOD,
     ),
+)
+
+UNUSED: Final = Explanation(
+    "reading", "unused-ignore", "warning",
+    finds="A comment `# zmqtopo: ignore[rule]` that silences nothing: the finding is gone, stands on another line, "
+    "is an error of reading or of the schema, which no comment can make fit to run, or no rule has that name.",
+    why="Whoever reads the comment believes that something is wrong there, and on the day when something is, "
+    "nobody is told.",
+    bad="""
+        devices:
+          jobs:
+            type: streamer
+            in: {bind: tcp://*:5559}  # zmqtopo: ignore[privileged-port]
+            out: {bind: tcp://*:5560}
+        """,
+    good="""
+        devices:
+          jobs:
+            type: streamer
+            in: {bind: tcp://*:559}  # zmqtopo: ignore[privileged-port]
+            out: {bind: tcp://*:5560}
+        """,
 )

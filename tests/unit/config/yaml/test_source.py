@@ -103,7 +103,7 @@ def test_copies_of_an_alias_are_independent() -> None:
 
 
 @pytest.mark.parametrize("loader", ["C", "Python"])
-@pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "invalid").glob("yaml-syntax-*.yaml")),
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[3] / "invalid").glob("yaml-syntax-*.yaml")),
                          ids=lambda path: path.stem)
 def test_both_parsers_give_one_message(path: Path, loader: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if loader == "Python":

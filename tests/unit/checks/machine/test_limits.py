@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from zmqtopo.checks import examine_text
+from zmqtopo.checks.machine.limits import SUPERVISOR, _thread_limits, open_files, threads
 from zmqtopo.config.model import Topology
-from zmqtopo.probe.limits import SUPERVISOR, _thread_limits, open_files, threads
 
 LINUX = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux tells how many there are")
 
@@ -101,14 +101,14 @@ def test_it_starts_within_what_it_needs() -> None:
 PROBE = """
     import json, os, resource, sys
     from zmqtopo.checks import examine_text
-    from zmqtopo.probe import probe
+    from zmqtopo.checks import check_machine
     topology = examine_text(sys.stdin.read(), "t.yaml").topology
     which, number, hard = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     if which == "NPROC" and os.geteuid() == 0:
-        probe(topology)         # has imported what others than root may not read
+        check_machine(topology)         # has imported what others than root may not read
         os.setuid(65534)        # nothing limits the threads of root
     resource.setrlimit(getattr(resource, "RLIMIT_" + which), (number, hard or number))
-    print(json.dumps([[p.rule, p.place.line, p.message, p.hint] for p in probe(topology)]))
+    print(json.dumps([[p.rule, p.place.line, p.message, p.hint] for p in check_machine(topology)]))
 """
 
 
@@ -172,7 +172,7 @@ def test_control_groups(tmp_path: Path, of: str, names: list[str]) -> None:
 def test_limits_are_raised_as_far_as_the_system_allows() -> None:
     before, after = child("""
         import json, resource
-        from zmqtopo.probe.limits import raise_limits
+        from zmqtopo.checks.machine.limits import raise_limits
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
         before = resource.getrlimit(resource.RLIMIT_NOFILE)

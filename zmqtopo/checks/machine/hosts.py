@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from zmqtopo.checks.graph import Graph, Link
-from zmqtopo.checks.rule import Finding
+from zmqtopo.checks.rule import Finding, rule
 from zmqtopo.config.wording import quote
 
 PATIENCE: Final = 5.0
@@ -21,6 +21,25 @@ _ASKERS: Final = 16
 _NAMED: Final = frozenset({"tcp", "ws", "wss"})
 
 
+@rule(
+    "machine", "host-unresolvable", "error",
+    finds="A host name for which this machine finds no address, and a bind to an address that it does not have.",
+    why="libzmq looks a name up when it connects, and then again and again for ever without a word.",
+    bad="""
+        devices:
+          jobs:
+            type: streamer
+            in: {connect: tcp://no-such-host.invalid:5559}
+            out: {bind: tcp://127.0.0.1:*}
+        """,
+    good="""
+        devices:
+          jobs:
+            type: streamer
+            in: {connect: tcp://192.0.2.1:5559}
+            out: {bind: tcp://127.0.0.1:*}
+        """,
+)
 def host_unresolvable(graph: Graph) -> Iterator[Finding]:
     """Ask for every name that a device connects to, and for every address that it binds."""
     connects = [link for link in graph.connects if link.ours and _has_host(link)]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from zmqtopo.checks.graph import Graph
 from zmqtopo.checks.options import SCOPE
-from zmqtopo.checks.rule import Finding
+from zmqtopo.checks.rule import Finding, rule
 from zmqtopo.checks.unusable import place_of
 from zmqtopo.config.model import Socket
 
@@ -19,6 +19,26 @@ if TYPE_CHECKING:
 _CAPABILITIES: Final = {"gssapi": "GSSAPI", "norm": "NORM", "vmci": "VMCI", "wss": "WSS", "curve": "CURVE"}
 
 
+@rule(
+    "machine", "option-unavailable", "error",
+    finds="A socket option that the libzmq of this machine does not take: a draft, or one of GSSAPI, NORM, "
+    "VMCI or wss.",
+    why="libzmq refuses it when the device starts. Packages for everybody are built without these.",
+    bad="""
+        devices:
+          jobs:
+            type: streamer
+            in: {bind: tcp://127.0.0.1:*, options: {gssapi_server: true}}
+            out: {bind: tcp://127.0.0.1:*}
+        """,
+    good="""
+        devices:
+          jobs:
+            type: streamer
+            in: {bind: tcp://127.0.0.1:*}
+            out: {bind: tcp://127.0.0.1:*}
+        """,
+)
 def option_unavailable(graph: Graph) -> Iterator[Finding]:
     """Set each option on a socket of its type, in a context of its own that binds and connects nothing."""
     import zmq

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from zmqtopo.checks.graph import Graph
-from zmqtopo.checks.rule import Finding
+from zmqtopo.checks.rule import Finding, rule
 from zmqtopo.config.model import Address, Device, Reference, Topology
-from zmqtopo.probe.present import Present
 
 LIBZMQ_LIMIT: Final = 65535  # ZMQ_SOCKET_LIMIT, which zmq_ctx_get(3) tells; the same in every build
 
@@ -40,6 +39,28 @@ def raise_limits() -> None:
             resource.setrlimit(limit, (hard, hard))
 
 
+@rule(
+    "machine", "too-many-sockets", "error",
+    finds="A process with more sockets than `context.max_sockets`, libzmq or the limit of open files allows.",
+    why="The last devices would fail to start. Without a file for a connection, now or later, libzmq may end the "
+    "whole process by an assertion.",
+    bad="""
+        context: {max_sockets: 1}
+        devices:
+          jobs:
+            type: streamer
+            in: {bind: tcp://127.0.0.1:*}
+            out: {bind: tcp://127.0.0.1:*}
+        """,
+    good="""
+        context: {max_sockets: 2}
+        devices:
+          jobs:
+            type: streamer
+            in: {bind: tcp://127.0.0.1:*}
+            out: {bind: tcp://127.0.0.1:*}
+        """,
+)
 def too_many_sockets(graph: Graph) -> Iterator[Finding]:
     """Count sockets and open files by process; told at the first device of it."""
     topology = graph.topology
@@ -83,12 +104,33 @@ def open_files(topology: Topology) -> dict[str, int]:
     return needed
 
 
-def too_many_threads(graph: Graph, present: Present | None = None) -> Iterator[Finding]:
+@rule(
+    "machine", "too-many-threads", "error",
+    finds="A topology with more threads than a user, a container, a systemd unit or the kernel may have.",
+    why="Each device has a thread and each process some more. Without one libzmq ends its process at once, and "
+    "a limit that others share is reached at any time.",
+    bad="""
+        context: {io_threads: 1024}  # and this user may have 1000 threads: ulimit -u 1000
+        devices:
+          jobs:
+            type: streamer
+            in: {bind: tcp://127.0.0.1:*}
+            out: {bind: tcp://127.0.0.1:*}
+        """,
+    good="""
+        devices:
+          jobs:
+            type: streamer
+            in: {bind: tcp://127.0.0.1:*}
+            out: {bind: tcp://127.0.0.1:*}
+        """,
+)
+def too_many_threads(graph: Graph) -> Iterator[Finding]:
     """Count threads of all processes together; told at the first device, about the first limit that is too low."""
     topology = graph.topology
     if not topology.devices:
         return
-    needed = threads(topology) - (threads(present.topology) if present is not None else 0)
+    needed = threads(topology) - (threads(graph.present.topology) if graph.present else 0)
     for name, allowed, taken, hint in _thread_limits():
         if taken + needed > allowed:
             yield Finding(_first(topology).place, f"the topology needs {needed} threads, and {name} allows {allowed}, "

@@ -9,26 +9,47 @@ from pathlib import Path
 
 from zmqtopo.broker.holders import holder_of_path, holder_of_port
 from zmqtopo.checks.graph import Graph, Link
-from zmqtopo.checks.rule import Finding
-from zmqtopo.probe.hosts import addresses
-from zmqtopo.probe.present import Present
+from zmqtopo.checks.machine.hosts import addresses
+from zmqtopo.checks.present import Present
+from zmqtopo.checks.rule import Finding, rule
 
 _STREAMS = frozenset({"tcp", "ws", "wss"})
 
 
-def port_in_use(graph: Graph, present: Present | None = None) -> Iterator[Finding]:
-    """Bind what the devices will bind, and say who is there first, unless ``present`` is."""
+@rule(
+    "machine", "port-in-use", "error",
+    finds="A bind of an address that another process of this machine has bound already, or of an ipc path at which "
+    "there is a file that is not a socket.",
+    why="The device could not start. libzmq by itself would remove what is at an ipc path; here only a socket that "
+    "nobody listens at is replaced.",
+    bad="""
+        devices:
+          jobs:
+            type: streamer
+            in: {bind: tcp://127.0.0.1:5559}  # and another program has this port
+            out: {bind: tcp://127.0.0.1:*}
+        """,
+    good="""
+        devices:
+          jobs:
+            type: streamer
+            in: {bind: tcp://127.0.0.1:*}
+            out: {bind: tcp://127.0.0.1:*}
+        """,
+)
+def port_in_use(graph: Graph) -> Iterator[Finding]:
+    """Bind what the devices will bind, and say who is there first, unless a topology that runs already is."""
     for link in graph.binds:
         endpoint = link.endpoint
         if not link.ours or endpoint is None or endpoint.is_system_port:
             continue
-        if endpoint.transport in _STREAMS and _is_taken(link, present):
+        if endpoint.transport in _STREAMS and _is_taken(link, graph.present):
             assert endpoint.port is not None  # the system does not choose it
             by = holder_of_port(endpoint.port)
             yield Finding(link.place, f"{link.end.name} binds {link.text}, and the port is in use{by}",
                           f"use another port, or end what has it{'' if by else ' (ss -ltnp as root names it)'}")
         elif endpoint.transport == "ipc" and not endpoint.path.startswith("@") and not (
-            present is not None and present.has_path(endpoint.path)
+            graph.present is not None and graph.present.has_path(endpoint.path)
         ):
             yield from _in_the_way(link, endpoint.path)
 

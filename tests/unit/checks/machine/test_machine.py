@@ -12,18 +12,18 @@ from textwrap import dedent
 import pytest
 import zmq
 
-from zmqtopo.checks import examine_text
-from zmqtopo.checks.machine import MACHINE
+from zmqtopo.checks import check_machine, examine_text, with_machine
+from zmqtopo.checks.machine import hosts
+from zmqtopo.checks.machine.rules import MACHINE_RULES
 from zmqtopo.config.problem import Problem
-from zmqtopo.probe import hosts, probe, with_machine
 
-RULES = {rule.name: rule for rule in MACHINE}
+RULES = {rule.name: rule for rule in MACHINE_RULES}
 
 
 def ask(text: str) -> list[Problem]:
     checked = examine_text(dedent(text), "t.yaml")
     assert checked.topology is not None
-    return probe(checked.topology)
+    return check_machine(checked.topology)
 
 
 def streamer(in_: str, out: str = "{bind: 'tcp://127.0.0.1:*'}", more: str = "") -> str:

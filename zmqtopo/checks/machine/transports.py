@@ -7,10 +7,31 @@ from collections.abc import Iterator
 from functools import cache
 
 from zmqtopo.checks.graph import Graph
-from zmqtopo.checks.rule import Finding
+from zmqtopo.checks.rule import Finding, rule
 from zmqtopo.checks.unusable import wrong_transport
 
 
+@rule(
+    "machine", "transport-unavailable", "error",
+    finds="A transport that the libzmq of this machine was built without, or that its kernel does not have.",
+    why="libzmq refuses it when the device starts. Packages for everybody have tcp, ipc and inproc.",
+    bad="""
+        devices:
+          jobs:
+            type: streamer
+            in: {type: SUB, connect: "vmci://1:5559"}
+            out: {bind: tcp://127.0.0.1:*}
+        """,
+    good="""
+        devices:
+          jobs:
+            type: streamer
+            in: {type: SUB, connect: tcp://127.0.0.1:5559}
+            out: {bind: tcp://127.0.0.1:*}
+        peers:
+          prices: {type: PUB, bind: tcp://127.0.0.1:5559}
+        """,
+)
 def transport_unavailable(graph: Graph) -> Iterator[Finding]:
     """Ask once for each transport, and tell it at each address."""
     for link in (*graph.binds, *graph.connects):

@@ -7,11 +7,30 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zmqtopo.checks.graph import Graph
-from zmqtopo.checks.rule import Finding
+from zmqtopo.checks.rule import Finding, rule
 from zmqtopo.config.model import Socket
 from zmqtopo.config.wording import quote
 
 
+@rule(
+    "machine", "ipc-dir-missing", "error",
+    finds="A bind of an ipc path in a folder that is not there or in which no file can be made.",
+    why="The path of an ipc address is a file of the system, and libzmq makes no folder for it.",
+    bad="""
+        devices:
+          jobs:
+            type: streamer
+            in: {bind: ipc:///no/such/folder/jobs}
+            out: {bind: tcp://127.0.0.1:*}
+        """,
+    good="""
+        devices:
+          jobs:
+            type: streamer
+            in: {bind: ipc:///tmp/jobs}
+            out: {bind: tcp://127.0.0.1:*}
+        """,
+)
 def ipc_dir_missing(graph: Graph) -> Iterator[Finding]:
     """Look at the folder of every ipc path that a device binds; a relative path begins where ``up`` is called."""
     for link in graph.binds:
@@ -32,6 +51,25 @@ def ipc_dir_missing(graph: Graph) -> Iterator[Finding]:
                           "use a folder that this user may write to")
 
 
+@rule(
+    "machine", "unknown-group", "error",
+    finds="A `group` that this machine does not have, or that this user may not give to a file.",
+    why="The device could not start: only a member of a group, or root, may give a file to it.",
+    bad="""
+        devices:
+          jobs:
+            type: streamer
+            in: {bind: ipc:///tmp/jobs, group: no-such-group}
+            out: {bind: tcp://127.0.0.1:*}
+        """,
+    good="""
+        devices:
+          jobs:
+            type: streamer
+            in: {bind: ipc:///tmp/jobs, mode: "0600"}
+            out: {bind: tcp://127.0.0.1:*}
+        """,
+)
 def unknown_group(graph: Graph) -> Iterator[Finding]:
     """Look up the group of every ipc path that a device binds, and whether this user is in it."""
     from zmqtopo.broker.ipc import group_number
