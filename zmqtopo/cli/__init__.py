@@ -1,7 +1,7 @@
 """The command: finds the verb, imports its module and no other, and turns what happens into an exit code.
 
-argparse it is, because it is there: it starts in a few milliseconds, where the libraries that are nicer to
-write for take longer to import than a small file takes to check.
+It stands on argparse. With click 8.5 and a lazy group in its place, `ps` and `--version` took 1.16 and 1.18 times the
+CPU, and completion lost the values behind ``=`` in bash and all bash before 4.4.
 """
 
 from __future__ import annotations
@@ -57,13 +57,25 @@ class Parser(argparse.ArgumentParser):
     """A parser that takes no abbreviations, which break when an option is added, and suggests what was meant."""
 
     def __init__(self, prog: str, description: str, usage: str | None = None, epilog: str | None = None) -> None:
+        self.actions: list[argparse.Action] = []
+        """What it takes, options and positionals, in the order of the help: argparse keeps that to itself."""
         super().__init__(prog, usage, description, epilog, allow_abbrev=False)
         self.alone: dict[str, str] = {}
         """Options whose value has to come with ``=``, since it may be left out, and what it is then."""
 
+    def add_argument(self, *names: Any, **settings: Any) -> argparse.Action:
+        """Take an argument, as argparse says; this is where `actions` learns of it."""
+        action = super().add_argument(*names, **settings)
+        self.actions.append(action)
+        return action
+
+    def one_of(self) -> OneOf:
+        """Options of which at most one may be given, for `add_mutually_exclusive_group`, which hides them."""
+        return OneOf(self)
+
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """Parse; a mistake writes a message and raises SystemExit(2)."""
-        takes_the_rest = any(action.nargs == argparse.REMAINDER for action in self._get_positional_actions())
+        takes_the_rest = any(action.nargs == argparse.REMAINDER for action in self.actions)
         # Intermixed: names may follow the options, as in `stop NAME --format json DEVICE`.
         parse = self.parse_known_args if takes_the_rest else self.parse_known_intermixed_args
         end = arguments.index("--") if "--" in arguments and not takes_the_rest else len(arguments)
@@ -76,7 +88,8 @@ class Parser(argparse.ArgumentParser):
             setattr(args, name, _without_mark(value))
         for argument in unknown:
             if argument.startswith("-"):
-                self.fail("option", argument.partition("=")[0], list(self._option_string_actions))
+                known = [name for action in self.actions for name in action.option_strings]
+                self.fail("option", argument.partition("=")[0], known)
             self.error(f"one argument too many: {_without_mark(argument)!r}")
         return args
 
@@ -86,6 +99,18 @@ class Parser(argparse.ArgumentParser):
 
         near = closest(word, known)
         self.error(f"there is no {thing} {word!r}" + (f"; did you mean {near!r}?" if near else ""))
+
+
+class OneOf:
+    """Options of a parser of which at most one may be given."""
+
+    def __init__(self, parser: Parser) -> None:
+        self._parser = parser
+        self._group = parser.add_mutually_exclusive_group()
+
+    def add_argument(self, *names: Any, **settings: Any) -> None:
+        """Take an option, as argparse says."""
+        self._parser.actions.append(self._group.add_argument(*names, **settings))
 
 
 def _without_mark(value: Any) -> Any:

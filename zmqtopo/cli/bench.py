@@ -15,7 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 from zmqtopo.bench.cases import CONTESTANTS, PATTERNS, SMALLEST, TELLING, TRANSPORTS, Case, Stream, Wishes, cases
-from zmqtopo.cli import EXIT_INTERRUPTED
+from zmqtopo.cli import EXIT_INTERRUPTED, Parser
 from zmqtopo.cli.output import OutputError, emit
 from zmqtopo.cli.topology import EXIT_BAD_FILE, EXIT_FAILURE, load_or_report
 
@@ -29,7 +29,7 @@ LARGEST: Final = 64 << 20
 """Bytes of the largest message; even one of these in each queue is a lot."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Say what the command takes."""
     parser.description = (
         "Measure this machine: messages a second, CPU a message and latency of zmqtopo's devices, beside the same work "
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--contestant", type=_words("contestant", CONTESTANTS), default=tuple(CONTESTANTS),
                         help=f"any of {', '.join(CONTESTANTS)}; default all")
     parser.add_argument("--rounds", type=_number(1, 1000), default=5, metavar="N", help="default 5")
-    length = parser.add_mutually_exclusive_group()
+    length = parser.one_of()
     length.add_argument("--time", type=_seconds, default=0.3, metavar="SECONDS",
                         help="how long a single measurement sends; default 0.3")
     length.add_argument("--messages", type=_number(10, 10**12), metavar="N",

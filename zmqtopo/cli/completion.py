@@ -53,9 +53,9 @@ class _Line:
     """What stands on the line already, as the parser of its verb understands it."""
 
     def __init__(self, parser: Parser, words: Iterable[str]) -> None:
-        self._options = {name: action for action in parser._actions for name in action.option_strings}
+        self._options = {name: action for action in parser.actions for name in action.option_strings}
         self._alone = parser.alone
-        self._positionals = [action for action in parser._actions if not action.option_strings]
+        self._positionals = [action for action in parser.actions if not action.option_strings]
         self._given: list[str] = []
         self._used: set[argparse.Action] = set()
         self._open: argparse.Action | None = None
@@ -106,7 +106,7 @@ class _Line:
             case "TOPOLOGY":
                 yield from _topologies()
                 yield FILES, ""
-            case "DEVICE":
+            case "DEVICE" if self._given:
                 yield from ((name, what) for name, what in _devices(self._given[0]) if name not in self._given[1:])
             case "RULE":
                 yield from ((name, what) for name, what in _rules() if name not in self._given)

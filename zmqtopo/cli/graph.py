@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from zmqtopo.checks import examine
+from zmqtopo.cli import Parser
 from zmqtopo.cli.output import OutputError, emit, replace
 from zmqtopo.cli.topology import EXIT_BAD_FILE, report
 from zmqtopo.config.wording import closest, listing, quote
@@ -21,7 +22,7 @@ _FORMATS: Final = ("dot", "mermaid", "json", "svg", "png")
 _SUFFIXES: Final = {".gv": "dot", ".mmd": "mermaid", **{f".{form}": form for form in _FORMATS}}
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Say what the command takes."""
     parser.add_argument("file", metavar="FILE", help="the topology, - for standard input")
     parser.add_argument(
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--focus", metavar="DEVICE", help="draw only this device and what is one connection away from it"
     )
-    where = parser.add_mutually_exclusive_group()
+    where = parser.one_of()
     where.add_argument(
         "-o", "--output", metavar="FILE", default="-",
         help="where to write it (default: stdout); in a Markdown file only the fenced drawing is replaced",
