@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 from collections.abc import Callable
 from typing import Any
 
@@ -70,4 +71,22 @@ def test_the_least_memory_is_enough_for_many_devices_of_a_worker(start: Callable
         f"out: {{bind: 'inproc://b{number}'}}, limits: {{memory: 64MiB}}}}\n" for number in range(30)
     )
     up = start(f"devices:\n{devices}").ready()
+    up.stop()
+
+
+@pytest.mark.parametrize(("io_threads", "stack"), [(16, 8 << 20), (200, 8 << 20), (4, 128 << 20)])
+def test_the_least_memory_is_enough_for_all_threads_of_the_context(
+    start: Callable[..., Up], net: Any, io_threads: int, stack: int
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    if hard != resource.RLIM_INFINITY and hard < stack:
+        pytest.skip("the system allows no larger stack")
+    resource.setrlimit(resource.RLIMIT_STACK, (stack, hard))
+    try:
+        up = start(f"context: {{io_threads: {io_threads}}}\n" + QUEUE % ("process", "memory: 64MiB")).ready()
+    finally:
+        resource.setrlimit(resource.RLIMIT_STACK, (soft, hard))
+    pull, push = net.socket(zmq.PULL, connect=up.address("q.out")), net.socket(zmq.PUSH, connect=up.address("q.in"))
+    push.send(b"through")
+    assert net.receive(pull) == [b"through"]
     up.stop()

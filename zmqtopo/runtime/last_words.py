@@ -29,7 +29,9 @@ _CAUSE: Final = re.compile(
 )
 
 
-_NO_MEMORY: Final = re.compile("bad_alloc|MemoryError|OUT OF MEMORY|Cannot allocate memory")
+# pthread_create(3) says EAGAIN when there is no memory for the stack of a thread.
+_NO_MEMORY: Final = re.compile("bad_alloc|MemoryError|OUT OF MEMORY|Cannot allocate memory|"
+                               r"Resource temporarily unavailable \([^)]*thread\.cpp|can't start new thread")
 
 
 class StandardError:

@@ -22,8 +22,14 @@ _LEAST_FRAME: Final = 8192
 _COMMAND: Final = 16
 """Bytes of a frame with a subscription that are not the topic: 1 or, in ZMTP 3.1, 10."""
 
-_THREAD: Final = 16 << 20
-"""Bytes for the thread of a device: 8 MiB of stack, and what libzmq and the loop need for it at once."""
+_STACK: Final = 8 << 20
+"""Bytes of a thread's stack where the system sets no limit to it; pthread_create(3) takes 2 MiB then on x86-64."""
+
+_BESIDE_THE_STACK: Final = 8 << 20
+"""Bytes that libzmq and the loop need for a thread at once."""
+
+_REAPER: Final = 1
+"""Threads of libzmq beside those for input and output."""
 
 _MOST: Final = (1 << 63) - 1
 
@@ -59,14 +65,17 @@ def _gets_subscriptions_only(device: Device, socket: Socket) -> bool:
 class MemoryLimit:
     """The data memory of this process, which nobody but us shares: the largest limit of its devices.
 
-    The system counts stacks by their whole size (setrlimit(2), RLIMIT_DATA), so that those of the devices, and what the
-    process has before it has any, come on top.
+    The system counts stacks by their whole size (setrlimit(2), RLIMIT_DATA), so that those of the devices and of
+    libzmq's threads, and what the process has before it has any, come on top.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, io_threads: int) -> None:
+        """``io_threads`` are those of the context, which starts them with its first socket."""
         self._wanted: dict[str, int] = {}
         self._usual = resource.getrlimit(resource.RLIMIT_DATA)
-        self._before = _data_memory()
+        stack, _ = resource.getrlimit(resource.RLIMIT_STACK)
+        self._thread = (_STACK if stack == resource.RLIM_INFINITY else stack) + _BESIDE_THE_STACK
+        self._before = _data_memory() + (io_threads + _REAPER) * self._thread
 
     def add(self, device: Device) -> None:
         """Set the limit as a device that starts needs it."""
@@ -76,7 +85,7 @@ class MemoryLimit:
             self._wanted[device.name] = device.limits.memory
         soft, hard = self._usual
         if self._wanted:
-            soft = self._before + max(self._wanted.values()) + len(self._wanted) * _THREAD
+            soft = self._before + max(self._wanted.values()) + len(self._wanted) * self._thread
             soft = min(soft, hard) if hard != resource.RLIM_INFINITY else min(soft, _MOST)
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 

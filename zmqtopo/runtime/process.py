@@ -168,7 +168,7 @@ def serve(fd: int) -> None:
     except (OSError, zmq.ZMQError, ValueError, OverflowError) as error:
         _refuse(orders, f"cannot make a context: {error}", post)
         return
-    memory = MemoryLimit()
+    memory = MemoryLimit(settings.io_threads)
     segments: WeakValueDictionary[int, Segment] = WeakValueDictionary()
     for order in orders:
         if isinstance(order, Bind):

@@ -12,6 +12,7 @@ from zmqtopo.runtime import last_words
 from zmqtopo.runtime.last_words import KEPT_LINES, LONGEST_LINE, StandardError, how_it_ended, oom_kills
 
 ASSERTION = "Assertion failed: !_more (src/fq.cpp:94)"
+NO_THREAD = "Resource temporarily unavailable (src/thread.cpp:241)"
 
 
 @pytest.fixture
@@ -86,6 +87,8 @@ def test_a_pipe_that_has_ended_is_closed_once(errors: StandardError) -> None:
     (-signal.SIGABRT, ASSERTION, 1 << 28, f" by SIGABRT: {ASSERTION}"),
     (-signal.SIGABRT, "", 1 << 28, " by SIGABRT; it may have needed more than limits.memory, 256 MiB"),
     (1, "MemoryError", 1 << 28, " with exit code 1: MemoryError; it may have needed more than limits.memory, 256 MiB"),
+    (-signal.SIGABRT, NO_THREAD, 1 << 28,
+     f" by SIGABRT: {NO_THREAD}; it may have needed more than limits.memory, 256 MiB"),
     (-signal.SIGKILL, "", 1 << 28, " by SIGKILL"),
 ])
 def test_how_it_has_ended(code: int | None, said: str, memory: int | None, how: str) -> None:
