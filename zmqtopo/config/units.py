@@ -7,6 +7,7 @@ import re
 from decimal import Decimal
 
 from zmqtopo.config.schema.definitions import Schema
+from zmqtopo.config.wording import LONGEST, shortened
 
 _SECONDS = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600)}
 _BYTES = {"B": Decimal(1), "kB": Decimal(1000), "MB": Decimal(1000) ** 2, "GB": Decimal(1000) ** 3,
@@ -32,18 +33,18 @@ def quantity(value: float | str, rules: Schema) -> float:
     low, high = rules["minimum"], rules["maximum"]
     if not low <= number <= high:
         side, limit = ("over", high) if number > high else ("under", low)
-        raise ValueError(f"{value} is {side} the limit of {limit} {_NAMES[unit]}")
+        raise ValueError(f"{shortened(value)} is {side} the limit of {limit} {_NAMES[unit]}")
     if not whole:
         return float(number)
     if number != int(number):
-        raise ValueError(f"{value} is no whole number of {_NAMES[unit]}")
+        raise ValueError(f"{shortened(value)} is no whole number of {_NAMES[unit]}")
     return int(number)
 
 
 def respelled(text: str, unit: str) -> str | None:
     """Return what ``text`` probably means in the family of ``unit``: ``30 Sec`` is ``30s``; None if unclear."""
     form = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*", text)
-    if form is None:
+    if form is None or len(text) > LONGEST:
         return None
     said = form[2].lower()
     units = {u.lower(): u for u in (_SECONDS if unit in _SECONDS else _BYTES)}

@@ -13,8 +13,12 @@ def quote(text: str) -> str:
 
     A name may hold terminal escapes or line breaks: none of them reaches a message as it is.
     """
-    shown = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
-    return f"'{printable(shown)}'"
+    return f"'{printable(shortened(text))}'"
+
+
+def shortened(text: str, longest: int = LONGEST) -> str:
+    """``text`` cut to ``longest`` characters, the last of which tells of the rest."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def printable(text: str) -> str:

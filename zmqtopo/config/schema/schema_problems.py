@@ -159,7 +159,7 @@ class Findings:
     def _value(self, path: Path, fault: Fault, value: Value) -> None:
         key = next(str(step) for step in reversed(path) if isinstance(step, str))
         if key == "version" and fault.keyword == "exclusiveMaximum":
-            self._report("unsupported-version", f"the file has version {value}, this program reads version "
+            self._report("unsupported-version", f"the file has version {got(value)}, this program reads version "
                          f"{FORMAT}", self._spot(path), False, "use a newer zmqtopo")
             return
         rule = "wrong-type" if fault.keyword == "type" else "bad-value"

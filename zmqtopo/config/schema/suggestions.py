@@ -11,7 +11,7 @@ from zmqtopo.config.endpoint import EndpointError, parse
 from zmqtopo.config.names import REFERENCE, is_name
 from zmqtopo.config.schema.definitions import Schema
 from zmqtopo.config.units import respelled
-from zmqtopo.config.wording import listing, quote, with_article
+from zmqtopo.config.wording import listing, quote, shortened, with_article
 from zmqtopo.config.yaml.scalars import resolve
 from zmqtopo.config.yaml.tree import Value
 
@@ -51,8 +51,7 @@ def got(value: Value) -> str:
         return "a mapping"
     if isinstance(value, list):
         return "a list"
-    shown = _plain(value)
-    return shown if len(shown) <= 40 else shown[:39] + "…"
+    return shortened(_plain(value), 40)
 
 
 def _types(rules: Schema) -> list[str]:
@@ -91,7 +90,7 @@ def value_hint(value: Value, rules: Schema, key: str, guess: Guess) -> str:
         possible = choices(rules)
         return f"did you mean {near}?" if near else f"one of {listing(possible)}" if len(possible) > MOST_LISTED else ""
     if isinstance(resolve(value), (bool, int, float)) and {"integer", "number"} & set(types):
-        return f"write {value} without quotes"
+        return f"write {shortened(value)} without quotes"
     if "x-unit" in rules and rules["minimum"] == -1 and value.lower() in ("forever", "never", "infinite", "unlimited"):
         return "write -1"
     tight = respelled(value, rules["x-unit"]) if "x-unit" in rules else None

@@ -17,8 +17,9 @@ _BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)")
 _FIRST = frozenset("~nNtTfF.+-0123456789")
-# int() refuses longer texts (sys.int_info.default_max_str_digits); no option takes such a number anyway.
-_LONGEST_NUMBER = 4300
+_LONGEST_NUMBER = 250
+"""Characters of a number: a longer one, which no key takes, is text. So every whole number, hexadecimal too, fits
+into a double (below 1.8e308) and into what int() and str() do (sys.int_info.default_max_str_digits)."""
 
 
 def resolve(text: str) -> Plain:

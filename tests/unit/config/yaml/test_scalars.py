@@ -16,6 +16,7 @@ from zmqtopo.config.yaml.scalars import resolve
     ("1.5", 1.5), (".5", 0.5), ("5.", 5.0), ("1e3", 1000.0), ("-1.5E-2", -0.015), (".", "."), ("e3", "e3"),
     (".inf", math.inf), ("-.INF", -math.inf), ("inf", "inf"),
     ("=", "="), ("<<", "<<"), ("tcp://*:5", "tcp://*:5"), ("9" * 5000, "9" * 5000),
+    ("9" * 300, "9" * 300), ("0x" + "f" * 300, "0x" + "f" * 300), ("9" * 200, int("9" * 200)),
 ])
 def test_core_schema(text: str, value: object) -> None:
     found = resolve(text)
