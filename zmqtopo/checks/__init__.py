@@ -90,7 +90,7 @@ def check_machine(topology: Topology, present: Present | None = None) -> list[Pr
     about what is new beside that.
     """
     from zmqtopo.checks.graph import Graph
-    from zmqtopo.checks.machine.rules import MACHINE_RULES
+    from zmqtopo.checks.machine import MACHINE_RULES
 
     graph = Graph(topology, present)
     if present is not None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, get_args
 
-from zmqtopo.checks.machine.rules import MACHINE_RULES
+from zmqtopo.checks.machine import MACHINE_RULES
 from zmqtopo.checks.rules import TOPOLOGY_RULES
 from zmqtopo.config.rules import READING, SCHEMA, UNUSED, Explanation, Family
 

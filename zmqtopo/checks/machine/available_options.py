@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from zmqtopo.checks.graph import Graph
-from zmqtopo.checks.options import SCOPE
 from zmqtopo.checks.rule import Finding, rule
-from zmqtopo.checks.unusable import place_of
+from zmqtopo.checks.rules.options import SCOPE
+from zmqtopo.checks.rules.unusable import place_of
 from zmqtopo.config.model import Socket
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from functools import cache
 
 from zmqtopo.checks.graph import Graph
 from zmqtopo.checks.rule import Finding, rule
-from zmqtopo.checks.unusable import wrong_transport
+from zmqtopo.checks.rules.unusable import wrong_transport
 
 
 @rule(

@@ -13,8 +13,7 @@ import pytest
 import zmq
 
 from zmqtopo.checks import check_machine, examine_text, with_machine
-from zmqtopo.checks.machine import hosts
-from zmqtopo.checks.machine.rules import MACHINE_RULES
+from zmqtopo.checks.machine import MACHINE_RULES, hosts
 from zmqtopo.config.problem import Problem
 
 RULES = {rule.name: rule for rule in MACHINE_RULES}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zmqtopo.checks.graph import End, Graph, Link
-from zmqtopo.checks.pairs import has_wrong_pair
 from zmqtopo.checks.rule import Finding, rule
+from zmqtopo.checks.rules.pairs import has_wrong_pair
+from zmqtopo.checks.rules.wrong_device_type import Use, is_side, mistaken
 from zmqtopo.checks.sockets import MON_CAN_BLOCK, MON_NEVER_BLOCKS, PARTNERS, can_talk
-from zmqtopo.checks.wrong_device_type import Use, is_side, mistaken
 from zmqtopo.config.model import DEFAULT_TYPES, WITH_MON, Device
 from zmqtopo.config.wording import listing
 

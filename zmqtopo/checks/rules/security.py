@@ -8,7 +8,7 @@ from typing import Final
 
 from zmqtopo.checks.graph import End, Graph
 from zmqtopo.checks.rule import Finding, rule
-from zmqtopo.checks.unusable import place_of
+from zmqtopo.checks.rules.unusable import place_of
 from zmqtopo.config.curve import CURVE_KEYS, key_bytes, missing_keys, public_key
 from zmqtopo.config.model import Address, Socket
 from zmqtopo.config.wording import listing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import Found, devices, found, pair, streamer
+from ..conftest import Found, devices, found, pair, streamer
 
 SERVER = "curve_server: true, curve_secretkey: {file: a}"
 CLIENT = "curve_publickey: {file: a}, curve_secretkey: {file: b}, curve_serverkey: {file: c}"

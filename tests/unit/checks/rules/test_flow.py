@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import devices, found, problems
+from ..conftest import devices, found, problems
 
 
 def chain(*links: tuple[str, str], type_: str = "streamer") -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from zmqtopo.checks.corrections import corrected
+from zmqtopo.checks.rules.corrections import corrected
 from zmqtopo.config.endpoint import EndpointError, parse
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from zmqtopo.checks.graph import End, Graph
-from zmqtopo.checks.options import SCOPE
 from zmqtopo.checks.rule import Finding, rule
+from zmqtopo.checks.rules.options import SCOPE
 from zmqtopo.config.ipv6 import ipv6_addresses
 from zmqtopo.config.model import Address, Device, MonSocket, Socket
 from zmqtopo.config.problem import Place

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import devices, found, problems, streamer
+from ..conftest import devices, found, problems, streamer
 
 CLASH = [
     ("tcp://*:5000", "tcp://*:5000"),

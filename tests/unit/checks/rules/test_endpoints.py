@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import Found, devices, found, problems, streamer
+from ..conftest import Found, devices, found, problems, streamer
 
 # -- addresses ----------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from zmqtopo.checks import check_topology
 from zmqtopo.config.endpoint import parse
 from zmqtopo.config.model import Address, Device, Socket, Topology
 
-from .conftest import Found, devices, found, problems, streamer
+from ..conftest import Found, devices, found, problems, streamer
 
 
 def test_a_broken_device_hides_nothing_in_another() -> None:

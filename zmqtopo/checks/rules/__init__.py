@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from zmqtopo.checks import (
+from zmqtopo.checks.rule import Rule
+from zmqtopo.checks.rules import (
     access,
     delivery,
     endpoints,
@@ -14,10 +15,10 @@ from zmqtopo.checks import (
     options,
     pairs,
     partners,
+    references,
     security,
     unusable,
 )
-from zmqtopo.checks.rule import Rule
 
 TOPOLOGY_RULES: Final[tuple[Rule, ...]] = (
     access.ipc_permissions,
@@ -28,7 +29,7 @@ TOPOLOGY_RULES: Final[tuple[Rule, ...]] = (
     endpoints.ipc_path_too_long,
     endpoints.connect_wildcard,
     endpoints.bind_conflict,
-    endpoints.unknown_reference,
+    references.unknown_reference,
     endpoints.no_endpoint,
     endpoints.unbound_endpoint,
     endpoints.privileged_port,

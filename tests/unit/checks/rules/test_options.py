@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import zmq
 
-from zmqtopo.checks.options import SCOPE
+from zmqtopo.checks.rules.options import SCOPE
 
 DRAFT = {"only_first_subscribe", "router_notify", "xpub_manual_last_value", "xsub_verbose_unsubscribe"}
 TEXT = {"subscribe", "unsubscribe", "xpub_welcome_msg", "connect_routing_id"}
