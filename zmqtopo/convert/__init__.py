@@ -2,9 +2,10 @@
 
 ::
 
-    text ──> json, zpl or xml ──> tree ──> zdcf or libzmq2 ──> old devices ──> page
-             syntax               items    which format                        YAML and notes
-                                       └─> fairmq ──> programs ──> fairmq_page ┘
+    text ──> syntax ──> tree ──┬─> legacy ──┬─> page
+             JSON,      items  │   zdcf,    │   YAML and notes
+             ZPL, XML          │   libzmq2  │
+                               └─> fairmq ──┘
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Final, Literal
 
-from zmqtopo.convert.legacy_model import Old
+from zmqtopo.convert.legacy.model import Old
 from zmqtopo.convert.tree import ConvertError, Item
 from zmqtopo.convert.yaml_writer import Note, Page
 
@@ -51,9 +52,9 @@ def guess(text: str) -> Format:
 def convert(text: str, form: Format) -> Converted:
     """Return the topology file that ``text`` becomes; raises ConvertError when it is malformed or cannot be said."""
     from zmqtopo.checks import examine_text
-    from zmqtopo.convert.translate import translate
+    from zmqtopo.convert.legacy.translate import translate
 
-    root: Item = import_module(f"zmqtopo.convert.{_SYNTAX[form]}").parse(text)
+    root: Item = import_module(f"zmqtopo.convert.syntax.{_SYNTAX[form]}").parse(text)
     page = _fairmq(root) if form == "fairmq" else translate(_read(root, form))
     # What no old format could know to be wrong is found by the rules for the new one.
     for problem in examine_text(page.text, environ={}).problems:
@@ -64,15 +65,15 @@ def convert(text: str, form: Format) -> Converted:
 
 
 def _fairmq(root: Item) -> Page:
-    from zmqtopo.convert import fairmq_page
+    from zmqtopo.convert.fairmq import translate
 
     if not root.all(_FAIRMQ):
         raise ConvertError(f"a configuration of FairMQ has all in {_FAIRMQ}, which is not here", root.line)
-    return fairmq_page.translate(root)
+    return translate.translate(root)
 
 
 def _read(root: Item, form: Format) -> Old:
-    from zmqtopo.convert import libzmq2, zdcf
+    from zmqtopo.convert.legacy import libzmq2, zdcf
 
     if form != "xml" or root.name == "zdcf":
         return zdcf.read(root)

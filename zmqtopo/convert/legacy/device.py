@@ -9,8 +9,8 @@ from zmqtopo.config.endpoint import EndpointError, parse
 from zmqtopo.config.model import DEFAULT_TYPES, DeviceType
 from zmqtopo.config.names import to_name
 from zmqtopo.config.wording import closest, listing, quote
-from zmqtopo.convert.legacy_model import OldApp, OldDevice, OldSocket
-from zmqtopo.convert.options import write_options
+from zmqtopo.convert.legacy.model import OldApp, OldDevice, OldSocket
+from zmqtopo.convert.legacy.options import write_options
 from zmqtopo.convert.tree import ConvertError, Item
 from zmqtopo.convert.yaml_writer import Page, one_or_list, scalar
 

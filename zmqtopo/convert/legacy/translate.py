@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 
 from zmqtopo.config.names import to_name
-from zmqtopo.convert.device import kind_of, write_device
-from zmqtopo.convert.legacy_model import Old, OldApp, OldDevice
-from zmqtopo.convert.peers import write_peers
+from zmqtopo.convert.legacy.device import kind_of, write_device
+from zmqtopo.convert.legacy.model import Old, OldApp, OldDevice
+from zmqtopo.convert.legacy.peers import write_peers
 from zmqtopo.convert.tree import ConvertError, Item
 from zmqtopo.convert.yaml_writer import Page
 

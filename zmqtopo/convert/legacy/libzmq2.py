@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
-from zmqtopo.convert.legacy_model import OPTIONS, Old, OldApp, OldDevice, OldSocket
+from zmqtopo.convert.legacy.model import OPTIONS, Old, OldApp, OldDevice, OldSocket
 from zmqtopo.convert.tree import ConvertError, Item
 
 PROGRAMS: Final = ("queue", "forwarder", "streamer")

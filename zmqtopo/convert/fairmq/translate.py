@@ -12,9 +12,9 @@ from zmqtopo.config.endpoint import TRANSPORTS
 from zmqtopo.config.model import DEFAULT_TYPES
 from zmqtopo.config.names import to_name
 from zmqtopo.config.wording import quote
-from zmqtopo.convert.device import socket_type, write_addresses
-from zmqtopo.convert.fairmq import ROOT, FairSocket, Program, read
-from zmqtopo.convert.fairmq_devices import Plan, UnfitError, kind_of, plan, type_of
+from zmqtopo.convert.fairmq.devices import Plan, UnfitError, kind_of, plan, type_of
+from zmqtopo.convert.fairmq.programs import ROOT, FairSocket, Program, read
+from zmqtopo.convert.legacy.device import socket_type, write_addresses
 from zmqtopo.convert.tree import Item
 from zmqtopo.convert.yaml_writer import Note, Page, scalar
 

@@ -11,7 +11,7 @@ from math import isfinite
 from typing import Final
 
 from zmqtopo.config.wording import quote
-from zmqtopo.convert.legacy_model import OPTIONS, Old, OldApp, OldDevice, OldSocket
+from zmqtopo.convert.legacy.model import OPTIONS, Old, OldApp, OldDevice, OldSocket
 from zmqtopo.convert.tree import ConvertError, Item, no_twins
 
 _NEWEST: Final = 1

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from zmqtopo.checks.addresses import AddressBook, Key
+from zmqtopo.checks.graph.addresses import AddressBook, Key
 from zmqtopo.checks.present import Present
 from zmqtopo.checks.sockets import receives, sends
 from zmqtopo.config.endpoint import Endpoint

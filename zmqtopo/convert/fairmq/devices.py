@@ -14,7 +14,7 @@ from typing import Final
 from zmqtopo.checks.sockets import DEVICE_PAIRS, MON_CAN_BLOCK, MON_NEVER_BLOCKS, receives, sends
 from zmqtopo.config.model import DeviceType
 from zmqtopo.config.wording import listing, quote
-from zmqtopo.convert.fairmq import FairSocket, Program
+from zmqtopo.convert.fairmq.programs import FairSocket, Program
 from zmqtopo.convert.tree import Item
 from zmqtopo.convert.yaml_writer import Note
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from zmqtopo.config.names import to_name
 from zmqtopo.config.wording import quote
-from zmqtopo.convert.device import socket_type, write_addresses
-from zmqtopo.convert.legacy_model import OldDevice, OldSocket
+from zmqtopo.convert.legacy.device import socket_type, write_addresses
+from zmqtopo.convert.legacy.model import OldDevice, OldSocket
 from zmqtopo.convert.tree import ConvertError, Item
 from zmqtopo.convert.yaml_writer import Page, scalar
 

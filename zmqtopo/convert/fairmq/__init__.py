@@ -1,0 +1,1 @@
+"""The JSON of FairMQ: its programs, their channels, and which of them a device can be."""

@@ -1,0 +1,1 @@
+"""JSON, ZPL and XML to one tree of items with their lines."""
