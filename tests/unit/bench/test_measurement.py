@@ -109,6 +109,7 @@ def test_no_port(crew: Crew, tmp_path: Path, contestant: Contestant) -> None:
     assert measure(crew, case, contestant, DOSE, tmp_path).messages == 2000     # the crew works on
 
 
+@pytest.mark.slow    # it starts worker processes of its own, twice
 @pytest.mark.parametrize("contestant", ["zmq.proxy", "zmqtopo.process"])
 def test_a_device_that_is_killed(tmp_path: Path, contestant: Contestant) -> None:
     (case,) = cases(Wishes(("latency",)))

@@ -57,7 +57,7 @@ def test_a_secret_over_several_lines(text: str, shown: str) -> None:
 
 @pytest.mark.parametrize("text", [
     "plain_password: a, " * 100_000, "{" + "plain_password: a, " * 100_000,
-    "\n".join(f"pass{n}: x" for n in range(20_000)),
+    pytest.param("\n".join(f"pass{n}: x" for n in range(20_000)), marks=pytest.mark.slow),
     "{plain_password: " + "! " * 100_000, "plain_password: " + "'" * 100_001, "pass " * 100_000 + ":",
 ])
 def test_long_lines_and_many_names_are_no_matter(text: str) -> None:

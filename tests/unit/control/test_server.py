@@ -344,6 +344,7 @@ def test_who_speaks_while_its_place_is_taken(served: Served) -> None:
 
 def test_no_descriptor_left_for_a_client(served: Served, net: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(served.server, "_keep_spare", lambda: None)
+    monkeypatch.setattr("zmqtopo.control.server.REST", 0.1)
     while served.server._spare:
         os.close(served.server._spare.pop())
     first = served.client()
@@ -418,7 +419,10 @@ def test_an_answer_just_before_the_end_is_delivered(tmp_path: Path, monkeypatch:
     client.connection.close()
 
 
-def test_who_does_not_take_the_last_answer_is_not_waited_for_long(tmp_path: Path) -> None:
+def test_who_does_not_take_the_last_answer_is_not_waited_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zmqtopo.control.server.FAREWELL", 0.1)
     served = Served(tmp_path / "s")
     client = served.client()
     client.send(ask("much") * 3)

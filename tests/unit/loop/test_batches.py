@@ -125,7 +125,7 @@ def in_large_blocks() -> int:
 
 
 @pytest.mark.skipif(not hasattr(LIBC, "mallinfo2"), reason="only glibc 2.33 and later tell what malloc has given out")
-@pytest.mark.parametrize(("frames", "count"), [(1000, 400), (400_000, 1)])
+@pytest.mark.parametrize(("frames", "count"), [(1000, 200), (200_000, 1)])
 def test_the_room_for_many_frames_is_given_back(net: Any, frames: int, count: int) -> None:
     """Each takes 64 bytes in hand, and as much as a copy."""
     push, in_address = net.end(zmq.PUSH, "inproc", sndhwm=0)

@@ -116,7 +116,7 @@ def test_a_stop_under_a_steady_producer_ends(net: Any, hwm: int) -> None:
     producer.setsockopt_out(zmq.SNDHWM, hwm)
     net.start(producer, **{"in": feed_address}, out="inproc://in")
     producer.pause()
-    for _ in range(2_000_000):
+    for _ in range(1_000_000):
         feed.send(b"")
     producer.resume()
     pull = net.socket(zmq.PULL, connect="inproc://out", rcvhwm=hwm)
@@ -136,7 +136,7 @@ def test_a_stop_under_a_steady_producer_ends(net: Any, hwm: int) -> None:
     over.set()
     consumer.join()
     assert device.done
-    assert producer.counters.in_to_out.messages < 2_000_000, "the producer was not steady"
+    assert producer.counters.in_to_out.messages < 1_000_000, "the producer was not steady"
     assert took < 4
 
 
@@ -203,6 +203,7 @@ def test_pause_costs_no_cpu_and_loses_nothing(net: Any) -> None:
     assert net.receive_all(pull, 100) == [[b"%d" % i] for i in range(100)]
 
 
+@pytest.mark.slow
 def test_what_many_peers_have_sent_is_passed_on(net: Any) -> None:
     """More than one peer's queue holds, and more than a stop under a steady producer would move."""
     peers, each, message = 8, 900, [b"x" * 64] * 100

@@ -164,7 +164,7 @@ def test_a_peer_that_goes_in_the_middle_of_traffic(net: Any, kind: tuple[int, in
         for _ in range(10):
             peer.close(0)
             peer = net.socket(peer_type, connect=address)
-            while not peer.poll(200):
+            while not peer.poll(50):
                 # A PAIR turns away who comes before it knows that the last one has gone.
                 peer.close(0)
                 peer = net.socket(peer_type, connect=address)

@@ -74,7 +74,9 @@ class Ends:
     def _across(self, source: Any, target: Any, message: list[bytes], *, again: bool) -> list[bytes]:
         """What arrives; sent anew until it does where a peer may not be there yet."""
         if not again:
-            self._net.until(lambda: self._said(source, message) and target.poll(1000), "an arrival")
+            # A REQ asks once, when it has a peer; others may have to ask again, before the device is connected.
+            once = source.type == zmq.REQ and self._said(source, message)
+            self._net.until(lambda: (once or self._said(source, message)) and target.poll(1000), "an arrival")
         else:
             self._net.until(lambda: source.send_multipart(message) or target.poll(50), "an arrival")
         received: list[bytes] = target.recv_multipart(zmq.DONTWAIT)
@@ -84,9 +86,7 @@ class Ends:
 
     @staticmethod
     def _said(source: Any, message: list[bytes]) -> bool:
-        # A REQ asks once; others may have to ask again, before the device is connected.
-        if source.type != zmq.REQ or source.getsockopt(zmq.EVENTS) & zmq.POLLOUT:
-            source.send_multipart(message)
+        source.send_multipart(message)
         return True
 
 

@@ -101,6 +101,7 @@ def test_workers_end_with_the_nursery(nursery: Nursery, stopped: bool) -> None:
 
 
 @LINUX
+@pytest.mark.slow    # a process of its own waits as long as it always does before it kills
 def test_a_nursery_that_stands_still_goes_on_when_its_supervisor_is_gone(tmp_path: Path) -> None:
     """And takes a worker along that stands still too, though a process that was forked keeps the connection open."""
     script = """
@@ -139,6 +140,7 @@ def test_a_nursery_without_its_supervisor_ends(nursery: Nursery) -> None:
     assert nursery._process.wait(10) == 0
 
 
+@pytest.mark.slow    # as above
 def test_a_nursery_without_its_supervisor_takes_those_along_that_stand_still(nursery: Nursery) -> None:
     worker = Worker(nursery)
     os.kill(worker.pid, signal.SIGSTOP)

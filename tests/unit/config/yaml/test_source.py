@@ -177,6 +177,7 @@ def test_a_hundred_megabytes_of_nonsense(tmp_path: Path) -> None:
     assert message == "the file is larger than 32 MiB"
 
 
+@pytest.mark.slow
 def test_the_largest_file_of_nonsense() -> None:
     """A list of ten million entries is refused before it takes the memory."""
     source = decode(b"- x\n" * (MAX_BYTES // 4), "f")
