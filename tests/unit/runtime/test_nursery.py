@@ -88,8 +88,10 @@ def test_a_nursery_that_stands_still_is_given_up(nursery: Nursery, monkeypatch: 
 
 @LINUX
 @pytest.mark.parametrize("stopped", [False, True])
-def test_workers_end_with_the_nursery(nursery: Nursery, stopped: bool) -> None:
+def test_workers_end_with_the_nursery(nursery: Nursery, stopped: bool, net: Any) -> None:
     worker = Worker(nursery)
+    # It shows its name when it has asked the system to end it with its parent.
+    net.until(lambda: b"device d" in Path(f"/proc/{worker.pid}/cmdline").read_bytes())
     if stopped:
         os.kill(worker.pid, signal.SIGSTOP)
     assert nursery._process is not None
