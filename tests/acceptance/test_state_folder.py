@@ -102,6 +102,25 @@ def test_without_any_folder_nothing_is_running(verb: list[str], tmp_path: Path) 
         1, "zmqtopo: error: ZMQTOPO_STATE_DIR is not an absolute path; set it to one, or unset it\n")
 
 
+@pytest.mark.parametrize("variable", ["ZMQTOPO_STATE_DIR", "XDG_RUNTIME_DIR"])
+@pytest.mark.parametrize(("is_file", "remedy"), [
+    (False, "which does not exist: make that folder, or set it to another one"),
+    (True, "which is not a folder: set it to one"),
+])
+def test_a_variable_that_names_no_folder_is_the_cause(
+    tmp_path: Path, variable: str, is_file: bool, remedy: str
+) -> None:
+    (tmp_path / "it.yaml").write_text(A)
+    named = tmp_path / "state"
+    if is_file:
+        named.touch()
+    for verb in (["up"], ["up", "-d"]):
+        done = run(*verb, str(tmp_path / "it.yaml"), **{variable: str(named)})
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.endswith(f"; {variable} is {named}, {remedy}\n")
+        assert done.stderr.startswith(f"zmqtopo: error: cannot use the state folder {named}/zmqtopo/it: ")
+
+
 NO_PLACE = """
 import sys
 from pathlib import Path
@@ -128,7 +147,8 @@ def test_without_a_folder_that_can_be_written_to(verb: list[str], tmp_path: Path
     assert len(done.stderr.splitlines()) == (0 if verb[0] == "completion" else 1)
     if verb[0] == "up":
         assert done.stderr.startswith("zmqtopo: error: ")
-        assert done.stderr.endswith("; set ZMQTOPO_STATE_DIR to a folder of your own\n")
+        assert done.stderr.endswith("; set ZMQTOPO_STATE_DIR to a folder of your own\n" if verb[1:2] != ["-d"] else
+                                    "which does not exist: make that folder, or set it to another one\n")
 
 
 # -- what is left of a run that did not end as it was told to ----------------------------------------------------------

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from zmqtopo.control.errors import AlreadyRunningError, ControlError
-from zmqtopo.control.places import fallback, home, places
+from zmqtopo.control.places import fallback, home, places, remedy
 
 _LONGEST_SOCKET_PATH: Final = 103
 """Bytes that every system takes for the path of a socket: sun_path has 104 on macOS and 108 on Linux, with the zero."""
@@ -77,8 +77,9 @@ def open_named(name: str) -> Folder:
 
 def unusable(what: str, path: Path, error: OSError) -> ControlError:
     """What to say when something cannot be done with a state folder, and what to do about it."""
-    place = "one with room" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "a folder of your own"
-    return ControlError(f"cannot {what} {path}: {error.strerror}; set ZMQTOPO_STATE_DIR to {place}")
+    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    todo = "set ZMQTOPO_STATE_DIR to one with room" if is_full else remedy(path)
+    return ControlError(f"cannot {what} {path}: {error.strerror}; {todo}")
 
 
 class Folder:

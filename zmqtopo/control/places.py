@@ -51,6 +51,21 @@ def fallback() -> Path | None:
     return next((_below(path) for path in _temporary() if os.access(path, os.W_OK | os.X_OK)), None)
 
 
+def remedy(path: Path) -> str:
+    """What to do where the state folder ``path`` cannot be used; a variable may name a folder that is not there."""
+    for variable in ("ZMQTOPO_STATE_DIR", "XDG_RUNTIME_DIR"):
+        named = os.environ.get(variable, "")
+        if not named.startswith("/") or not path.is_relative_to(named):
+            continue
+        if not os.path.lexists(named):
+            return f"{variable} is {named}, which does not exist: make that folder, or set it to another one"
+        if not Path(named).is_dir():
+            return f"{variable} is {named}, which is not a folder: set it to one"
+        if variable == "ZMQTOPO_STATE_DIR":
+            return f"set {variable} to another folder, one of your own"
+    return "set ZMQTOPO_STATE_DIR to a folder of your own"
+
+
 def _chosen() -> Path | None:
     path = os.environ.get("ZMQTOPO_STATE_DIR", "")
     if path and not path.startswith("/"):
