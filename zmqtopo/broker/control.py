@@ -13,6 +13,12 @@ class Control:
     needs no context, and its end tells the worker that its owner is gone, even by SIGKILL.
     """
 
+    deadline: float | None = None
+    """When a stop must be over, on the monotonic clock. Only the process that has called `stop` knows it."""
+
+    is_stopping = False
+    """Whether `stop` has been called, in this process."""
+
     def __init__(self) -> None:
         self.owner, self.worker = socket.socketpair()
         self.worker.setblocking(False)
@@ -23,6 +29,17 @@ class Control:
             self.owner.sendall(command)
         except OSError:
             return
+
+    def stop(self, timeout: float | None) -> None:
+        """Have the loop pass on what has been received and end; without waiting.
+
+        Its sockets are closed for good within ``timeout`` seconds (None: when they have sent everything). With 0 it
+        ends at once.
+        """
+        if timeout is not None:
+            self.deadline = time.monotonic() + timeout
+        self.is_stopping = True
+        self.send(b"s" if timeout is None or timeout > 0 else b"n")
 
     def ask(self, command: bytes, timeout: float) -> bool:
         """Give a command and wait for its answer; False when the loop has ended. Raises TimeoutError."""

@@ -141,6 +141,16 @@ def make_folder() -> Path:
     return Path(tempfile.mkdtemp(_SUFFIX, _PREFIX))
 
 
+def remake_folder(address: str, access: Access | None) -> None:
+    """Make the folder of a path that was chosen for `CHOSEN` anew; it was removed with the socket."""
+    if address.startswith(PREFIX):
+        with contextlib.suppress(OSError):      # that it cannot be bound says more
+            folder = Path(address.removeprefix(PREFIX)).parent
+            folder.mkdir(mode=0o700)
+            if access is not None:
+                access.open_folder(folder)
+
+
 def listen(address: str, backlog: int, access: Access | None = None) -> socket.socket:
     """A socket that listens at an ipc address; a socket file that nobody listens at is replaced, and nothing else.
 

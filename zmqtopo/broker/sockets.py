@@ -1,4 +1,4 @@
-"""Making sockets: options first, then binds, then connects, and errors that say which address it was."""
+"""Opening, binding, connecting, emptying and closing sockets, with errors that say which address it was."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import zmq
 
@@ -30,6 +30,11 @@ _SECRET = frozenset({zmq.CURVE_SECRETKEY, zmq.PLAIN_PASSWORD})
 MOST_SUBSCRIPTIONS = 1_000_000
 """SNDHWM of SUB and XSUB, for whose own default of 1000 see `open_socket`. A publisher that takes nothing may so cost
 64 MB, at 64 bytes for each topic of up to 33 bytes."""
+
+UNREAD_TIMEOUT: Final = 0.2
+"""Seconds that counting what a socket has received may take: it is done when a stop has run out of time."""
+
+_SENDERS: Final = frozenset({zmq.PUB, zmq.PUSH})
 
 AnySocket = zmq.Socket[Any]
 
@@ -162,6 +167,34 @@ def connect(socket: AnySocket, role: str, address: str) -> None:
         raise zmq.ZMQError(error.errno, f"{role}: cannot connect {address}: {_reason(error)}") from None
 
 
+def take_unread(socket: AnySocket) -> int:
+    """Take out what a socket has received, and return how many messages that is. Raises zmq.ZMQError.
+
+    With each message taken libzmq may read another one from the kernel, which would not have been received. A peer
+    has at most the receive HWM in the queue, so the count ends when one gives more.
+    """
+    if socket.type in _SENDERS:
+        return 0
+    limit = int(socket.getsockopt(zmq.RCVHWM)) or None
+    by_peer: dict[int, int] = {}
+    deadline = time.monotonic() + UNREAD_TIMEOUT
+    # Any error ends it: there are no more, or REQ and REP take no other one before they have sent.
+    with contextlib.suppress(zmq.ZMQError):
+        while time.monotonic() < deadline:
+            peer = _peer(socket.recv_multipart(zmq.DONTWAIT, copy=False)[-1])
+            by_peer[peer] = by_peer.get(peer, 0) + 1
+            if by_peer[peer] == limit:
+                break
+    return sum(by_peer.values())
+
+
+def _peer(frame: zmq.Frame) -> int:
+    try:
+        return int(frame.get(zmq.MessageOption.SRCFD))
+    except zmq.ZMQError:
+        return -1       # over inproc, where a peer has no descriptor
+
+
 def close(socket: AnySocket, deadline: float | None, *, now: bool = False) -> int:
     """Close a socket; it lingers as its option says but not beyond ``deadline``, on the monotonic clock, nor ``now``.
 
@@ -204,6 +237,15 @@ def hold_port(address: str, port: int) -> system.socket | None:
         holder.close()
         raise
     return holder
+
+
+def address_text(role: str, address: str | bytes) -> str:
+    """An address as text; pyzmq takes bytes as well. Raises TypeError."""
+    if isinstance(address, bytes):
+        return os.fsdecode(address)
+    if not isinstance(address, str):
+        raise TypeError(f"{role}: an address must be a str, not {type(address).__name__}")
+    return address
 
 
 def _setting(option: int, value: Any) -> str:

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import itertools
-import select
-import socket as system
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import zmq
 
+from zmqtopo.broker.broker import Broker, LoopSettings, SocketPlan
 from zmqtopo.broker.control import Control
-from zmqtopo.broker.counters import CounterBlock
-from zmqtopo.broker.inproc import PREFIX, Connections, InprocNames
-from zmqtopo.broker.ipc import Access, IpcFile
-from zmqtopo.broker.rebind import rebind, remake_folder
-from zmqtopo.broker.sockets import AnySocket, close, open_socket, set_options
-from zmqtopo.broker.subscriptions import prepare
-from zmqtopo.broker.unread import count_unread
-from zmqtopo.config.model import ROLES, ContextSettings, Device, Role, Socket
-from zmqtopo.loop import UNCHECKED, Subscriptions, relay
+from zmqtopo.broker.inproc import InprocNames
+from zmqtopo.broker.ipc import Access, remake_folder
+from zmqtopo.broker.rebind import RecentTimes, may_be_closing
+from zmqtopo.broker.sockets import set_options
+from zmqtopo.config.model import ROLES, ContextSettings, Device
 from zmqtopo.runtime.limits import limit_options, loop_limits
 from zmqtopo.runtime.options import settings, socket_options
 from zmqtopo.runtime.orders import (
@@ -35,6 +28,7 @@ from zmqtopo.runtime.orders import (
     Bound,
     Connect,
     End,
+    Endpoints,
     Event,
     Failed,
     Held,
@@ -55,27 +49,10 @@ ROOM = 16383
 """Sockets that a context has room for when nobody says otherwise: a reload may bring more devices, and it cannot be
 raised once there is a socket. libzmq's own 1023 are reached by 512 devices; these cost 120 kB and 60 microseconds."""
 
-TICK = 0.001
-"""Seconds by which libzmq's clock may be late when it begins to count, and its timer early."""
-
-MEMORY = 10.0
-"""Seconds after which the sockets of a device that has ended and sends no more have long been closed, a thousand times
-as many as libzmq's I/O thread takes, and nobody asks for them any more."""
-
-
 USUAL = (zmq.ZMQError, OSError, TypeError, ValueError, OverflowError)
 """What pyzmq and the system raise for a value or an address that they do not take."""
 
 _ROLES = tuple(f"{role}: " for role in ROLES)
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """What a loop is told: commands that end with a c, for which it does what ``order`` says and posts ``answer``."""
-
-    commands: bytes
-    order: Reconnect | Adapt | None
-    answer: Event | None
 
 
 @dataclass
@@ -83,24 +60,11 @@ class _Running:
     """A device of this process."""
 
     device: Device
-    block: CounterBlock
-    post: Callable[[Event], None]
-    inproc: InprocNames
-    connections: Connections = field(default_factory=dict)
-    sockets: dict[Role, AnySocket] = field(default_factory=dict)
-    ipc_files: list[IpcFile] = field(default_factory=list)
-    addresses: set[str] = field(default_factory=set)
-    """What its sockets have bound, as it was ordered and as it became."""
-    names: list[tuple[AnySocket, str]] = field(default_factory=list)
-    """The inproc addresses that its sockets have bound."""
-    control: Control = field(default_factory=Control)
+    broker: Broker
+    control: Control
     thread: threading.Thread | None = None
-    requests: deque[_Request] = field(default_factory=deque)
-    """The first has been sent to the loop, the others are sent one by one: its socket never fills."""
-    requesting: threading.Lock = field(default_factory=threading.Lock)
-    subscriptions: Subscriptions = UNCHECKED
-    deadline: float | None = None
-    """When a stop must be over, on the monotonic clock."""
+    binding: threading.Thread | None = None
+    """Binds addresses that may have to be waited for."""
     before: int = field(init=False)
     """What was sent in earlier runs."""
 
@@ -109,7 +73,7 @@ class _Running:
 
     @property
     def _sent(self) -> int:
-        counters = self.block.read()
+        counters = self.broker.block.read()
         return counters.in_to_out.messages + counters.out_to_in.messages + counters.mon.messages
 
     @property
@@ -117,68 +81,16 @@ class _Running:
         """Whether it has given libzmq something to send."""
         return self._sent > self.before
 
-    @property
-    def monitoring(self) -> tuple[bytes | None, bytes | None, bool]:
-        """What a loop has to know of the monitor: the prefixes, and whether one that is full stops its direction."""
-        mon = self.device.mon
-        return (mon.prefix_in, mon.prefix_out, mon.overflow == "block") if mon else (None, None, True)
-
-    def request(self, request: _Request) -> None:
-        """Have the loop obey, without waiting for it; that a loop ends instead is an event of its own."""
-        with self.requesting:
-            self.requests.append(request)
-            if len(self.requests) == 1:
-                self._send(request)
-
-    def _send(self, request: _Request) -> None:
-        # The event is the answer; those of the loop to single bytes are taken away, so that it can always give them.
-        with contextlib.suppress(OSError):
-            self.control.owner.recv(4096, system.MSG_DONTWAIT)
-        self.control.send(request.commands)
-
-    def attend(self) -> tuple[bytes | None, bytes | None, bool]:
-        """What the loop calls in its own thread, the only one that may touch the sockets while it runs."""
-        request = self.requests[0]
-        order = request.order
-        if isinstance(order, Adapt):
-            for socket in order.device.sockets:
-                set_options(self.sockets[socket.role], socket.role, settings(socket, order.settings))
-            self.device = order.device
-        elif order is not None:
-            for role, addresses in order.connects.items():
-                for address in addresses:
-                    self.inproc.connect(self.sockets[role], role, address, self.connections)
-        if request.answer is not None:
-            self.post(request.answer)
-        with self.requesting:
-            self.requests.popleft()
-            if self.requests:
-                self._send(self.requests[0])
-        return self.monitoring
-
-    def hold(self) -> None:
-        """Obey as a paused loop does until there is a command to begin with: a loop begins with moving messages."""
-        worker = self.control.worker
-        poll = select.poll()
-        poll.register(worker, select.POLLIN)
-        while poll.poll() and (command := worker.recv(1, system.MSG_PEEK)) in (b"p", b"c"):
-            worker.recv(1)
-            if command == b"c":
-                self.attend()
-            worker.send(command)
-
-    def close(self, *, now: bool = False) -> float:
-        """Close the sockets; returns when the last LINGER is over at the earliest, which the end of a stop bounds."""
-        for file in self.ipc_files:
-            file.remove()
-        for socket, name in self.names:
-            # Closing is left to another thread, and until then who connects to the name is connected to a socket that
-            # ends; unbinding is done at once, and ends no connection.
-            self.inproc.unbind(socket, name)
-        begun = time.monotonic() - TICK
-        linger = max((close(socket, self.deadline, now=now) for socket in self.sockets.values()), default=0)
-        self.control.worker.close()
-        return begun + linger / 1000
+    def become(self, device: Device) -> None:
+        """Take over what the loop has to know of a device."""
+        self.device = device
+        mon = device.mon
+        self.broker.settings = LoopSettings(
+            mon.prefix_in if mon else None,
+            mon.prefix_out if mon else None,
+            mon.overflow if mon else "block",
+            loop_limits(device),
+        )
 
 
 class Host:
@@ -203,11 +115,8 @@ class Host:
         self._post = post
         self._devices: dict[str, _Running] = {}
         self._inproc = InprocNames()
-        self._closed: dict[str, float] = {}
-        """Devices with something to send that have been closed lately, and until when they may; the last comes last."""
-        self._left: dict[str, float] = {}
-        """Addresses that devices had bound until lately, and when those were closed."""
-        self._closing = threading.Lock()
+        self._closed = RecentTimes()
+        """Devices with something to send that have been closed lately, and until when they may."""
 
     def execute(self, order: Order) -> None:
         """Carry out an order. Errors of devices are posted, never raised."""
@@ -222,15 +131,15 @@ class Host:
             case Stop():
                 self._stop(order)
             case Pause(name):
-                self._request(name, b"pc", None, Paused(name))
+                self._call(name, b"pc", None, Paused(name))
             case Hold(name):
-                self._request(name, b"pc", None, Held(name))
+                self._call(name, b"pc", None, Held(name))
             case Resume(name):
-                self._request(name, b"rc", None, Resumed(name))
-            case Reconnect(name):
-                self._request(name, b"c", order, None)
+                self._call(name, b"rc", None, Resumed(name))
+            case Reconnect(name, connects):
+                self._call(name, b"c", partial(_connect, connects=connects), None)
             case Adapt(name, device):
-                self._request(name, b"c", order, Adapted(name, device))
+                self._call(name, b"c", partial(_adapt, order=order), Adapted(name, device))
             case End():
                 self.end()
 
@@ -266,107 +175,102 @@ class Host:
         try:
             step()
         except Exception as error:      # whatever a file says, it is the end of that device and of nothing else
-            self._drop(name)
-            self._post(Failed(name, _text(name, error)))
+            self._fail(name, error)
+
+    def _fail(self, name: str, error: Exception) -> None:
+        self._drop(name)
+        self._post(Failed(name, _text(name, error)))
 
     def _bind(self, order: Bind) -> None:
         device = order.device
         assert order.block is not None
-        running = self._devices[device.name] = _Running(device, order.block, self._post, self._inproc)
-        options = {
-            socket.role: [*limit_options(device, socket), *socket_options(socket)] for socket in device.sockets
-        }
-        for socket in device.sockets:
-            running.sockets[socket.role] = open_socket(
-                self.context, socket.role, zmq.SocketType[socket.type], options[socket.role]
-            )
-            for address in set(order.binds[socket.role]) - {address.text for address in socket.bind}:
-                remake_folder(address, _access(socket))
-        running.subscriptions = prepare({role: (socket, options[role]) for role, socket in running.sockets.items()})
-        endpoints = {
-            socket.role: tuple(
-                self._bind_one(running, socket, address, patient=order.patient)
-                for address in order.binds[socket.role]
+        control = Control()
+        running = _Running(device, Broker(order.block, control, self._inproc), control)
+        self._devices[device.name] = running
+        running.become(device)
+        plans = [
+            SocketPlan(
+                socket.role, zmq.SocketType[socket.type], [*limit_options(device, socket), *socket_options(socket)],
+                order.binds[socket.role], Access(socket.mode, socket.group) if socket.mode is not None else None,
             )
             for socket in device.sockets
-        }
-        self._post(Bound(device.name, endpoints))
+        ]
+        running.broker.open(self.context, plans)
+        for plan, socket in zip(plans, device.sockets, strict=True):
+            for address in set(plan.binds) - {address.text for address in socket.bind}:
+                remake_folder(address, plan.access)
+        if order.patient or any(may_be_closing(address) for plan in plans for address in plan.binds):
+            # The orders for other devices do not wait for it.
+            running.binding = _start_thread(device.name, partial(self._bind_patiently, running, plans, order.patient))
+        else:
+            self._bind_addresses(running, plans, patient=False)
 
-    def _bind_one(self, running: _Running, socket: Socket, address: str, *, patient: bool) -> str:
-        role = socket.role
-        closed = time.monotonic() if patient else self._left.get(address)
-        endpoint = rebind(running.sockets[role], role, address, running.ipc_files, closed, _access(socket))
-        running.addresses |= {address, endpoint}
-        if endpoint.startswith(PREFIX):
-            running.names.append((running.sockets[role], endpoint))
-            self._inproc.note_bound(endpoint)
-        return endpoint
+    def _bind_patiently(self, running: _Running, plans: list[SocketPlan], patient: bool) -> None:
+        try:
+            self._bind_addresses(running, plans, patient=patient)
+        except Exception as error:
+            if not running.control.is_stopping:     # else the sockets are closed where this thread is waited for
+                self._fail(running.device.name, error)
+
+    def _bind_addresses(self, running: _Running, plans: list[SocketPlan], *, patient: bool) -> None:
+        device = running.device
+        endpoints = running.broker.bind(plans, patient=patient)
+        self._post(Bound(device.name, {socket.role: endpoints[socket.role] for socket in device.sockets}))
 
     def _connect(self, order: Connect) -> None:
         running = self._devices[order.name]
-        for role, socket in running.sockets.items():
-            for address in order.connects[role]:
-                self._inproc.connect(socket, role, address, running.connections)
+        if running.binding is not None:     # it has posted that all is bound, and ends
+            running.binding.join()
+        _connect(running, order.connects)
         # libzmq lets a socket move to another thread when a full memory fence lies between; starting one is such.
-        running.thread = threading.Thread(
-            target=self._run, args=(running, order.paused), name=f"zmqtopo {order.name}", daemon=True
-        )
-        try:
-            running.thread.start()
-        except RuntimeError as error:
-            raise OSError(errno.EAGAIN, f"cannot run: {error}") from None
+        running.thread = _start_thread(order.name, partial(self._run, running, order.paused))
         self._post(Ready(order.name))
 
     def _stop(self, order: Stop) -> None:
         running = self._devices.get(order.name)
         if running is None:
             return
-        running.deadline = time.monotonic() + order.timeout
-        running.control.send(b"s" if order.timeout > 0 else b"n")
-        if running.thread is None:
-            self._drop(order.name)
+        running.control.stop(order.timeout)
+        if running.binding is not None:     # it waits no longer
+            running.binding.join()
+        if running.thread is None and self._drop(order.name):
             self._post(Stopped(order.name))
 
-    def _request(self, name: str, commands: bytes, order: Reconnect | Adapt | None, answer: Event | None) -> None:
-        """Tell a loop something; it posts ``answer`` when it has obeyed. One that has ended is an event of its own."""
+    def _call(
+        self, name: str, commands: bytes, action: Callable[[_Running], None] | None, answer: Event | None
+    ) -> None:
+        """Have a loop do something; it posts ``answer`` when it has. One that has ended is an event of its own."""
         running = self._devices.get(name)
-        if running is not None and running.thread is not None:
-            running.request(_Request(commands, order, answer))
+        if running is None or running.thread is None:
+            return
 
-    def _drop(self, name: str) -> None:
+        def act() -> None:
+            if action is not None:
+                action(running)
+            if answer is not None:
+                self._post(answer)
+
+        running.broker.call(commands, act)
+
+    def _drop(self, name: str) -> bool:
+        """Close a device that does not run; whether it was there."""
         running = self._devices.pop(name, None)
         if running is not None:
             self._close(running, now=True)
+        return running is not None
 
     def _close(self, running: _Running, *, now: bool) -> None:
-        until = running.close(now=now)
-        with self._closing:     # in the threads of many devices
-            if running.has_sent:
-                _note(self._closed, running.device.name, until)
-            for address in running.addresses:
-                _note(self._left, address, time.monotonic())
+        until = running.broker.close(now=now)
+        running.control.worker.close()
+        if running.has_sent:
+            self._closed.note(running.device.name, until)
 
     def _run(self, running: _Running, paused: bool) -> None:
         name = running.device.name
         event: Event = Failed(name, f"{name}: internal error")      # the thread's traceback says more
         now = True
         try:
-            if paused:
-                running.hold()
-            prefix_in, prefix_out, blocks = running.monitoring
-            now = relay(
-                *running.sockets.values(),
-                control=running.control.worker.fileno(),
-                block=running.block.memory,
-                prefix_in=prefix_in,
-                prefix_out=prefix_out,
-                overflow="block" if blocks else "drop",
-                attend=running.attend,
-                limits=loop_limits(running.device),
-                subscriptions=running.subscriptions,
-            )
-            if now:
-                count_unread(running.sockets, running.block)
+            now = running.broker.relay(paused=paused)
             event = Stopped(name)
         except zmq.ContextTerminated:
             event = Stopped(name)
@@ -380,17 +284,26 @@ class Host:
             self._post(event)
 
 
-def _access(socket: Socket) -> Access | None:
-    return Access(socket.mode, socket.group) if socket.mode is not None else None
+def _connect(running: _Running, connects: Endpoints) -> None:
+    for role, addresses in connects.items():
+        for address in addresses:
+            running.broker.connect(role, address)
 
 
-def _note(times: dict[str, float], name: str, at: float) -> None:
-    """Put a time at the end, and forget the first ones that are of no interest any more."""
-    times.pop(name, None)
-    times[name] = at
-    long_ago = time.monotonic() - MEMORY
-    for other in list(itertools.takewhile(lambda other: times[other] < long_ago, times)):
-        del times[other]
+def _adapt(running: _Running, order: Adapt) -> None:
+    for socket in order.device.sockets:
+        set_options(running.broker.sockets[socket.role], socket.role, settings(socket, order.settings))
+    running.become(order.device)
+
+
+def _start_thread(name: str, target: Callable[[], None]) -> threading.Thread:
+    """Raises OSError when the system has no room for a thread."""
+    thread = threading.Thread(target=target, name=f"zmqtopo {name}", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise OSError(errno.EAGAIN, f"cannot run: {error}") from None
+    return thread
 
 
 def _text(name: str, error: Exception) -> str:

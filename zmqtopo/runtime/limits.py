@@ -9,7 +9,6 @@ from typing import Final
 
 import zmq
 
-from zmqtopo.broker.subscriptions import longest_topic
 from zmqtopo.config.model import Device, Socket
 from zmqtopo.loop import Limits
 
@@ -51,7 +50,7 @@ def limit_options(device: Device, socket: Socket) -> Iterator[tuple[int, int]]:
 def loop_limits(device: Device) -> Limits:
     """Return the limits that the loop itself keeps."""
     limits = device.limits
-    return Limits(longest_topic(limits.topic_length), limits.topics, limits.frames)
+    return Limits(limits.topic_length, limits.topics, limits.frames)
 
 
 def _gets_subscriptions_only(device: Device, socket: Socket) -> bool:

@@ -383,7 +383,7 @@ def test_who_has_passed_on_nothing_has_left_nothing_unsent(net: Any) -> None:
     assert isinstance(bound, Bound)
     assert told.connect(stuck) == Ready("d")
     net.socket(zmq.PUSH, connect=bound.endpoints["in"][0]).send(b"x")
-    net.until(lambda: told.host._devices["d"].block.read().in_to_out.messages == 1)
+    net.until(lambda: told.host._devices["d"].broker.block.read().in_to_out.messages == 1)
     for name in ("d", "idle"):
         told.host.execute(Stop(name, 0.2))
     assert {told.next(), told.next()} == {Stopped("d"), Stopped("idle")}
@@ -431,6 +431,35 @@ def test_a_port_that_somebody_else_has_is_not_waited_for_again(
     assert len(waited) == before
 
 
+@pytest.mark.parametrize("then", ["is free", "is stopped", "is abandoned"])
+def test_an_address_that_is_waited_for_keeps_no_other_device_waiting(
+    told: Told, net: Any, then: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zmqtopo.broker.rebind.BIND_RETRY", 30)
+    owner, address = net.end(zmq.PULL)
+    waiting = streamer(ANY, f"{{bind: '{address}'}}")
+    binds = {socket.role: tuple(a.text for a in socket.bind) for socket in waiting.sockets}
+    told.host.execute(Bind(waiting, binds, CounterBlock(), patient=True))
+    other = told.bind(replace(streamer(ANY, ANY), name="other"))
+    assert isinstance(other, Bound)
+    assert other.name == "other"
+    if then == "is free":
+        owner.close()
+        bound = told.next()
+        assert isinstance(bound, Bound)
+        assert bound.endpoints["out"] == (address,)
+        push = net.socket(zmq.PUSH, connect=bound.endpoints["in"][0])
+        assert told.connect(waiting) == Ready("d")
+        push.send(b"x")
+        assert net.receive(net.socket(zmq.PULL, connect=address)) == [b"x"]
+    elif then == "is stopped":
+        told.host.execute(Stop("d", 5))
+        assert told.next() == Stopped("d")
+    else:
+        told.host.abandon()
+        assert {told.next(), told.next()} == {Stopped("d"), Stopped("other")}
+
+
 @pytest.mark.slow    # a hundred rounds, of which not every one shows the fault
 def test_who_connects_to_a_name_that_has_been_closed_waits_for_the_next_one(told: Told, net: Any) -> None:
     """Not for the socket that is just being closed: that connection would end with it."""
@@ -468,7 +497,7 @@ def test_abandoned_devices_end_at_once(net: Any) -> None:
 
 
 def test_devices_that_are_no_more_are_forgotten(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zmqtopo.runtime.host.MEMORY", 0)
+    monkeypatch.setattr("zmqtopo.broker.rebind.CLOSED_RETENTION", 0)
     device = streamer(ANY, ANY)
     tracemalloc.start()
     try:
@@ -480,7 +509,9 @@ def test_devices_that_are_no_more_are_forgotten(told: Told, monkeypatch: pytest.
             told.host.execute(Stop(named.name, 0))
             assert told.next() == Stopped(named.name)
         gc.collect()    # CPython keeps freed tuples for the next ones, until a full collection
-        kept = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, "*/zmqtopo/runtime/host.py")])
+        files = ("runtime/host", "broker/broker", "broker/rebind")
+        ours = [tracemalloc.Filter(True, f"*/zmqtopo/{file}.py") for file in files]
+        kept = tracemalloc.take_snapshot().filter_traces(ours)
     finally:
         tracemalloc.stop()
     assert sum(trace.size for trace in kept.traces) < 5000
