@@ -28,6 +28,10 @@ class Flow:
     ``blocked`` counts the times that a message had to wait, ``blocked_time`` is their sum in seconds, ``waiting`` says
     that one waits now. ``in_hand`` are the messages that the loop has taken and not passed on yet; more may wait in
     libzmq's queues, which nobody can count. ``last`` is the Unix time of the last message, None before the first.
+
+    Of a PUB or XPUB, ``dropped`` counts the messages for which a reader had no room; other readers got them, and then
+    ``messages`` counts them too. ``dropped_exact`` is False when it is a lower bound: with several readers libzmq lets
+    nobody count all that one without room misses, nor say how many readers a PUB has.
     """
 
     messages: int
@@ -38,6 +42,7 @@ class Flow:
     waiting: bool
     last: float | None
     in_hand: int = 0
+    dropped_exact: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +79,9 @@ class Segment:
 class CounterBlock:
     """The memory that a loop writes and anybody may read: four lines of eight 64-bit words.
 
-    The first line holds the state, the others the words of `Flow` for in to out, out to in and mon. A block for
-    another process lies in a `Segment`; it can be pickled while a process is being spawned.
+    The first line holds the state and of which flows ``dropped`` is a lower bound, the others the words of `Flow` for
+    in to out, out to in and mon. A block for another process lies in a `Segment`; it can be pickled while a process is
+    being spawned.
     """
 
     def __init__(self, segment: Segment | None = None, index: int = 0) -> None:
@@ -95,7 +101,7 @@ class CounterBlock:
     def read(self) -> Counters:
         """A snapshot; it never disturbs the loop."""
         words = self.memory.cast("q").tolist()
-        return Counters(*(_flow(words[i : i + LINE_WORDS]) for i in range(LINE_WORDS, 4 * LINE_WORDS, LINE_WORDS)))
+        return Counters(*(_flow(words[i * LINE_WORDS : (i + 1) * LINE_WORDS], words[i]) for i in range(1, 4)))
 
     def add_dropped(self, *, in_to_out: int, out_to_in: int) -> None:
         """Count messages that were lost when the loop had ended; while it runs these words are its own."""
@@ -114,12 +120,13 @@ class CounterBlock:
         return _attach, (DupFd(self.segment.fd), self.index)
 
 
-def _flow(words: list[int]) -> Flow:
+def _flow(words: list[int], inexact: int) -> Flow:
     messages, size, dropped, blocked, blocked_time, since, last, in_hand = words
     if since:
         blocked_time += time.clock_gettime_ns(time.CLOCK_MONOTONIC) - since
     return Flow(
-        messages, size, dropped, blocked, blocked_time / 1e9, bool(since), last / 1e9 if last else None, in_hand
+        messages, size, dropped, blocked, blocked_time / 1e9, bool(since), last / 1e9 if last else None, in_hand,
+        not inexact,
     )
 
 

@@ -28,6 +28,13 @@ _OTHER_STACK: Final = 128 << 10
 
 _TOPICS_COUNT: Final = 116      # not in pyzmq, as zmq.h shows it only with the draft interface
 
+_REFUSES: Final = {
+    "in": Subscriptions.IN_REFUSES, "out": Subscriptions.OUT_REFUSES, "mon": Subscriptions.MON_REFUSES,
+}
+
+_KNOW_REPEATED: Final = frozenset({zmq.XSUB, zmq.SUB, zmq.PULL})
+"""Types of the other socket to which the loop passes on a topic once, however often an XPUB reports it."""
+
 Options = Sequence[tuple[int, Any]]
 
 
@@ -51,11 +58,16 @@ def prepare(sockets: Mapping[str, tuple[zmq.Socket[Any], Options]]) -> Subscript
     found = UNCHECKED
     xpub = False
     one_frame = 0
-    for role in ("in", "out"):
+    for role, bit in _REFUSES.items():
         socket, options = sockets.get(role, (None, ()))
         if socket is None:
             continue
         set_ = dict(options)
+        if socket.type in (zmq.PUB, zmq.XPUB) and not set_.get(zmq.XPUB_NODROP):
+            socket.setsockopt(zmq.XPUB_NODROP, 1)
+            found |= bit
+        if role == "mon":
+            continue
         one_frame += bool(set_.get(zmq.ONLY_FIRST_SUBSCRIBE))
         if socket.type == zmq.XPUB and not xpub:
             xpub = True
@@ -63,6 +75,11 @@ def prepare(sockets: Mapping[str, tuple[zmq.Socket[Any], Options]]) -> Subscript
             if not {zmq.XPUB_MANUAL, zmq.XPUB_MANUAL_LAST_VALUE, zmq.INVERT_MATCHING} & {*set_} and _has_count(socket):
                 _connect_to_itself(socket, set_.get(zmq.XPUB_WELCOME_MSG, b""))
                 found |= Subscriptions.CHECKED
+                other, _ = sockets.get("out" if role == "in" else "in", (None, ()))
+                if found & bit and other is not None and other.type in _KNOW_REPEATED:
+                    if not found & Subscriptions.ALL_SUBSCRIPTIONS:
+                        socket.setsockopt(zmq.XPUB_VERBOSE, 1)
+                    found |= Subscriptions.EACH_REPORTED
     return found | (Subscriptions.FIRST_FRAME_ONLY if one_frame == 2 else UNCHECKED)
 
 

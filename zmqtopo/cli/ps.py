@@ -20,7 +20,7 @@ from zmqtopo.cli.remote import (
     guarded,
     talk,
 )
-from zmqtopo.cli.words import duration, number, one_line, state
+from zmqtopo.cli.words import dropped, duration, number, one_line, state
 from zmqtopo.control.client import Client, connect
 from zmqtopo.control.ended import last, previous
 from zmqtopo.control.errors import ControlError, NotRunningError
@@ -78,7 +78,7 @@ def _show(before: list[dict[str, Any]], now: list[dict[str, Any]], seconds: floa
         rows.append([
             device["name"], device["type"], device["run"], state(device), str(device["pid"] or ""),
             duration(device["uptime"]), str(device["restarts"]), *cells,
-            number(sum(flow["dropped"] for flow in flows.values())), "; ".join(endpoints), one_line(device["error"]),
+            dropped(*flows.values(), write=number), "; ".join(endpoints), one_line(device["error"]),
         ])
     emit_table(rows)
 

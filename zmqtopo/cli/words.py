@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from zmqtopo.config.wording import listing, printable
@@ -15,13 +15,12 @@ def farewell(device: dict[str, Any]) -> str:
     """What has become of a device, and of the messages that it was given."""
     forth, back, mon = (device["counters"][flow] for flow in ("in_to_out", "out_to_in", "mon"))
     parts = [f"{forth['messages']:,} messages in to out", f"{back['messages']:,} out to in"]
-    dropped = forth["dropped"] + back["dropped"]
-    if dropped:
-        parts.append(f"{dropped:,} dropped")
+    if forth["dropped"] or back["dropped"]:
+        parts.append(f"{dropped(forth, back)} dropped")
     if device["type"] == "monitored_queue" or mon["messages"] or mon["dropped"]:
         parts.append(f"{mon['messages']:,} copies to mon")
         if mon["dropped"]:
-            parts.append(f"{mon['dropped']:,} copies dropped")
+            parts.append(f"{dropped(mon)} copies dropped")
     if device.get("forced"):
         parts.append(_out_of_time(device.get("stop")))
     elif device.get("unsent"):
@@ -34,6 +33,12 @@ def _out_of_time(stop: dict[str, int] | None) -> str:
     if stop and (lost := stop["possibly_lost_per_peer"]):
         told += f", and up to {lost:,} for each peer, which libzmq had yet to send, are possibly lost"
     return told
+
+
+def dropped(*flows: dict[str, Any], write: Callable[[int], str] = "{:,}".format) -> str:
+    """How many messages were dropped, exactly or as a lower bound; `write` is how the number is written."""
+    told = write(sum(flow["dropped"] for flow in flows))
+    return told if all(flow["dropped_exact"] for flow in flows) else f"at least {told}"
 
 
 def stop_words(device: dict[str, Any]) -> str:

@@ -19,11 +19,11 @@ thing after the other, and each question has one answer:
 The verbs: ``ps`` (all of ``zmqtopo ps --format json``); ``start``, ``stop``, ``restart``, ``pause`` and ``resume``,
 with ``devices`` or for all, answered when the devices are there, and ``refused`` where a later question has sent them
 elsewhere before. ``stop`` and ``restart`` say of each what its ``stop`` has ``passed_on``, ``dropped`` and, for each
-peer at most, ``possibly_lost_per_peer``; null if it did not run. ``down``, with ``"force": true`` at once, is answered
+peer at most, ``possibly_lost_per_peer``; null if it did not run. Where ``dropped_exact`` is false, here and in the
+counters, ``dropped`` is a lower bound. ``down``, with ``"force": true`` at once, is answered
 with what ``ps`` would say in the end, ``stop`` as there, ``forced`` for a stop out of time and ``unsent`` for one whose
-LINGER was, just before all is gone. ``reload`` reads the file of
-the topology again, or ``"file"``, an absolute path, and with ``"dry_run": true`` only says what that would take;
-answered when it is done:
+LINGER was, just before all is gone. ``reload`` reads the file of the topology again, or ``"file"``, an absolute path,
+and with ``"dry_run": true`` only says what that would take; answered when it is done:
 
     {"zmqtopo": 1, "verb": "reload", "file": "/etc/feed.yaml"}
     {"ok": true, "result": "done", "plan": {"topology": "feed", "changes": [], "devices": [...]}, "text": "..."}

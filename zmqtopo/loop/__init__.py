@@ -47,7 +47,7 @@ class Limits:
 
 
 class Subscriptions(enum.IntFlag):
-    """How subscriptions go from an XPUB to an XSUB."""
+    """How subscriptions go from an XPUB to an XSUB, and what is known of messages that their readers miss."""
 
     CHECKED = 1
     """`zmqtopo.broker.subscriptions.prepare` has prepared the XPUB: only what has a reader is asked for."""
@@ -57,6 +57,14 @@ class Subscriptions(enum.IntFlag):
     """And every unsubscription, but not the last while the topic has a reader."""
     FIRST_FRAME_ONLY = 8
     """Both sockets look for subscriptions only in the first frame of a message."""
+    IN_REFUSES = 16
+    """In, a PUB or XPUB, refuses messages for which a reader has no room (ZMQ_XPUB_NODROP): the loop counts them."""
+    OUT_REFUSES = 32
+    """The same of out."""
+    MON_REFUSES = 64
+    """The same of mon."""
+    EACH_REPORTED = 128
+    """The XPUB reports every subscription: the loop knows when there is one reader alone, and then counts exactly."""
 
 
 UNCHECKED: Final = Subscriptions(0)

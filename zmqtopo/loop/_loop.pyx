@@ -74,6 +74,8 @@ cdef int burst(Loop *loop, Direction *d, Direction *other) noexcept nogil:
             limit(other, max(d.readers.count, 1))
     if d.step == EMPTY:
         return 0
+    if other.step != EMPTY or other.drained:
+        d.checked = -1      # subscriptions are not received now
     while sent == DONE and d.step != EMPTY:
         sent = deliver(loop, d)
     if sent == FAIL:
@@ -196,7 +198,12 @@ cdef int set_direction(Loop *loop, Direction *d, int source_role, int destinatio
     # Whoever wants few messages in a socket does not want many in hand.
     # But the RCVHWM of an XPUB is to end each look of libzmq at its readers, and says nothing of what they want.
     d.most = hwm if hwm and d.source_type != XPUB else INT_MAX
-    d.filters = d.destination_type == XSUB
+    d.refuses = loop.subscription_flags & (REFUSES << destination_role) != 0
+    d.inexact = &loop.state[INEXACT + source_role]
+    # Others than XSUB take no subscription, but they have each topic offered once, however many subscribe to it.
+    d.filters = d.destination_type == XSUB or (
+        d.source_type == XPUB and loop.subscription_flags & EACH_REPORTED != 0
+    )
     if d.filters and d.source_type == XPUB and loop.subscription_flags & CHECKED:
         d.topics = new_topics()
     if d.destination_type == PUB or d.destination_type == XPUB:
@@ -271,8 +278,8 @@ def run(
     The sockets are ``zmq.Socket.underlying``; out may be the same as in (an echo), mon 0 for none. ``control`` is one
     end of a stream socket pair, not blocking, or -1: the loop obeys the bytes p(ause), r(esume), s(top, having passed
     on what was received), n(ow) and answers each with itself; the end of the stream is n. ``block`` is a writable
-    buffer of BLOCK_SIZE bytes, aligned to 8: the state, then one line each for in to out, out to in and mon. A prefix
-    of None sends the monitor copies without one. ``mon_blocks`` lets a monitor that is full stop its direction.
+    buffer of BLOCK_SIZE bytes, aligned to 8: the state, with three words that say of which line DROPPED is a lower bound,
+    then one line each for in to out, out to in and mon. A prefix of None sends the monitor copies without one. ``mon_blocks`` lets a monitor that is full stop its direction.
     ``wakeup`` is for Python's main thread: a descriptor, not blocking, that turns readable when a signal has come
     (`signal.set_wakeup_fd`), or -1. Then Python's handlers run, and what they raise ends the loop. ``attend`` is None
     or what the byte c(all) calls in this thread, between two messages: it may do with the sockets what only their
@@ -313,6 +320,9 @@ def run(
         loop.polled[WAKEUP].fd = wakeup
         set_direction(&loop, &loop.forward, 0, 1 if in_socket != out_socket else 0)
         set_direction(&loop, &loop.back, 1, 0)
+        if subscription_flags & EACH_REPORTED:
+            loop.forward.audience = loop.back.readers
+            loop.back.audience = loop.forward.readers
         loop.back.open = in_socket != out_socket
         loop.back.idle = not loop.back.open
         loop.forward.counters = words + LINE
@@ -325,6 +335,7 @@ def run(
             loop.monitor.type = int_option(loop.monitor.socket, OPT_TYPE)
             loop.monitor.counts = loop.monitor.asked = can_count(loop.monitor.socket, loop.monitor.type)
             loop.monitor.single = int_option(loop.monitor.socket, OPT_CONFLATE) != 0
+            loop.monitor.refuses = subscription_flags & (REFUSES << 2) != 0
             set_monitor_blocks(&loop, mon_blocks)
         set_prefix(&loop.forward, prefix_in)
         set_prefix(&loop.back, prefix_out)

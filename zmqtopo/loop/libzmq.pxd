@@ -11,6 +11,7 @@ cdef enum:
     REQ = 3
     DEALER = 5
     ROUTER = 6
+    PULL = 7
     PUSH = 8
     XPUB = 9
     XSUB = 10
@@ -27,6 +28,7 @@ cdef enum:
     OPT_SNDHWM = 23
     OPT_RCVHWM = 24
     OPT_CONFLATE = 54
+    OPT_XPUB_NODROP = 69
     OPT_XPUB_MANUAL = 71
     OPT_INVERT_MATCHING = 74
     # Since 4.3.5; zmq.h shows it only with the draft interface, but every build has it.

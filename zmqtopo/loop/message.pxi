@@ -164,11 +164,14 @@ cdef inline Result send(
     for i in range(count):
         flags = DONTWAIT | SNDMORE if i + 1 < count else DONTWAIT
         rc = zmq.msg_send(&frames[i], socket, flags)
-        while rc < 0 and zmq.zmq_errno() == EINTR:
-            rc = zmq.msg_send(&frames[i], socket, flags)
         if rc >= 0:
             continue
         err = zmq.zmq_errno()
+        while err == EINTR:
+            rc = zmq.msg_send(&frames[i], socket, flags)
+            err = zmq.zmq_errno() if rc < 0 else 0
+        if rc >= 0:
+            continue
         if i > 0 and err == EAGAIN:
             if socket_type == DEALER or socket_type == PUSH or socket_type == REQ:
                 # These swallow frames up to the end of the broken message, so they must be given that end. A PAIR
@@ -186,6 +189,49 @@ cdef inline Result send(
             return DROP
         return fail(loop, err, role)
     return DROP if broken else DONE
+
+
+cdef Result send_past_the_full(
+    Loop *loop, zmq_msg_t *frames, size_t count, void *socket, int socket_type, int role
+) noexcept nogil:
+    """Give a message to those readers that have room.
+
+    libzmq then leaves the others out, silently, until they have read on: what they miss meanwhile nobody can count.
+    """
+    cdef int on = 1, off = 0
+    cdef Result result
+    zmq.setsockopt(socket, OPT_XPUB_NODROP, &off, sizeof(off))
+    result = send(loop, frames, count, socket, socket_type, role)
+    zmq.setsockopt(socket, OPT_XPUB_NODROP, &on, sizeof(on))
+    return result
+
+
+cdef bint has_one_reader(Loop *loop, Direction *d) noexcept nogil:
+    """Whether the reader that has no room is the only one that could get anything.
+
+    A new one may have come whose subscription nobody has received yet. To look costs a system call, and once is enough
+    while nothing is sent: who comes meanwhile has got nothing yet, and so misses nothing in between. Between two bursts
+    subscriptions are received.
+    """
+    cdef int events = 0
+    cdef size_t size = sizeof(events)
+    if d.audience == NULL or d.audience.only == 0 or d.audience.several or d.audience.untold:
+        return False
+    if d.checked == d.counters[MESSAGES]:
+        return True
+    if zmq.getsockopt(d.destination, OPT_EVENTS, &events, &size) < 0 or events & CAN_RECEIVE:
+        return False
+    d.checked = d.counters[MESSAGES]
+    return True
+
+
+cdef Result miss(Loop *loop, Direction *d, zmq_msg_t *frames, size_t count) noexcept nogil:
+    """Count a message for which a reader has no room, and give it to the others if there are any."""
+    if has_one_reader(loop, d):
+        return MISSED
+    d.inexact[0] = 1
+    d.counters[DROPPED] += 1
+    return send_past_the_full(loop, frames, count, d.destination, d.destination_type, d.destination_role)
 
 
 cdef inline void block(int64_t *counters) noexcept nogil:
@@ -232,6 +278,12 @@ cdef Result show(Loop *loop, Direction *d) noexcept nogil:
     if result == LATER and mon.blocks:
         block(mon.counters)
         return LATER
+    if result == LATER and mon.refuses:
+        loop.state[INEXACT + 2] = 1
+        mon.counters[DROPPED] += 1
+        result = send_past_the_full(loop, d.copy.items, d.copy.size, mon.socket, mon.type, 2)
+        if result == FAIL:
+            return FAIL
     unblock(mon.counters)
     if result == DONE:
         mon.counters[MESSAGES] += 1
@@ -262,6 +314,8 @@ cdef inline Result deliver(Loop *loop, Direction *d) noexcept nogil:
             if copy_for_monitor(d, frames, message.frames):
                 return fail(loop, ENOMEM, 2)
         result = send(loop, frames, message.frames, d.destination, d.destination_type, d.destination_role)
+        if result == LATER and d.refuses:
+            result = miss(loop, d, frames, message.frames)
         if result == FAIL:
             return FAIL
         if result == LATER:
@@ -275,7 +329,8 @@ cdef inline Result deliver(Loop *loop, Direction *d) noexcept nogil:
             if not ends_here(d, frames):
                 d.counters[DROPPED] += 1
             clear(frames, message.frames)
-            drop_copy(d)
+            if result == DROP:
+                drop_copy(d)
         d.step = TO_MONITOR
     if d.copy.size:
         result = show(loop, d)

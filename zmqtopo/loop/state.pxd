@@ -55,11 +55,16 @@ cdef enum:
     DRAINING = 3
     ENDED = 4
 
+cdef enum:
+    # Words 1, 2 and 3 of the block, for in to out, out to in and mon: 1 when DROPPED is a lower bound.
+    INEXACT = 1
+
 cdef enum Result:
     DONE = 0
     LATER = 1
     DROP = 2
     FAIL = 3
+    MISSED = 4      # dropped for a reader without room; the monitor sees it as it sees what nobody has subscribed to
 
 cdef enum Step:
     # Where the first message in hand is. The destination comes before the monitor: a copy is only ever shown of a message
@@ -95,6 +100,11 @@ cdef struct Readers:
     # to want it, until nobody does. Too few are counted when topics share a place or readers share their topics, and
     # that loses nothing; one too many when a reader has gone whose topics another one goes on to want.
     int64_t count
+    # The only connection that has subscribed since nobody had, by its descriptor plus 1; 0 for none, -1 for one over
+    # inproc, which has no descriptor. It holds only where each subscription is passed on, not only the first to a topic.
+    int only
+    bint several
+    bint untold             # somebody has subscribed to what is not remembered
     unsigned short owners[TOPICS]       # by a hash of the topic: the descriptor plus 1, 0 for none
     unsigned short topics[DESCRIPTORS]  # by descriptor: of how many it is the owner
 
@@ -104,6 +114,9 @@ cdef enum:
     ALL_SUBSCRIPTIONS = 2
     ALL_UNSUBSCRIPTIONS = 4
     FIRST_FRAME_ONLY = 8
+    # And what has been done to sockets that drop: they refuse what a reader has no room for, in, out and mon.
+    REFUSES = 16            # shifted by the role
+    EACH_REPORTED = 128
 
 cdef struct Topic:
     uint64_t key            # a keyed hash of the topic, 0 where there is none
@@ -138,6 +151,10 @@ cdef struct Direction:
     Readers *readers        # of an XPUB that is the source; NULL for others
     Topics *topics          # of an XPUB whose subscriptions are checked; NULL for others
     bint filters            # the destination is an XSUB: not everything may reach it
+    bint refuses            # the destination says when a reader has no room, instead of dropping silently
+    Readers *audience       # of the destination, where each of its subscriptions is known; NULL for others
+    int64_t checked         # MESSAGES when it was last made sure that no new reader waits to be noted
+    int64_t *inexact        # whether DROPPED is a lower bound
     int64_t share           # of the messages in hand, for each reader of a socket that drops; 0 for others
     Frames copy             # of the next one, for the monitor
     int64_t copy_size       # and its bytes
@@ -156,6 +173,7 @@ cdef struct Monitor:
     void *socket
     int type
     bint blocks             # a copy that cannot go waits and its direction with it
+    bint refuses            # it says when a reader has no room, instead of dropping silently
     bint single             # it conflates: libzmq would keep parts of messages, or abort when their reader goes
     bint counts             # a PUB or XPUB whose topics libzmq counts
     bint asked              # subscribers may have asked for something that is not counted yet

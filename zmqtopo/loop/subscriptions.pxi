@@ -31,6 +31,14 @@ cdef void note_readers(Direction *d) noexcept nogil:
         frame += d.messages[i].frames
 
 
+cdef inline void note_connection(Readers *readers, int fd) noexcept nogil:
+    """Take in where a subscription came from, to know whether there is one reader or several."""
+    if readers.only == 0:
+        readers.only = fd + 1 if fd >= 0 else -1
+    elif fd < 0 or readers.only != fd + 1:
+        readers.several = True
+
+
 cdef inline void note_reader(Readers *readers, zmq_msg_t *frame) noexcept nogil:
     """Take in one subscription, which begins with 1, or unsubscription, with 0; the topic follows."""
     cdef unsigned char *data = <unsigned char *>zmq.msg_data(frame)
@@ -40,6 +48,8 @@ cdef inline void note_reader(Readers *readers, zmq_msg_t *frame) noexcept nogil:
     cdef int fd
     if size == 0 or data[0] > 1:
         return
+    if data[0] == 1:
+        note_connection(readers, zmq.msg_get(frame, PROPERTY_SRCFD))
     for i in range(1, size):
         hashed = (hashed ^ data[i]) * 16777619
     owner = &readers.owners[hashed % TOPICS]
@@ -199,6 +209,14 @@ cdef inline bint is_subscription(zmq_msg_t *frame) noexcept nogil:
     return zmq.msg_size(frame) > 0 and (<unsigned char *>zmq.msg_data(frame))[0] <= 1
 
 
+cdef void refuse_topic(Direction *d) noexcept nogil:
+    if d.destination_type != SUB:       # which would not have taken it either: nothing is lost
+        d.counters[DROPPED] += 1
+    # It has a reader all the same: from now on nobody can tell whether there is only one.
+    if d.readers != NULL:
+        d.readers.untold = True
+
+
 cdef int passes_on(Loop *loop, Direction *d, zmq_msg_t *frame) noexcept nogil:
     """Whether the other side has to know of a subscription or unsubscription: 1 or 0; -1 without memory.
 
@@ -212,7 +230,7 @@ cdef int passes_on(Loop *loop, Direction *d, zmq_msg_t *frame) noexcept nogil:
     cdef Topic *topic
     cdef uint64_t key
     if <int64_t>size > loop.longest_topic:
-        d.counters[DROPPED] += 1
+        refuse_topic(d)
         return 0
     if d.topics == NULL:
         return 1
@@ -225,7 +243,7 @@ cdef int passes_on(Loop *loop, Direction *d, zmq_msg_t *frame) noexcept nogil:
         if not loop.subscription_flags & ALL_SUBSCRIPTIONS and not has_reader(d.source, data + 1, size):
             return 0
         if d.topics.count >= loop.most_topics:
-            d.counters[DROPPED] += 1
+            refuse_topic(d)
             return 0
         return -1 if add_topic(d.topics, key) else 1
     if topic.key == 0:
@@ -284,4 +302,7 @@ cdef int filter_subscriptions(Loop *loop, Direction *d) noexcept nogil:
     clear(items + to, at - to)
     d.hand.size = to
     d.received = kept
+    if d.topics != NULL and d.topics.count == 0:
+        d.readers.only = 0
+        d.readers.several = False
     return 0

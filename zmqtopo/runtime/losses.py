@@ -20,20 +20,22 @@ _TAKES: Final = frozenset({"PULL", "SUB"})
 class StopReport:
     """What became of the messages of a device from when it was told to stop until it had ended.
 
-    ``passed_on`` and ``dropped`` are exact. ``possibly_lost_per_peer`` is a bound: so many messages at most libzmq had
-    yet to send to each peer when the time was over. It does not say how many it really had, nor how many peers there
-    were. 0 when the device had ended in time: then libzmq goes on sending until LINGER is over.
+    ``passed_on`` is exact, and so is ``dropped`` unless ``dropped_exact`` says that it is a lower bound (see `Flow`).
+    ``possibly_lost_per_peer`` is a bound: so many messages at most libzmq had yet to send to each peer when the time
+    was over. It does not say how many it really had, nor how many peers there were. 0 when the device had ended in
+    time: then libzmq goes on sending until LINGER is over.
     """
 
     passed_on: int
     dropped: int
     possibly_lost_per_peer: int
+    dropped_exact: bool = True
 
     def __str__(self) -> str:
         """In words, empty when there is nothing to say."""
         parts = [f"{self.passed_on:,} passed on"] if self.passed_on or self.dropped else []
         if self.dropped:
-            parts.append(f"{self.dropped:,} dropped")
+            parts.append(f"{'' if self.dropped_exact else 'at least '}{self.dropped:,} dropped")
         if self.possibly_lost_per_peer:
             parts.append(f"up to {self.possibly_lost_per_peer:,} for each peer possibly lost")
         return ", ".join(parts)
@@ -48,6 +50,7 @@ def stop_report(device: Device, before: Counters, after: Counters, *, in_time: b
         0 if in_time else max(
             _held(device, "out", after.in_to_out.messages), _held(device, "in", after.out_to_in.messages)
         ),
+        all(new.dropped_exact or new.dropped == old.dropped for old, new in flows),
     )
 
 
