@@ -13,7 +13,7 @@ from pathlib import Path
 
 from zmqtopo.config.problem import Place, Problem
 from zmqtopo.config.yaml.markdown import blocks
-from zmqtopo.config.yaml.tree import Node, Spot, Step
+from zmqtopo.config.yaml.tree import Node, Spot
 
 MAX_BYTES = 32 * 1024 * 1024
 """Size of a file; 80,000 devices take a third of it."""
@@ -47,13 +47,6 @@ class Source:
         """The root, to walk down from; only where there is one."""
         assert self.root is not None  # the caller has looked
         return Spot(self.root, self.lines)
-
-    def locate(self, path: Sequence[Step], *, key: bool = False) -> Place:
-        """Return the place of the value at ``path`` (keys and indices), or of its key, or raise LookupError."""
-        spot = self.spot
-        for step in path:
-            spot = spot[step]
-        return spot.key_place if key else spot.place
 
 
 def read_source(path: str, *, streams: bool = True) -> Source:
