@@ -179,7 +179,8 @@ def test_a_loose_mode_is_tightened() -> None:
 
 def test_a_place_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZMQTOPO_STATE_DIR", str(tmp_path / "nowhere"))
-    with pytest.raises(ControlError, match=r"use the state folder .*nowhere.*: No such file or directory; ZMQTOPO_STATE_DIR "):
+    said = r"use the state folder .*nowhere.*: No such file or directory; ZMQTOPO_STATE_DIR "
+    with pytest.raises(ControlError, match=said):
         Folder.claim("a", "-")
     monkeypatch.setenv("ZMQTOPO_STATE_DIR", str(tmp_path))
     with pytest.raises(ControlError, match="File name too long"):
