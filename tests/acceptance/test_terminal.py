@@ -24,7 +24,8 @@ A = f"devices:\n  a: {{type: streamer, in: {ANY}, out: {ANY}}}\n"
     ["ps", "--format", EVIL], ["explain", EVIL], ["graph", "it.yaml", "-o", f"none/{EVIL}"], ["logs", "it", EVIL],
     ["init", f"none/{EVIL}"], ["up", "--wait", EVIL, "it.yaml"], ["ps"], ["ps", "-a"], ["ps", "it"],
     ["validate", f"{EVIL}.yaml"], ["graph", f"{EVIL}.yaml"], ["graph", "--format", "mermaid", f"{EVIL}.yaml"],
-    ["reload", "it", f"{EVIL}.yaml", "--dry-run"],
+    ["reload", "it", f"{EVIL}.yaml", "--dry-run"], ["config", f"{EVIL}.yaml"], ["init", EVIL],
+    ["graph", "--format", "json", f"{EVIL}.yaml"], ["graph", f"{EVIL}.yaml", "--check", EVIL],
 ], ids=lambda arguments: " ".join(arguments).replace(EVIL, "EVIL"))
 def test_harmless(start: Callable[..., Up], zmqtopo: Any, tmp_path: Path, arguments: list[str]) -> None:
     up = start(f"name: it\n{A}", name="file\x1b[31m\u202e" if len(arguments) < 3 else "it").ready()

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from zmqtopo.bench.results import CaseResults, Result, Spread
+from zmqtopo.config.wording import escaped_json
 
 
 def document(cases: Iterable[CaseResults], machine: dict[str, str | int], *, complete: bool) -> str:
@@ -25,7 +26,7 @@ def document(cases: Iterable[CaseResults], machine: dict[str, str | int], *, com
         "complete": complete,
         "cases": [_case(found) for found in cases],
     }
-    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+    return escaped_json(json.dumps(whole, indent=2, ensure_ascii=False)) + "\n"
 
 
 def _case(found: CaseResults) -> dict[str, Any]:

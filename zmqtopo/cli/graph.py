@@ -12,7 +12,7 @@ from zmqtopo.checks import examine
 from zmqtopo.cli import Parser
 from zmqtopo.cli.output import OutputError, emit, replace
 from zmqtopo.cli.topology import EXIT_BAD_FILE, report
-from zmqtopo.config.wording import closest, listing, quote
+from zmqtopo.config.wording import closest, listing, printable, quote
 from zmqtopo.config.yaml.source import is_markdown
 from zmqtopo.draw.picture import Picture
 
@@ -190,5 +190,5 @@ def _compare(drawing: str | bytes, args: argparse.Namespace) -> int:
 def _outdated(args: argparse.Namespace, what: str) -> int:
     options = [*(["--format", args.format] if args.format else []), *(["--focus", args.focus] if args.focus else [])]
     remedy = shlex.join(["zmqtopo", "graph", args.file, *options, "-o", args.check])
-    print(f"zmqtopo: {args.check} {what}; run: {remedy}", file=sys.stderr)
+    print(f"zmqtopo: {printable(f'{args.check} {what}; run: {remedy}')}", file=sys.stderr)
     return 1

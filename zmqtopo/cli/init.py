@@ -9,6 +9,7 @@ from typing import Final
 
 from zmqtopo.cli.output import OutputError, emit
 from zmqtopo.cli.templates import TEMPLATES, template
+from zmqtopo.config.wording import printable
 
 SCHEMA: Final = "topology.schema.json"
 
@@ -54,4 +55,4 @@ def _create(path: Path, text: str) -> bool:
 
 
 def _say(line: str) -> None:
-    print(f"zmqtopo: {line}", file=sys.stderr)
+    print(f"zmqtopo: {printable(line)}", file=sys.stderr)

@@ -18,6 +18,7 @@ from zmqtopo.config.model import (
 )
 from zmqtopo.config.reference import nearest
 from zmqtopo.config.schema.definitions import option_rules, secret_options
+from zmqtopo.config.wording import escaped_yaml
 from zmqtopo.config.yaml.scalars import resolve
 from zmqtopo.config.yaml.tree import Value
 
@@ -53,11 +54,13 @@ def dump(topology: Topology) -> str:
     def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
         # PyYAML knows what YAML 1.1 takes for a number, such as 1:30; this adds 1.2, such as 0o17.
         style = None if isinstance(resolve(value), str) else "'"
+        if not value.replace("\n", "").isprintable():
+            style = '"'     # in which they can be escaped
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style)
 
     Dumper.add_representer(str, text)
     written: str = yaml.dump(plain(topology), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110)
-    return written
+    return escaped_yaml(written)
 
 
 def plain_option(name: str, value: OptionValue) -> Value:

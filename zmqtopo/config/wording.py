@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import json
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 LONGEST = 60
 """Characters of a quoted value; a longer one is cut."""
@@ -26,6 +27,22 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def escaped_yaml(text: str) -> str:
+    """``text``, in YAML whose unprintable characters are all in double quotes, harmless for a terminal."""
+    return _escaped(text, lambda c: f"\\U{ord(c):08x}")
+
+
+def escaped_json(text: str) -> str:
+    """``text``, in JSON, harmless for a terminal."""
+    return _escaped(text, lambda c: json.dumps(c)[1:-1])
+
+
+def _escaped(text: str, escape: Callable[[str], str]) -> str:
+    if text.isascii():
+        return text     # who has written it has escaped what is unprintable in ASCII
+    return "".join(c if c.isprintable() or c == "\n" else escape(c) for c in text)
 
 
 def closest(word: str, candidates: Iterable[str]) -> str | None:

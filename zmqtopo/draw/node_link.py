@@ -11,6 +11,7 @@ from typing import Any
 
 from zmqtopo.checks.graph import End
 from zmqtopo.config.model import Device, Peer, Socket
+from zmqtopo.config.wording import escaped_json
 from zmqtopo.draw.arrows import Arrow
 from zmqtopo.draw.picture import Picture
 
@@ -42,7 +43,7 @@ def node_link(picture: Picture) -> str:
             keys[between] = edge["key"] = keys.get(between, -1) + 1
             edges.append(edge)
     data = {"directed": True, "multigraph": True, "graph": {"name": picture.name}, "nodes": nodes, "edges": edges}
-    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    return escaped_json(json.dumps(data, indent=2, ensure_ascii=False)) + "\n"
 
 
 def _device(device: Device, picture: Picture) -> dict[str, Any]:

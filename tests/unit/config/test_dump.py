@@ -47,6 +47,8 @@ def device(inside: str) -> str:
            .replace("linger: -1, ", "")),
     device("linger: 1.5s, reconnect_ivl: -1, ipc_filter_uid: 5, plain_password: {file: a/b}"),
     device("routing_id: !!binary AQEC/w=="),
+    device("routing_id: 'a\u202eb', subscribe: [\"\\e\\u2066x\\U000e0001\", 'a\u00adb', '\u200b', 'é']"),
+    'devices: {}\ndescription: "a\u202e\\n  b \u2066c"\nx-y: 1',
     *[device(f"{name}: {json.dumps(example)}") for name, rules in OPTIONS.items() for example in rules["examples"]],
 ])
 def test_what_is_written_loads_to_the_same(text: str) -> None:
@@ -54,6 +56,7 @@ def test_what_is_written_loads_to_the_same(text: str) -> None:
     second = topology(dump(first))
     assert second == first
     assert dump(second) == dump(first)
+    assert dump(first).replace("\n", "").isprintable()
 
 
 def test_references_are_resolved_where_they_are_fixed() -> None:
