@@ -171,7 +171,7 @@ class ProcessDevice(BackgroundDevice):
         """What a spawned process needs, or a copy."""
         if self._control is None or get_spawning_popen() is None:
             return super().__getstate__()
-        owned: dict[str, Any] = {"launcher": None, "_finished": None, "_holders": [], "_sockets": []}
+        owned: dict[str, Any] = {"launcher": None, "_finished": None, "_holders": [], "_broker": None, "_sockets": []}
         return self.__dict__ | owned
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -7,28 +7,25 @@ import socket as system
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from typing import Any, get_args
 
 import zmq
 import zmq.devices
 
+from zmqtopo.broker.broker import Broker, LoopSettings, SocketPlan
 from zmqtopo.broker.control import Control
 from zmqtopo.broker.counters import CounterBlock, Counters, Segment
-from zmqtopo.broker.ipc import IpcFile
-from zmqtopo.broker.sockets import AnySocket, bind, close, connect, hold_port, open_socket
-from zmqtopo.broker.subscriptions import longest_topic, prepare
+from zmqtopo.broker.sockets import AnySocket, address_text, hold_port
 from zmqtopo.devices.own_context import OwnContext, make_context
 from zmqtopo.devices.reports import ProcessReports, Report, ThreadReports
-from zmqtopo.loop import DEFAULT_LIMITS, UNCHECKED, Limits, Overflow, relay
+from zmqtopo.loop import DEFAULT_LIMITS, Limits, Overflow
 
 GRACE = 1.0
 """Seconds that a worker has, once told to end at once, before its process is ended by the system."""
 
-
 _OF_A_RUN = frozenset({
     "_finished", "_control", "_owner", "_holders", "_block", "_reports", "_endpoints", "_ready", "_announced", "_bound",
-    "_ended", "_deadline", "_error", "_sockets", "_subscriptions", "_ipc_files", "_context", "launcher",
+    "_ended", "_error", "_sockets", "_broker", "_context", "launcher",
 })
 """The attributes that no copy of a device has."""
 
@@ -55,7 +52,6 @@ class Device(zmq.devices.Device):
     """What the messages of strangers may cost; see `zmqtopo.loop.Limits`."""
 
     _in_prefix: bytes | None = None
-    _subscriptions = UNCHECKED
     _out_prefix: bytes | None = None
     _reports_class: Callable[[], ThreadReports | ProcessReports] = ThreadReports
 
@@ -83,10 +79,9 @@ class Device(zmq.devices.Device):
         self._announced: bool | None = False    # in the worker: whether it has said that it is ready; None: it will
         self._bound: dict[str, tuple[str, ...]] = {}
         self._ended = False
-        self._deadline: float | None = None     # of a stop; a process does not see it and is ended by force
         self._error: BaseException | None = None
-        self._sockets: list[AnySocket] = []
-        self._ipc_files: list[IpcFile] = []
+        self._broker = Broker(self._block, None)
+        self._sockets: list[AnySocket] = []     # as in pyzmq; a subclass adds what it makes itself
         self._finished.clear()
 
     # -- what its owner calls ------------------------------------------------------------------------------------
@@ -127,16 +122,14 @@ class Device(zmq.devices.Device):
     def stop(self, timeout: float | None = 5.0) -> None:
         """Pass on what has been received, then end; after ``timeout`` seconds (None: never) end at once.
 
-        What is lost in that case is counted as dropped as far as the loop had taken it. Does nothing when the device
-        has ended already. Raises TimeoutError when a thread does not come to its end, and RuntimeError in a process
+        What had been received and is lost in that case is counted as dropped. Does nothing when the device has ended
+        already. Raises TimeoutError when a thread does not come to its end, and RuntimeError in a process
         that was forked from the one that has started the device.
         """
         if self._control is None:
             return
         self._require_owner()
-        if timeout is not None:
-            self._deadline = time.monotonic() + timeout
-        self._control.send(b"s")
+        self._control.stop(timeout)
         self.join(timeout)
         if not self.done:
             self._control.send(b"n")
@@ -251,6 +244,7 @@ class Device(zmq.devices.Device):
     def run(self) -> None:
         """What the worker does: make the sockets, move messages, clean up. Raises what went wrong."""
         failure: Exception | None = None
+        self._broker = Broker(self._block, self._control)
         ended_elsewhere = False
         try:
             self.run_device()
@@ -273,26 +267,16 @@ class Device(zmq.devices.Device):
     def run_device(self) -> None:
         """Make the sockets and move messages until told to stop; what `run` wraps."""
         self._announced = None
-        sockets = self._setup_sockets()
+        self._broker.adopt(self._setup_sockets())
         if not self._announced:     # a subclass has made sockets itself
             self._announce()
-        if self._relay(*sockets):
+        if self._relay():
             self._close_sockets(now=True)
 
-    def _relay(self, *sockets: AnySocket, control: system.socket | None = None) -> bool:
+    def _relay(self, control: system.socket | None = None) -> bool:
         """Move messages until told to stop; whether to end at once."""
-        if control is None and self._control is not None:
-            control = self._control.worker
-        return relay(
-            *sockets,
-            control=control.fileno() if control is not None else -1,
-            block=self._block.memory,
-            prefix_in=self._in_prefix,
-            prefix_out=self._out_prefix,
-            overflow=self.overflow,
-            limits=replace(self.limits, topic_length=longest_topic(self.limits.topic_length)),
-            subscriptions=self._subscriptions,
-        )
+        self._broker.settings = LoopSettings(self._in_prefix, self._out_prefix, self.overflow, self.limits)
+        return self._broker.relay(control=control)
 
     def _roles(self) -> Iterator[SocketRole]:
         """For each socket: role, type, options, binds, connects."""
@@ -309,26 +293,21 @@ class Device(zmq.devices.Device):
             raise ValueError(f"overflow must be 'block' or 'drop', not {self.overflow!r}")
         roles = list(some)
         self._context = make_context(self.context_factory)
-        sockets: list[AnySocket] = []
-        for role, type_, options, _, _ in roles:
-            if role == "out" and type_ < 0:
-                sockets.append(sockets[0])
-            else:
-                sockets.append(open_socket(self._context, role, type_, [*self._counting(type_), *options]))
-                self._sockets.append(sockets[-1])
-        self._subscriptions = prepare({
-            role: (socket, options) for socket, (role, _, options, _, _) in zip(sockets, roles, strict=True)
-        })
-        self._bound |= {
-            role: tuple(bind(socket, role, _text(role, address), self._ipc_files) for address in binds)
-            for socket, (role, _, _, binds, _) in zip(sockets, roles, strict=True)
-        }
-        for socket, (role, _, _, _, connects) in zip(sockets, roles, strict=True):
+        plans = [
+            SocketPlan(role, type_, [*self._counting(type_), *options], [address_text(role, a) for a in binds])
+            for role, type_, options, binds, _ in roles
+        ]
+        try:
+            self._broker.open(self._context, plans)
+        finally:
+            self._sockets += dict.fromkeys(self._broker.sockets.values())
+        self._bound |= self._broker.bind(plans)
+        for role, _, _, _, connects in roles:
             for address in connects:
-                connect(socket, role, _text(role, address))
+                self._broker.connect(role, address_text(role, address))
         if self._announced is not None or len(roles) == len(list(self._roles())):
             self._announce()
-        return tuple(sockets)
+        return tuple(self._broker.sockets.values())
 
     def _announce(self) -> None:
         self._announced = True
@@ -344,11 +323,7 @@ class Device(zmq.devices.Device):
             yield zmq.ROUTER_MANDATORY, 1
 
     def _close_sockets(self, *, now: bool = False) -> None:
-        while self._ipc_files:
-            self._ipc_files.pop().remove()
-        for socket in self._sockets:
-            if not socket.closed:
-                close(socket, self._deadline, now=now)
+        self._broker.close(self._sockets, now=now)
 
     def _end_context(self, ended_elsewhere: bool) -> None:
         # A factory that is a class has made a context for this device alone; it ends when LINGER lets it.
@@ -373,12 +348,3 @@ class Device(zmq.devices.Device):
             if holder is not None:
                 self._holders.append(holder)
             return port
-
-
-def _text(role: str, address: str | bytes) -> str:
-    """An address as text; pyzmq takes bytes as well."""
-    if isinstance(address, bytes):
-        return os.fsdecode(address)
-    if not isinstance(address, str):
-        raise TypeError(f"{role}: an address must be a str, not {type(address).__name__}")
-    return address

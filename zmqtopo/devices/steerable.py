@@ -71,14 +71,14 @@ class ProxySteerableBase(ProxyBase):
             raise TypeError("ctrl_type must be specified")
         yield "ctrl", self.ctrl_type, self._ctrl_sockopts, self._ctrl_binds, self._ctrl_connects
 
-    def _relay(self, *sockets: AnySocket, control: system.socket | None = None) -> bool:
-        *moved, ctrl = sockets
+    def _relay(self, control: system.socket | None = None) -> bool:
+        ctrl = self._broker.sockets["ctrl"]
         outer = control or (self._control.worker if self._control is not None else None)
         inner = Control()
         steering = threading.Thread(target=_Steering(ctrl, outer, inner, self._block).run, name="steering")
         steering.start()
         try:
-            return super()._relay(*moved, control=inner.worker)
+            return super()._relay(inner.worker)
         finally:
             inner.worker.close()
             steering.join()
