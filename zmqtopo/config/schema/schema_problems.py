@@ -89,6 +89,9 @@ class Findings:
                 _spoil(holder, path[start:])
                 continue
             mapping = _at(holder, path[start:-1])
+            if _in_secret(path) and (*path[:-1], "file") in suggested:
+                _spoil(holder, path[start:])
+                continue    # one mapping in the place of a secret is one cause, whatever its keys are
             near = self._unknown_key(path, fault, mapping)
             if near:
                 # What a misspelled key says is what the right one says, whatever that is.
@@ -133,10 +136,10 @@ class Findings:
 
     def _unknown_key(self, path: Path, fault: Fault, holder: Value) -> str | None:
         """Report it; returns the key that was probably meant."""
-        if any(is_secret(step) for step in path[:-1] if isinstance(step, str)):
+        if _in_secret(path):
             self._report("unknown-key", f"unknown key in {_name(path[:-1])}", self._spot(path), True,
                          "write {file: PATH}, or put the secret in quotes")
-            return None
+            return "file"
         key, known, guess = fault.key, fault.rules["properties"], self._guesses.closest
         spelled = key.lower().removeprefix("zmq_")
         free = [name for name in known if name not in holder]
@@ -174,6 +177,11 @@ class Findings:
             shown = str(len(value))
         self._report(rule, f"expected {wanted} for {_name((key,))}, got {shown}", self._spot(path), False,
                      value_hint(value, fault.rules, key, self._guesses.closest))
+
+
+def _in_secret(path: Path) -> bool:
+    """Whether a key stands in a mapping that is in the place of a secret."""
+    return any(is_secret(step) for step in path[:-1] if isinstance(step, str))
 
 
 def _spoil(holder: Value, steps: Path) -> None:
