@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from zmqtopo.checks.machine import available_options, files, hosts, limits, ports, transports
+from zmqtopo.checks.machine import available_options, files, hosts, key_files, limits, ports, transports
 from zmqtopo.checks.rule import Rule
 
 MACHINE_RULES: Final[tuple[Rule, ...]] = (
@@ -16,5 +16,6 @@ MACHINE_RULES: Final[tuple[Rule, ...]] = (
     limits.too_many_threads,
     transports.transport_unavailable,
     available_options.option_unavailable,
+    key_files.key_files,
 )
 """What is asked of this machine; whether their examples are good or bad depends on it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +12,9 @@ from zmqtopo.checks.rules.unusable import place_of
 from zmqtopo.config.curve import CURVE_KEYS, key_bytes, missing_keys, public_key
 from zmqtopo.config.model import Address, Socket
 from zmqtopo.config.wording import listing
+
+KeyReader = Callable[[Socket, str], bytes | None]
+"""Returns the 32 bytes of the key that an option of a socket names; None where they are not known."""
 
 _SERVERS: Final = {"CURVE": "curve_server", "PLAIN": "plain_server", "GSSAPI": "gssapi_server"}
 _CLIENTS: Final = {
@@ -64,7 +67,7 @@ class _Side:
 )
 def security_both_ways(graph: Graph) -> Iterator[Finding]:
     """Look at each socket of a device."""
-    for end, socket in _sockets(graph):
+    for end, socket in sockets_with_options(graph):
         side = _side(socket)
         if side.is_clear:
             continue
@@ -105,21 +108,27 @@ def security_both_ways(graph: Graph) -> Iterator[Finding]:
 )
 def curve_keys(graph: Graph) -> Iterator[Finding]:
     """Look at the keys of each socket of a device."""
-    for end, socket in _sockets(graph):
+    for end, socket in sockets_with_options(graph):
         missing = [key for key in missing_keys(socket.options) if key != "curve_serverkey"]
-        secret, public = _key(socket, "curve_secretkey"), _key(socket, "curve_publickey")
         first = next((key for key in ("curve_server", *CURVE_KEYS) if socket.options.get(key)), "curve_server")
         if missing:
             hint = "write it as curve_secretkey: {file: PATH}, a file that only the service can read"
             yield Finding(place_of(socket, first), f"{end.name} has {first} and not {listing(missing, 'and')}", hint)
-        elif secret == bytes(32):
-            yield Finding(place_of(socket, "curve_secretkey"),
-                          f"{end.name}: the secret key is all zeros, which everybody knows",
-                          "make a pair of keys: python -m zmq.curve_keygen")
-        elif secret is not None and public is not None and public_key(secret) != public:
-            yield Finding(place_of(socket, "curve_publickey"),
-                          f"{end.name}: curve_publickey is not the public key of curve_secretkey",
-                          "use the two keys of one pair", place_of(socket, "curve_secretkey"))
+        else:
+            yield from wrong_keys(end, socket, written_key)
+
+
+def wrong_keys(end: End, socket: Socket, key: KeyReader) -> Iterator[Finding]:
+    """Yield what is wrong with the pair of keys of a socket, as far as ``key`` knows them."""
+    secret, public = key(socket, "curve_secretkey"), key(socket, "curve_publickey")
+    if secret == bytes(32):
+        yield Finding(place_of(socket, "curve_secretkey"),
+                      f"{end.name}: the secret key is all zeros, which everybody knows",
+                      "make a pair of keys: python -m zmq.curve_keygen")
+    elif secret is not None and public is not None and public_key(secret) != public:
+        yield Finding(place_of(socket, "curve_publickey"),
+                      f"{end.name}: curve_publickey is not the public key of curve_secretkey",
+                      "use the two keys of one pair", place_of(socket, "curve_secretkey"))
 
 
 @rule(
@@ -144,7 +153,7 @@ def curve_keys(graph: Graph) -> Iterator[Finding]:
 )
 def server_key_missing(graph: Graph) -> Iterator[Finding]:
     """Look at clients that have all but this."""
-    for end, socket in _sockets(graph):
+    for end, socket in sockets_with_options(graph):
         if missing_keys(socket.options) == ("curve_serverkey",):
             yield Finding(place_of(socket, "curve_publickey"), f"{end.name} has keys of CURVE and no curve_serverkey",
                           "give it the server's public key, or curve_server: true where this is the server")
@@ -180,13 +189,18 @@ def server_key_missing(graph: Graph) -> Iterator[Finding]:
 )
 def mixed_security(graph: Graph) -> Iterator[Finding]:
     """Look at each connection between two devices whose sockets are right by themselves."""
+    yield from differences(graph, written_key)
+
+
+def differences(graph: Graph, key: KeyReader) -> Iterator[Finding]:
+    """Yield the connections whose two ends have different security, as far as ``key`` knows their keys."""
     for bind, connect in graph.connections:
         if bind.endpoint is not None and bind.endpoint.transport == "inproc":
             continue    # libzmq leaves out all security there
         sides = [_certain(link.end) for link in (bind, connect)]
         if sides[0] is None or sides[1] is None:
             continue
-        why = _difference(bind.end, sides[0], connect.end, sides[1])
+        why = _difference(bind.end, sides[0], connect.end, sides[1], key)
         if why:
             yield Finding(connect.place, f"{connect.end.name} connects to {bind.end.name}: {why}",
                           "give both ends the same mechanism: the server's side to one, its public key to the other",
@@ -216,7 +230,7 @@ def mixed_security(graph: Graph) -> Iterator[Finding]:
 )
 def no_authenticator(graph: Graph) -> Iterator[Finding]:
     """Look at each socket that somebody reaches from outside of its process."""
-    for end, socket in _sockets(graph):
+    for end, socket in sockets_with_options(graph):
         if all(isinstance(a, Address) and a.endpoint is not None and a.endpoint.transport == "inproc"
                for a in (*socket.bind, *socket.connect)):
             continue
@@ -235,7 +249,7 @@ def no_authenticator(graph: Graph) -> Iterator[Finding]:
                           "use CURVE, with which only who knows the server's public key gets in")
 
 
-def _sockets(graph: Graph) -> Iterator[tuple[End, Socket]]:
+def sockets_with_options(graph: Graph) -> Iterator[tuple[End, Socket]]:
     """Yield the sockets of devices of whose options all is known."""
     for end in graph.ends:
         if isinstance(end.socket, Socket) and _is_readable(end.socket):
@@ -263,7 +277,7 @@ def _certain(end: End) -> _Side | None:
     return side if side.is_clear else None
 
 
-def _difference(bind: End, one: _Side, connect: End, other: _Side) -> str:
+def _difference(bind: End, one: _Side, connect: End, other: _Side, key: KeyReader) -> str:
     """Why the two sides do not come together; empty when they may."""
     if one.mechanisms != other.mechanisms:
         return (f"{connect.name} has {_mechanism(other)}, and {bind.name} has {_mechanism(one)}")
@@ -275,8 +289,8 @@ def _difference(bind: End, one: _Side, connect: End, other: _Side) -> str:
     server, client = (bind, connect) if name in one.serves else (connect, bind)
     assert isinstance(server.socket, Socket)
     assert isinstance(client.socket, Socket)
-    known, secret = _key(client.socket, "curve_serverkey"), _key(server.socket, "curve_secretkey")
-    public = public_key(secret) if secret is not None else _key(server.socket, "curve_publickey")
+    known, secret = key(client.socket, "curve_serverkey"), key(server.socket, "curve_secretkey")
+    public = public_key(secret) if secret is not None else key(server.socket, "curve_publickey")
     if name == "CURVE" and known is not None and public is not None and known != public:
         return f"the curve_serverkey of {client.name} is not the public key of {server.name}"
     return ""
@@ -286,7 +300,7 @@ def _mechanism(side: _Side) -> str:
     return side.mechanisms[0] if side.mechanisms else "no security"
 
 
-def _key(socket: Socket, name: str) -> bytes | None:
-    """The key where it stands in the file; nothing opens another file here."""
+def written_key(socket: Socket, name: str) -> bytes | None:
+    """The key where it stands in the topology; the rule `key-files` of this machine opens other files."""
     value = socket.options.get(name)
     return key_bytes(value) if isinstance(value, (str, bytes)) else None

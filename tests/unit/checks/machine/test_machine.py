@@ -11,6 +11,7 @@ from textwrap import dedent
 
 import pytest
 import zmq
+from zmq.utils import z85
 
 from zmqtopo.checks import check_machine, examine_text, with_machine
 from zmqtopo.checks.machine import MACHINE_RULES, hosts
@@ -193,3 +194,73 @@ def test_an_option_that_this_libzmq_does_not_have(option: str, why: str) -> None
 ])
 def test_an_option_that_every_libzmq_has(option: str) -> None:
     assert ask(streamer(f"{{bind: 'tcp://127.0.0.1:*', options: {{{option}}}}}")) == []
+
+
+# -- keys in files -----------------------------------------------------------------------------------------------------
+
+KEYS = """
+devices:
+  feed:
+    type: forwarder
+    in: {{bind: 'tcp://127.0.0.1:*'}}
+    out: {{bind: 'tcp://127.0.0.1:*', options: {{curve_server: true, curve_secretkey: {server}}}}}
+  prices:
+    type: forwarder
+    in:
+      connect: feed.out
+      options: {{curve_publickey: {public}, curve_secretkey: {secret}, curve_serverkey: {known}}}
+    out: {{bind: 'tcp://127.0.0.1:*'}}
+"""
+
+
+@pytest.mark.parametrize("in_files", [
+    {"server", "public", "secret", "known"}, {"server"}, {"known"}, {"public"}, {"secret"}, {"server", "known"},
+], ids=lambda names: "+".join(sorted(names)))
+@pytest.mark.parametrize("binary", [False, True])
+def test_keys_in_files_are_compared_and_never_shown(tmp_path: Path, in_files: set[str], binary: bool) -> None:
+    feed, prices, other = (zmq.curve_keypair() for _ in range(3))
+
+    def text(**keys: bytes) -> str:
+        said = {}
+        right = {"server": feed[1], "public": prices[0], "secret": prices[1], "known": feed[0]}
+        for name, key in {**right, **keys}.items():
+            said[name] = "'" + key.decode().replace("$", "$$") + "'"
+            if name in in_files:
+                path = tmp_path / f"{name}.key"
+                path.write_bytes(z85.decode(key) if binary and not z85.decode(key).endswith((b"\r", b"\n")) else
+                                 key + b"\n")
+                said[name] = f"{{file: {path}}}"
+        return KEYS.format(**said)
+
+    assert ask(text()) == []
+    for wrong, name, words in (
+        ({"known": other[0]}, {"server", "known"},
+         "prices.in connects to feed.out: the curve_serverkey of prices.in is not the public key of feed.out"),
+        ({"server": other[1]}, {"server", "known"},
+         "prices.in connects to feed.out: the curve_serverkey of prices.in is not the public key of feed.out"),
+        ({"public": other[0]}, {"public", "secret"},
+         "prices.in: curve_publickey is not the public key of curve_secretkey"),
+    ):
+        found = ask(text(**wrong))
+        assert [(p.rule, p.message) for p in found] == ([("key-files", words)] if in_files & name else [])
+        # What stands in the file itself is known without this machine.
+        static = [p.rule for p in examine_text(text(**wrong), "t.yaml").problems if p.severity == "error"]
+        assert len(static) == (not in_files & name)
+        shown = "".join(p.message + p.hint for p in found)
+        assert not any(key.decode() in shown for pair in (feed, prices, other) for key in pair)
+
+
+def test_a_secret_key_of_zeros_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "zero").write_bytes(b"0" * 40)
+    problem, = ask(streamer(f"{{bind: 'tcp://127.0.0.1:*', options: {{curve_server: true, curve_secretkey: "
+                            f"{{file: {tmp_path / 'zero'}}}}}}}"))
+    assert (problem.rule, problem.message) == ("key-files",
+                                               "d.in: the secret key is all zeros, which everybody knows")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no key", b"x" * (2 << 20)])
+def test_a_file_without_a_key_is_told_at_the_start(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "key").write_bytes(content)
+    assert ask(streamer(f"{{bind: 'tcp://127.0.0.1:*', options: {{curve_server: true, curve_secretkey: "
+                        f"{{file: {tmp_path / 'key'}}}}}}}")) == []

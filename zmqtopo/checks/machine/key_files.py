@@ -1,0 +1,82 @@
+"""Whether the keys of CURVE that stand in files belong together."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from zmqtopo.checks.graph import Graph
+from zmqtopo.checks.rule import Finding, rule
+from zmqtopo.checks.rules.security import differences, sockets_with_options, written_key, wrong_keys
+from zmqtopo.config.curve import key_bytes
+from zmqtopo.config.model import File, Socket
+
+
+@rule(
+    "machine", "key-files", "error",
+    finds="Keys of CURVE in files that do not belong together: a public key that is not that of the secret key, a "
+    "server key that is not that of the other end, and a secret key of zeros.",
+    why="The handshake fails, again and again, and neither side hears of it.",
+    bad="""
+        devices:
+          feed:
+            type: forwarder
+            in: {bind: tcp://127.0.0.1:*}
+            out:
+              bind: tcp://127.0.0.1:*
+              options: {curve_server: true, curve_secretkey: {file: feed.secret}}
+          prices:
+            type: forwarder
+            in:
+              connect: feed.out
+              options:
+                curve_publickey: {file: prices.public}
+                curve_secretkey: {file: prices.secret}
+                curve_serverkey: {file: prices.public}  # and it is not that of feed.secret
+            out: {bind: tcp://127.0.0.1:*}
+        """,
+    good="""
+        devices:
+          feed:
+            type: forwarder
+            in: {bind: tcp://127.0.0.1:*}
+            out:
+              bind: tcp://127.0.0.1:*
+              options: {curve_server: true, curve_secretkey: {file: feed.secret}}
+          prices:
+            type: forwarder
+            in:
+              connect: feed.out
+              options:
+                curve_publickey: {file: prices.public}
+                curve_secretkey: {file: prices.secret}
+                curve_serverkey: {file: feed.public}
+            out: {bind: tcp://127.0.0.1:*}
+        """,
+)
+def key_files(graph: Graph) -> Iterator[Finding]:
+    """Compare the keys of each socket, and of the two ends of each connection; no content is ever shown."""
+    keys: dict[str, bytes | None] = {}
+
+    def key(socket: Socket, name: str) -> bytes | None:
+        value = socket.options.get(name)
+        if not isinstance(value, File):
+            return written_key(socket, name)
+        if value.path not in keys:
+            keys[value.path] = _read(value.path)
+        return keys[value.path]
+
+    for end, socket in sockets_with_options(graph):
+        if not any(wrong_keys(end, socket, written_key)):   # of which curve-keys speaks
+            yield from wrong_keys(end, socket, key)
+    told = {finding.place for finding in differences(graph, written_key)}   # of which mixed-security speaks
+    yield from (finding for finding in differences(graph, key) if finding.place not in told)
+
+
+def _read(path: str) -> bytes | None:
+    """The key of a file; None where there is none, which is told when the device starts."""
+    from zmqtopo.runtime.options import read_option  # which brings zmq
+
+    with contextlib.suppress(OSError, ValueError):
+        return key_bytes(read_option(path).rstrip(b"\r\n"))
+    return None
