@@ -13,9 +13,9 @@ import zmqtopo
 from zmqtopo.broker.sockets import seed_routing_ids
 from zmqtopo.cli.reloading import Reloading, Wish
 from zmqtopo.cli.voice import Voice
-from zmqtopo.cli.words import count, farewell
-from zmqtopo.config.endpoint import ordinary
+from zmqtopo.cli.words import farewell
 from zmqtopo.config.model import Topology
+from zmqtopo.config.wording import count
 from zmqtopo.control.ended import note
 from zmqtopo.control.errors import ControlError
 from zmqtopo.control.folder import Folder, unusable
@@ -24,6 +24,7 @@ from zmqtopo.control.protocol import VERSION, Question, refusal
 from zmqtopo.control.questions import Questions, last_words
 from zmqtopo.control.server import Answer, Server
 from zmqtopo.runtime.chores import Chore, every
+from zmqtopo.runtime.journal import Narrator
 from zmqtopo.runtime.member import Member
 from zmqtopo.runtime.notify import Notifier
 from zmqtopo.runtime.open_files import CHECK_INTERVAL, shortage
@@ -57,11 +58,11 @@ class Foreground:
         self._hung_up = False
         self._folder = folder
         self._voice = Voice(topology.name, folder, starter, log_format)
+        self._narrator = Narrator(self._voice.say, stopping="stopping; a second signal skips the wait")
         self._notifier = Notifier()
         self._abort_on_failure = abort_on_failure
         self._signals = 0
         self._ready = False
-        self._stopping = False
         self._short_of_files: set[int] = set()
         """The workers of which it was said."""
         self._about_folder = ""
@@ -138,13 +139,9 @@ class Foreground:
         members = self._supervisor.members.values()
         if not self._signals and not self._supervisor.is_stopping:
             self._ready = True
-            for member in members:
-                self._voice.say(_introduction(member), device=member.device.name)
-            took = time.monotonic() - start
-            devices = count(len(members), "device")
-            self._voice.say(f"ready, {devices} in {took:.2f} s", event="ready")
+            self._narrator.ready(members, time.monotonic() - start)
             self._voice.started()
-            self._notifier.ready(f"{self._topology.name}: {devices}")
+            self._notifier.ready(f"{self._topology.name}: {count(len(members), 'device')}")
         well = self._supervisor.run()
         for device in last_words(self._supervisor):
             self._voice.say(farewell(device), device=device["name"], state=device["state"])
@@ -218,26 +215,8 @@ class Foreground:
     # -- what it says ---------------------------------------------------------------------------------------------
 
     def _tell(self, member: Member, what: str) -> None:
-        if member.state == "stopping" and self._supervisor.is_stopping and not self._stopping:
-            self._stopping = True
-            self._voice.say("stopping; a second signal skips the wait", event="stopping")
+        if self._narrator.changed(member, what, all_stop=self._supervisor.is_stopping):
             self._notifier.stopping(f"{self._topology.name}: stopping")
-        # A start ends with an introduction, and a stop of all with a farewell, which say it better.
-        alone = self._ready and not self._stopping and member.state not in ("starting", "stopping")
-        if alone and member.state == "running" and member.trial:
-            self._voice.say(_introduction(member), device=member.device.name, state=member.state)
-        elif alone or (member.state == "stopped" and what != "stopped"):
-            self._voice.say(what, device=member.device.name, state=member.state)
-
-
-def _introduction(member: Member) -> str:
-    device = member.device
-    parts = [f"{device.type}, {device.run.text}"]
-    for socket in device.sockets:
-        addresses = [ordinary(address) for address in member.endpoints.get(socket.role, ())]
-        addresses += [f"to {address.text}" for address in socket.connect]
-        parts.append(f"{socket.role} {socket.type} {', '.join(addresses)}")
-    return "; ".join(parts)
 
 
 def _has_terminal() -> bool:

@@ -15,8 +15,9 @@ from zmqtopo.checks import Checked, with_machine
 from zmqtopo.checks.present import Present
 from zmqtopo.cli.topology import examine_to_run
 from zmqtopo.cli.voice import Voice
-from zmqtopo.cli.words import count, rolled_back
+from zmqtopo.cli.words import rolled_back
 from zmqtopo.config.model import Topology
+from zmqtopo.config.wording import count
 from zmqtopo.control.protocol import refusal
 from zmqtopo.runtime.notify import Notifier
 from zmqtopo.runtime.plan import Plan, plan, those

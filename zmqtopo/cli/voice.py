@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from typing import Any, Literal
 
 from zmqtopo.control.folder import Folder, unusable
 from zmqtopo.control.logfile import LogFile
 from zmqtopo.runtime.chores import Chore
+from zmqtopo.runtime.journal import Journal
 from zmqtopo.runtime.log import Log
 
 FOUND = b"\1"
@@ -37,6 +39,11 @@ class Voice:
             Log(topology, fd=2 if starter is None else starter, form=form),
             Log(topology, fd=self._file.fd, form="json"),
         ]
+        self._journal = Journal(topology)
+        for log in self._logs:
+            self._journal.logger.addHandler(log)
+        self._journal.logger.setLevel(logging.INFO)
+        self._journal.logger.propagate = False
         if starter is not None:
             null = os.open(os.devnull, os.O_RDONLY)
             os.dup2(null, 0)
@@ -44,11 +51,10 @@ class Voice:
             self._print_there()
 
     def say(self, text: str, **about: Any) -> None:
-        """Say that something happened; ``about`` is as in `Log.say`."""
+        """Say that something happened; ``about`` is as in `Journal.say`."""
         if self._file.turn_over() and self.is_all_there_is:
             self._print_there()
-        for log in self._logs:
-            log.say(text, **about)
+        self._journal.say(text, **about)
 
     def bring(self) -> None:
         """Go on in a state folder that was removed and made again, with what was said before."""
@@ -74,8 +80,7 @@ class Voice:
     def started(self) -> None:
         """All is ready: part with the starter."""
         if self._starter is not None:
-            self._logs[0].close()
-            del self._logs[0]
+            self._end(self._logs.pop(0))
             with contextlib.suppress(OSError):      # who did not want to wait any longer
                 os.write(self._starter, READY)
             os.close(self._starter)
@@ -84,5 +89,9 @@ class Voice:
     def close(self) -> None:
         """Say what has been left out."""
         for log in self._logs:
-            log.close()
+            self._end(log)
         self._file.close()
+
+    def _end(self, log: Log) -> None:
+        self._journal.logger.removeHandler(log)
+        log.close()

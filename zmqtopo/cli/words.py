@@ -47,11 +47,6 @@ def stop_words(device: dict[str, Any]) -> str:
     return str(StopReport(**stop)) if stop else ""
 
 
-def count(number: int, thing: str) -> str:
-    """``1 device``, ``3 devices``."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
-
-
 def rolled_back(restarted: Sequence[str]) -> str:
     """What a reload has left that failed on its way."""
     if not restarted:

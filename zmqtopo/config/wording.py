@@ -99,3 +99,8 @@ def with_article(noun: str) -> str:
     if "," in noun or not noun[:1].isalpha() or noun.startswith("true "):
         return noun
     return f"{'an' if noun[0].lower() in 'aeio' else 'a'} {noun}"
+
+
+def count(number: int, thing: str) -> str:
+    """``1 device``, ``3 devices``."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,8 +44,10 @@ class _Bucket:
         self.filled = max(self.filled, now) + INTERVAL
 
 
-class Log:
+class Log(logging.Handler):
     """Says what happens, a line for each event, and never stops who says it: see `Sink` for what it is spared.
+
+    It is the handler that the command attaches to the logger of its topology; see `zmqtopo.runtime.journal`.
 
     A device that says too much is left out, and how often is said as soon as it may speak again. Decisions are made on
     ``clock``, which cannot jump; ``wall`` (Unix time) only stamps.
@@ -61,6 +64,7 @@ class Log:
         wall: Callable[[], float] = time.time,
     ) -> None:
         """``stamps`` puts the time before each line of text; a line of JSON always has it."""
+        super().__init__()
         self._topology = topology
         self._sink = Sink(fd)
         self._form = form
@@ -68,6 +72,12 @@ class Log:
         self._clock = clock
         self._wall = wall
         self._buckets: dict[str, _Bucket] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say what a record of `zmqtopo.runtime.journal.Journal` has, or the message of any other."""
+        about = vars(record)
+        self.say(about.get("text", record.getMessage()), device=about.get("device", ""),
+                 event=about.get("event", ""), state=about.get("state", ""))
 
     def say(self, text: str, *, device: str = "", event: str = "", state: str = "") -> None:
         """Say that something happened: to ``device``, or to the topology, as ``event`` (a word) or change to ``state``.
@@ -107,6 +117,7 @@ class Log:
         """Say all that has been left out; the descriptor stays open."""
         for device, bucket in self._buckets.items():
             self._say_left_out(device, bucket)
+        super().close()
 
     def _bucket(self, device: str, now: float) -> _Bucket:
         """That of a device that has something to say; those who spoke longest ago come first in the dictionary."""

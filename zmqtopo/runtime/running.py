@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, cast
@@ -14,7 +15,9 @@ from zmqtopo.broker.counters import Counters
 from zmqtopo.config.endpoint import parse
 from zmqtopo.config.model import Role, Topology
 from zmqtopo.runtime import arguments
-from zmqtopo.runtime.commands import Command, Look, Verb
+from zmqtopo.runtime.commands import Command, CommandError, Look, Verb
+from zmqtopo.runtime.journal import BackgroundJournal, Narrator
+from zmqtopo.runtime.member import Member
 from zmqtopo.runtime.orders import Endpoints
 from zmqtopo.runtime.plan import Plan
 from zmqtopo.runtime.reload import Reload
@@ -25,6 +28,9 @@ from zmqtopo.runtime.supervisor import Supervisor
 class Running:
     """A running topology, as `zmqtopo.up` gives it; as a context manager it stops at the end.
 
+    What happens to it is logged on the standard logger ``zmqtopo.NAME``: restarts as warnings, failures as errors, all
+    else as INFO; records have ``topology``, ``device``, ``event`` and ``state``. Handlers run in a thread of their own.
+
     It belongs to the process that has started it: in one that was forked from there everything but `topology` raises
     RuntimeError, and the end of a with block does nothing.
     """
@@ -34,19 +40,21 @@ class Running:
     ) -> None:
         """Start every device. Raises `zmqtopo.StartError` after undoing what had been started."""
         self._pid = os.getpid()
-        self._any_process = Supervisor(topology, context=context, isolated=isolated)
+        self._journal = BackgroundJournal(topology.name)
+        self._narrator = Narrator(self._journal.say, stopping="stopping")
+        self._any_process = Supervisor(topology, context=context, tell=self._tell, isolated=isolated)
         started = threading.Event()
         self._start_failure: BaseException | None = None
 
         def supervise() -> None:
             try:
-                self._any_process.start()
+                self._start()
             except BaseException as error:     # raised again in the thread that waits
                 self._start_failure = error
                 return
             finally:
                 started.set()
-            self._any_process.run()
+            self._run()
 
         self._thread = threading.Thread(target=supervise, name="zmqtopo supervisor", daemon=True)
         self._thread.start()
@@ -55,9 +63,46 @@ class Running:
         except BaseException:       # Ctrl-C: nobody would have this object to stop it
             self.stop(0)
             raise
+        self._journal.flush()
         if self._start_failure is not None:
             self._thread.join()
             raise self._start_failure
+
+    # -- in the thread of the supervisor -------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        began = time.monotonic()
+        supervisor = self._any_process
+        try:
+            supervisor.start()
+        except BaseException as error:
+            for failure in getattr(error, "failures", [f"internal error: {type(error).__name__}: {error}"]):
+                self._journal.say(failure, event="error")
+            self._journal.say("not started; what had been started is undone", event="not-started")
+            self._journal.close()
+            raise
+        if not supervisor.is_stopping:
+            self._narrator.ready(supervisor.members.values(), time.monotonic() - began)
+
+    def _run(self) -> None:
+        try:
+            self._any_process.run()
+        except BaseException as error:
+            self._journal.say(f"ended by an internal error: {type(error).__name__}: {error}", event="error")
+            raise
+        else:
+            self._journal.say("stopped", event="stopped")
+        finally:
+            self._journal.close()
+
+    def _tell(self, member: Member, what: str) -> None:
+        all_stop = self._any_process.is_stopping
+        if all_stop and member.over and self._narrator.is_ready:    # no farewell follows, as in the command
+            self._journal.say(what, device=member.device.name, state=member.state)
+        else:
+            self._narrator.changed(member, what, all_stop=all_stop)
+
+    # -- in any thread -------------------------------------------------------------------------------------------
 
     @property
     def _supervisor(self) -> Supervisor:
@@ -156,7 +201,13 @@ class Running:
         supervisor = self._supervisor
         reload = Reload(arguments.topology(topology))
         supervisor.ask(reload)
-        return reload.reply.result()
+        try:
+            made = reload.reply.result()
+        except CommandError as error:
+            self._journal.say(f"not reloaded; {error}", event="not-reloaded")
+            raise
+        self._journal.say("reloaded" if made else "reloaded; nothing has changed", event="reloaded")
+        return made
 
     def _command(self, verb: Verb, devices: tuple[str, ...]) -> None:
         command = Command(verb, arguments.device_names(devices))
@@ -177,6 +228,7 @@ class Running:
             if self._thread.is_alive():
                 supervisor.request_stop(force=True)
                 self._thread.join()
+        self._journal.flush()
 
     def __enter__(self) -> Self:
         return self
