@@ -15,6 +15,7 @@ LENGTHS: Final[Mapping[str, tuple[int, int]]] = MappingProxyType({
     "connect_routing_id": (1, 255),
     "gssapi_principal": (1, 255),
     "gssapi_service_principal": (1, 255),
+    "identity": (1, 255),        # the old name of routing_id
     "plain_password": (1, 255),
     "plain_username": (1, 255),
     "routing_id": (1, 255),
@@ -24,7 +25,7 @@ LENGTHS: Final[Mapping[str, tuple[int, int]]] = MappingProxyType({
 })
 """Bytes at least and at most: zmq_setsockopt(3), and options.cpp of libzmq 4.3.5, which answers EINVAL to others."""
 
-_ROUTING_IDS: Final = ("connect_routing_id", "routing_id")
+_ROUTING_IDS: Final = ("connect_routing_id", "identity", "routing_id")
 
 
 def check_octets(name: str, value: bytes) -> None:

@@ -24,7 +24,7 @@ PROMISED = {
                  "inproc-across-processes", "inproc-unbound", "unknown-reference", "no-endpoint", "unbound-endpoint",
                  "privileged-port", "transport-scope", "duplicate-connect", "absent-worker"},
     "socket": {"socket-pair", "router-router", "mon-type", "mon-not-allowed", "mon-missing", "mon-blocks",
-               "incompatible-peers", "pair-fan-in", "option-scope", "unlimited-hwm",
+               "incompatible-peers", "pair-fan-in", "duplicate-routing-id", "option-scope", "unlimited-hwm",
                "few-subscriptions", "unusable-option"},
     "security": {"security-both-ways", "curve-keys", "server-key-missing", "mixed-security", "no-authenticator"},
     "flow": {"forwarding-loop", "lost-unsubscription"},

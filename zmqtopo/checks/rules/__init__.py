@@ -47,6 +47,7 @@ TOPOLOGY_RULES: Final[tuple[Rule, ...]] = (
     pairs.router_router,
     partners.incompatible_peers,
     partners.pair_fan_in,
+    partners.duplicate_routing_id,
     security.security_both_ways,
     security.curve_keys,
     security.server_key_missing,

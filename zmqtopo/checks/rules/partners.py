@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from zmqtopo.checks.graph import End, Graph, Link
 from zmqtopo.checks.rule import Finding, rule
 from zmqtopo.checks.rules.pairs import has_wrong_pair
+from zmqtopo.checks.rules.unusable import place_of
 from zmqtopo.checks.rules.wrong_device_type import Use, is_side, mistaken
 from zmqtopo.checks.sockets import MON_CAN_BLOCK, MON_NEVER_BLOCKS, PARTNERS, can_talk
-from zmqtopo.config.model import DEFAULT_TYPES, WITH_MON, Device
+from zmqtopo.config.model import DEFAULT_TYPES, WITH_MON, Device, Socket
 from zmqtopo.config.wording import listing
 
 
@@ -95,6 +97,65 @@ def pair_fan_in(graph: Graph) -> Iterator[Finding]:
                 link.place, f"{end.name} is a PAIR, which has one peer, and this is number {number}",
                 "use DEALER for several peers", links[0].place,
             )
+
+
+_NAMED: Final = frozenset({"DEALER", "REQ", "ROUTER"})
+"""The types that tell their routing id in the handshake (ZeroMQ RFC 37)."""
+
+
+@rule(
+    "socket", "duplicate-routing-id", "error",
+    finds="A ROUTER with two peers that have the same `routing_id` (or `identity`).",
+    why="A ROUTER knows its peers by this name. It ignores every further one that has it, without a word: what that one "
+    "sends never arrives. With `router_handover` the two take the name from each other.",
+    bad="""
+        devices:
+          requests:
+            type: queue
+            in: {bind: tcp://*:5559}
+            out: {bind: tcp://*:5560}
+          north:
+            type: queue
+            in: {bind: tcp://*:5561}
+            out: {connect: requests.in, options: {routing_id: branch}}
+          south:
+            type: queue
+            in: {bind: tcp://*:5562}
+            out: {connect: requests.in, options: {routing_id: branch}}
+        """,
+    good="""
+        devices:
+          requests:
+            type: queue
+            in: {bind: tcp://*:5559}
+            out: {bind: tcp://*:5560}
+          north:
+            type: queue
+            in: {bind: tcp://*:5561}
+            out: {connect: requests.in, options: {routing_id: north}}
+          south:
+            type: queue
+            in: {bind: tcp://*:5562}
+            out: {connect: requests.in, options: {routing_id: south}}
+        """,
+)
+def duplicate_routing_id(graph: Graph) -> Iterator[Finding]:
+    """Look at the names of all that meet one ROUTER, whichever of the two binds."""
+    first: dict[tuple[End, object], End] = {}
+    for pair in graph.connections:
+        for router, peer in (pair, pair[::-1]):
+            if router.end.type != "ROUTER" or peer.end.type not in _NAMED or not isinstance(peer.end.socket, Socket):
+                continue
+            if (name := peer.end.socket.options.get("routing_id")) is None:
+                continue
+            before = first.setdefault((router.end, name), peer.end)
+            if before is not peer.end and isinstance(before.socket, Socket):
+                yield Finding(
+                    place_of(peer.end.socket, "routing_id"),
+                    f"{peer.end.name} has the same routing_id as {before.name}, and both talk to {router.end.name}",
+                    "give each its own, or leave it out: the ROUTER then makes one up for each",
+                    place_of(before.socket, "routing_id"),
+                )
 
 
 def _wrong_device(use: Use) -> Finding:
