@@ -106,8 +106,8 @@ _NAMED: Final = frozenset({"DEALER", "REQ", "ROUTER"})
 @rule(
     "socket", "duplicate-routing-id", "error",
     finds="A ROUTER with two peers that have the same `routing_id` (or `identity`).",
-    why="A ROUTER knows its peers by this name. It ignores every further one that has it, without a word: what that one "
-    "sends never arrives. With `router_handover` the two take the name from each other.",
+    why="A ROUTER knows its peers by this name. It ignores every further one that has it, without a word: what that "
+    "one sends never arrives. With `router_handover` the two take the name from each other.",
     bad="""
         devices:
           requests:
