@@ -84,11 +84,12 @@ def test_the_plan_is_printed_and_done(start: Callable[..., Up], control: Control
     assert now["b"]["pid"] != before["b"]["pid"]
     assert control("reload") == "= unchanged: a\n= unchanged: b\n= unchanged: c\nit: nothing has changed\n"
     rewrite(C)
+    nothing_left = {"passed_on": 0, "dropped": 0, "possibly_lost_per_peer": 0, "dropped_exact": True}
     assert json.loads(control("reload", "--format", "json")) == {
         "result": "done", "topology": "it", "changes": [],
         "devices": [{"name": "c", "action": "unchanged", "changes": []},
-                    {"name": "a", "action": "removed", "changes": []},
-                    {"name": "b", "action": "removed", "changes": []}],
+                    {"name": "a", "action": "removed", "changes": [], "stop": nothing_left},
+                    {"name": "b", "action": "removed", "changes": [], "stop": nothing_left}],
     }
     assert list(control.ps()) == ["c"]
     said = up.stop()

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 
+from zmqtopo.cli.draining import shown
 from zmqtopo.cli.output import emit
 from zmqtopo.cli.remote import EXIT_FAILURE, EXIT_USAGE, add_format, add_topology, complain, emit_json, refused, talk
 from zmqtopo.cli.words import rolled_back
@@ -34,7 +35,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _reload(client: Client, args: argparse.Namespace) -> int:
     file = None if args.file is None else os.path.abspath(args.file)  # noqa: PTH100 - follows no links
-    answer = client.ask("reload", file=file, dry_run=args.dry_run)
+    with shown(args.topology):
+        answer = client.ask("reload", file=file, dry_run=args.dry_run)
     sys.stderr.write(answer.get("report", ""))
     if args.format == "json":
         errors = {} if answer.get("ok") else {"errors": answer.get("errors", [])}

@@ -6,7 +6,7 @@ import io
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -19,11 +19,15 @@ from zmqtopo.cli.words import rolled_back
 from zmqtopo.config.model import Topology
 from zmqtopo.config.wording import count
 from zmqtopo.control.protocol import refusal
+from zmqtopo.control.questions import plain_report
+from zmqtopo.runtime.losses import StopReport
 from zmqtopo.runtime.notify import Notifier
 from zmqtopo.runtime.plan import Plan, plan, those
 from zmqtopo.runtime.reload import Reload, ReloadError
 from zmqtopo.runtime.supervisor import Supervisor
 from zmqtopo.runtime.watch import ChangingFileError
+
+Stops = Mapping[str, StopReport | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,7 @@ class Reloading:
                 self._follow(found.topology)
             report, began = _report(found), time.monotonic()
             reload = Reload(found.topology, wish.dry_run, lambda made: self._begin(wish, made))
-            reload.reply.add_done_callback(lambda done: self._end(wish, done, report, began))
+            reload.reply.add_done_callback(lambda done: self._end(wish, done, reload.stops, report, began))
             self._supervisor.ask(reload)
 
     def _refuse(self, wish: Wish, errors: list[str], report: str, made: Plan | None) -> None:
@@ -133,20 +137,19 @@ class Reloading:
             if not line.startswith("="):
                 self._voice.say(line, event="plan")
 
-    def _end(self, wish: Wish, done: Future[Plan], report: str, began: float) -> None:
+    def _end(self, wish: Wish, done: Future[Plan], stops: Stops, report: str, began: float) -> None:
         error = done.exception()
         made = error.plan if isinstance(error, ReloadError) else None if error is not None else done.result()
         if not wish.dry_run:
             self._say_the_end(made, error, time.monotonic() - began)
         if wish.answer is not None:
-            self._answer(wish.answer, wish, made, error, report)
+            self._answer(wish.answer, wish, made, error, {"report": report, **_told(made, stops)})
         self._done()
 
     def _answer(
         self, answer: Callable[[dict[str, Any]], None], wish: Wish, made: Plan | None, error: BaseException | None,
-        report: str,
+        told: dict[str, Any],
     ) -> None:
-        told = {"report": report} | ({"plan": made.plain(), "text": str(made)} if made is not None else {})
         if error is None:
             result = "unchanged" if not made else "planned" if wish.dry_run else "done"
             note = self._note(made, dry_run=wish.dry_run)
@@ -180,6 +183,18 @@ class Reloading:
             self._voice.say(f"not reloaded; {what}", event="not-reloaded")
         if not self._supervisor.is_stopping:
             self._notifier.ready(f"{self._supervisor.topology.name}: {count(len(self._supervisor.members), 'device')}")
+
+
+def _told(made: Plan | None, stops: Stops) -> dict[str, Any]:
+    """A plan, and what the stops have done with the messages of the devices that it has stopped."""
+    if made is None:
+        return {}
+    told = made.plain()
+    for device in told["devices"]:
+        if device["name"] in stops:
+            device["stop"] = plain_report(stops[device["name"]])
+    lines = [f"{name}: its stop: {words}" for name, report in stops.items() if (words := str(report or ""))]
+    return {"plan": told, "text": "\n".join([*made.lines(), *lines])}
 
 
 def _sum(made: Plan) -> str:

@@ -29,7 +29,8 @@ and with ``"dry_run": true`` only says what that would take; answered when it is
     {"ok": true, "result": "done", "plan": {"topology": "feed", "changes": [], "devices": [...]}, "text": "..."}
 
 ``result`` is ``done``, ``unchanged`` or ``planned``, ``text`` the plan for people, ``report`` what there is to say of
-the file, and ``note`` stands there when nothing runs afterwards, which is not the end of the topology. The reasons:
+the file; each of ``devices`` that was stopped for it, to end or to start again, has a ``stop`` as that of ``restart``;
+and ``note`` stands there when nothing runs afterwards, which is not the end of the topology. The reasons:
 ``bad-request``, ``version``, ``unknown-device``, ``refused``, ``busy`` from one that has too many clients and may be
 asked again; of a reload ``bad-file``, and ``rolled-back`` when some device could not start and all is as it was, but
 for the devices that ``restarted`` names. Keys that are not named here are to be ignored, by both sides.

@@ -67,7 +67,7 @@ class Questions:
             members = self._supervisor.members
             for device in told:
                 member = members.get(device["name"])
-                device["stop"] = _plain(member.last_stop if member is not None else None)
+                device["stop"] = plain_report(member.last_stop if member is not None else None)
         return told
 
     def ended(self) -> None:
@@ -81,7 +81,7 @@ class Questions:
 def last_words(supervisor: Supervisor) -> list[dict[str, Any]]:
     """What is said of each device in the end: its status, and what its stop has lost."""
     return [
-        {**device.as_dict(), "forced": device.forced, "unsent": device.unsent, "stop": _plain(device.last_stop)}
+        {**device.as_dict(), "forced": device.forced, "unsent": device.unsent, "stop": plain_report(device.last_stop)}
         for device in supervisor.status
     ]
 
@@ -90,5 +90,6 @@ def _told(devices: list[DeviceStatus]) -> dict[str, Any]:
     return {"ok": True, "devices": [device.as_dict() for device in devices]}
 
 
-def _plain(report: StopReport | None) -> dict[str, int] | None:
+def plain_report(report: StopReport | None) -> dict[str, int] | None:
+    """A report of a stop as JSON has it."""
     return asdict(report) if report is not None else None

@@ -31,6 +31,13 @@ class StopReport:
     possibly_lost_per_peer: int
     dropped_exact: bool = True
 
+    def __add__(self, other: StopReport) -> StopReport:
+        """What two stops of one device have done together."""
+        return StopReport(
+            self.passed_on + other.passed_on, self.dropped + other.dropped,
+            self.possibly_lost_per_peer + other.possibly_lost_per_peer, self.dropped_exact and other.dropped_exact,
+        )
+
     def __str__(self) -> str:
         """In words, empty when there is nothing to say."""
         parts = [f"{self.passed_on:,} passed on"] if self.passed_on or self.dropped else []

@@ -13,6 +13,7 @@ from zmqtopo.broker.counters import CounterBlock
 from zmqtopo.config.model import Topology
 from zmqtopo.runtime.commands import CommandError
 from zmqtopo.runtime.fleet import Fleet
+from zmqtopo.runtime.losses import StopReport
 from zmqtopo.runtime.member import Member
 from zmqtopo.runtime.options import read_option
 from zmqtopo.runtime.plan import DevicePlan, Plan, Step, kept_addresses, option_files, plan
@@ -48,6 +49,7 @@ class Reload(Request):
     dry_run: bool = False
     tell: Callable[[Plan], object] = _silent
     reply: Future[Plan] = field(default_factory=Future)
+    stops: dict[str, StopReport | None] = field(default_factory=dict)
 
 
 class Reloads:
@@ -87,7 +89,8 @@ class Reloads:
         self._restarted: list[str] = []
         self._fleet.reloading = True
         # The way holds the devices that were there before, and ends with its last step.
-        self._progress = _Way(self._fleet, replace(made, new=new), self._failures, self._restarted).go()
+        way = _Way(self._fleet, replace(made, new=new), self._failures, self._restarted, reload.stops)
+        self._progress = way.go()
 
     def settle(self) -> None:
         """Go on as far as the devices have come."""
@@ -116,12 +119,15 @@ class Reloads:
 class _Way:
     """The way from one topology to another, and back. Its generators yield whenever they have to wait for devices."""
 
-    def __init__(self, fleet: Fleet, made: Plan, failures: list[str], restarted: list[str]) -> None:
-        """``failures`` takes what goes wrong, ``restarted`` who had to stop for it."""
+    def __init__(
+        self, fleet: Fleet, made: Plan, failures: list[str], restarted: list[str], stops: dict[str, StopReport | None]
+    ) -> None:
+        """``failures`` takes what goes wrong, ``restarted`` who had to stop for it, ``stops`` the reports of stops."""
         self._fleet = fleet
         self._plan = made
         self._failures = failures
         self._restarted = restarted
+        self._stops = stops
         self._before = fleet.members
         self._wishes = {name: member.wish for name, member in fleet.members.items()}
         self._over = {name for name, member in fleet.members.items() if member.over}
@@ -159,11 +165,19 @@ class _Way:
         self._fleet.adopt(self._plan.old, self._before)
 
     def _stop(self, members: list[Member], step: Step) -> Iterator[None]:
+        ran = {member.device.name for member in members if not member.over}
         self._fleet.stop(members)
         yield from _until(lambda: all(member.over for member in members))
+        for member in members:
+            self._note_stop(member.device.name, member.last_stop if member.device.name in ran else None)
         for process in step.processes:
             self._fleet.end_worker(process)
         yield from _until(lambda: not any(process in self._fleet.crew for process in step.processes))
+
+    def _note_stop(self, name: str, report: StopReport | None) -> None:
+        """A device stops twice when it is stopped as it was, and then as it was to be."""
+        before = self._stops.get(name)
+        self._stops[name] = before + report if before is not None and report is not None else report or before
 
     def _change(self, step: Step, made: Plan) -> Iterator[None]:
         """Let devices be others with the sockets that they have; one that is so already is left alone."""
@@ -230,7 +244,7 @@ class _Way:
                 socket, before, old.endpoints.get(socket.role, ())
             )
         return Member(device.new, block or old.block, "stopped", wish, kept, restarts=old.restarts, closed=old.closed,
-                      trial="" if wish == "stop" else "binds")
+                      trial="" if wish == "stop" else "binds", last_stop=old.last_stop)
 
     def _start_again(self, step: Step) -> Iterator[None]:
         """Start those that were stopped, as a restart does, with the addresses that they had."""
