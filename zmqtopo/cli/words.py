@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from zmqtopo.config.wording import listing, printable
-from zmqtopo.runtime.losses import StopReport
+from zmqtopo.runtime.losses import UNSENT, StopReport
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
@@ -21,18 +21,21 @@ def farewell(device: dict[str, Any]) -> str:
         parts.append(f"{mon['messages']:,} copies to mon")
         if mon["dropped"]:
             parts.append(f"{dropped(mon)} copies dropped")
+    if in_hand := forth["in_hand"] + back["in_hand"]:       # nobody was left to count them as dropped
+        parts.append(f"at least {in_hand:,} lost with its process")
     if device.get("forced"):
-        parts.append(_out_of_time(device.get("stop")))
+        parts += _unfinished(device.get("stop"))
     elif device.get("unsent"):
-        parts.append("time was over before its process had sent everything; what it had left is lost")
+        parts.append(UNSENT)
     return f"{device['state']}; {', '.join(parts)}"
 
 
-def _out_of_time(stop: dict[str, int] | None) -> str:
-    told = "its time was over; dropped is what it had not passed on"
+def _unfinished(stop: dict[str, int] | None) -> Iterator[str]:
+    """What a stop that did not wait has left undone, as far as there was anything to do."""
+    if stop and stop["dropped"]:
+        yield "it ended before it had passed on everything"
     if stop and (lost := stop["possibly_lost_per_peer"]):
-        told += f", and up to {lost:,} for each peer, which libzmq had yet to send, are possibly lost"
-    return told
+        yield f"up to {lost:,} for each peer, which libzmq had yet to send, are possibly lost"
 
 
 def dropped(*flows: dict[str, Any], write: Callable[[int], str] = "{:,}".format) -> str:

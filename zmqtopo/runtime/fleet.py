@@ -20,7 +20,7 @@ from zmqtopo.config.model import Device, OptionValue, Role, Topology
 from zmqtopo.config.reference import Bound
 from zmqtopo.runtime.addresses import binds, connects, late, lost
 from zmqtopo.runtime.crew import KILL_AFTER, Crew
-from zmqtopo.runtime.losses import stop_report
+from zmqtopo.runtime.losses import UNSENT, stop_report
 from zmqtopo.runtime.member import Member, State
 from zmqtopo.runtime.nursery import Nursery
 from zmqtopo.runtime.open_files import shortage
@@ -197,6 +197,7 @@ class Fleet:
 
     def order_bind(self, member: Member) -> None:
         """The first step of a start; its answer is `on_bound`, or `on_end`."""
+        member.begun = member.block.read()
         try:
             worker = self.crew.need(member.device)
         except (OSError, zmq.ZMQError, ValueError, OverflowError) as error:
@@ -348,7 +349,7 @@ class Fleet:
     def _report_stop(self, member: Member) -> None:
         if member.before_stop is not None:
             member.last_stop = stop_report(
-                member.device, member.before_stop, member.block.read(), in_time=not member.forced
+                member.device, member.begun, member.before_stop, member.block.read(), in_time=not member.forced
             )
             member.before_stop = None
 
@@ -363,7 +364,7 @@ class Fleet:
         """What libzmq had yet to send of its messages may be lost."""
         member.unsent = True
         if not self.stopping:       # else there is a farewell
-            self._changed(member, "time was over before its process had sent everything; what it had left is lost")
+            self._changed(member, UNSENT)
 
     def on_worker_ended(self, worker: str, how: str) -> None:
         """A worker is gone; whatever of its devices had not ended has ended with it."""

@@ -15,6 +15,8 @@ SNDHWM: Final = 1000
 _TAKES: Final = frozenset({"PULL", "SUB"})
 """Types that send no messages."""
 
+UNSENT: Final = "what libzmq had yet to send when its process ended is possibly lost"
+
 
 @dataclass(frozen=True, slots=True)
 class StopReport:
@@ -48,15 +50,20 @@ class StopReport:
         return ", ".join(parts)
 
 
-def stop_report(device: Device, before: Counters, after: Counters, *, in_time: bool) -> StopReport:
-    """Compare the counters of a device at the begin and at the end of a stop."""
+def stop_report(
+    device: Device, begun: Counters | None, before: Counters, after: Counters, *, in_time: bool
+) -> StopReport:
+    """Compare the counters of a device at its start, and at the begin and the end of a stop."""
+    given: tuple[tuple[Role, int], ...] = () if in_time or begun is None else (
+        ("out", after.in_to_out.messages - begun.in_to_out.messages),
+        ("in", after.out_to_in.messages - begun.out_to_in.messages),
+        ("mon", after.mon.messages - begun.mon.messages),
+    )
     flows = ((before.in_to_out, after.in_to_out), (before.out_to_in, after.out_to_in))
     return StopReport(
         sum(new.messages - old.messages for old, new in flows),
         sum(new.dropped - old.dropped for old, new in flows),
-        0 if in_time else max(
-            _held(device, "out", after.in_to_out.messages), _held(device, "in", after.out_to_in.messages)
-        ),
+        max((_held(device, role, messages) for role, messages in given), default=0),
         all(new.dropped_exact or new.dropped == old.dropped for old, new in flows),
     )
 

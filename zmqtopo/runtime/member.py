@@ -47,6 +47,8 @@ class Member:
     """What it has not answered in time, in words, when it is ended for that."""
     unsent: bool = False
     """When its process ended, what it had passed on may not all have been sent in time; see `DeviceStatus`."""
+    begun: Counters | None = None
+    """Its counters when it was last started; None before."""
     before_stop: Counters | None = None
     """Its counters when it was told to stop; None when it was not."""
     last_stop: StopReport | None = None
