@@ -77,3 +77,13 @@ def test_the_configuration_of_pre_commit_names_a_hook_that_is_there() -> None:
     assert repository.keys() == {"repo", "rev", "hooks"}
     hooks = {hook["id"] for hook in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())}
     assert {hook["id"] for hook in repository["hooks"]} <= hooks
+
+
+def test_the_tests_that_the_script_of_ci_names_are_there() -> None:
+    """In the pieces in which it runs them with other dependencies or another Python."""
+    patterns = re.findall(r"\bacceptance/test_[^\s\"]+\.py", (ROOT / ".ci" / "run").read_text())
+    assert patterns
+    for pattern in patterns:
+        listed = subprocess.run(["bash", "-O", "failglob", "-c", f"printf '%s\\n' {pattern}"], cwd=ROOT / "tests",
+                                capture_output=True, text=True, check=True)
+        assert [name for name in listed.stdout.split() if not (ROOT / "tests" / name).exists()] == []
