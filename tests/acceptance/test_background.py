@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import zmq
 
+from zmqtopo.control.ended import RECORD
+
 from .brokers import ANY, TOPOLOGY, pump
 from .conftest import COMMAND, DEADLINE, Control, is_free
 
@@ -42,7 +44,7 @@ def test_up_d_returns_when_it_is_ready_and_down_when_it_has_ended(
     assert os.getsid(devices["jobs"]["pid"]) != os.getsid(0)
     assert "jobs: stopped; 100 messages in to out, 0 out to in\n" in control("down")
     assert all(address.startswith("inproc") or is_free(address) for address in addresses)
-    assert list(state_folders.iterdir()) == []
+    assert [path.name for path in (state_folders / "zmqtopo").iterdir()] == [RECORD]
     control("down", code=69)
     control("ps", code=69)
 

@@ -8,11 +8,15 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from zmqtopo.control.ended import RECORD
 
 from .brokers import ANY
 from .conftest import COMMAND, DEADLINE, Up
@@ -46,7 +50,7 @@ def test_what_is_removed_comes_back(
     assert "running already" in zmqtopo("up", "it.yaml").stderr
     control("down")
     up.end(0)
-    assert not (state_folders / "zmqtopo").exists()
+    assert [path.name for path in (state_folders / "zmqtopo").iterdir()] == [RECORD]
 
 
 def test_it_moves_where_it_can_be_when_its_place_is_gone(start: Callable[..., Up], tmp_path: Path) -> None:
@@ -64,7 +68,7 @@ def test_it_moves_where_it_can_be_when_its_place_is_gone(start: Callable[..., Up
     assert "1 of 1" in run("ps", **where).stdout
     assert run("down", "it", **where).returncode == 0
     up.end(0)
-    assert not moved.exists()
+    assert [path.name for path in moved.iterdir()] == [RECORD]
 
 
 def test_cron_and_a_login_see_the_same(tmp_path: Path) -> None:
@@ -177,9 +181,28 @@ def test_what_was_killed_is_told_and_its_log_kept(start: Callable[..., Up], zmqt
     assert control("logs", "--previous", "a", code=0).count("zmqtopo") == 0
     control("down")
     again.end(0)
-    done = zmqtopo("ps", "-a")
-    assert (done.returncode, done.stdout) == (69, "")
+    one, = json.loads(zmqtopo("ps", "-a", "--format", "json").stdout)
+    assert (one["pid"], one["ended"]["how"]) == (again.process.pid, "cleanly")
     assert zmqtopo("logs", "it", "--previous").returncode == 69
+
+
+def test_a_clean_end_is_told_too(start: Callable[..., Up], zmqtopo: Any, control: Any, tmp_path: Path) -> None:
+    first = start(A).ready()
+    control("down")
+    first.end(0)
+    second = start(A).ready()
+    second.process.send_signal(signal.SIGINT)
+    second.end(0)
+    started = datetime.fromtimestamp(time.time(), UTC)
+    other = start(A, name="other").ready()
+    done = zmqtopo("ps", "-a", "--format", "json")
+    running, ended = json.loads(done.stdout)
+    assert (done.returncode, running["name"], running["ended"]) == (0, "other", None)
+    assert (ended["name"], ended["pid"], ended["ended"]["how"]) == ("it", second.process.pid, "cleanly")
+    assert ended["file"] == str(tmp_path / "it.yaml")
+    assert abs(datetime.fromisoformat(ended["ended"]["time"]) - started) < timedelta(seconds=DEADLINE)
+    assert f"ended {ended['ended']['time']}: cleanly" in zmqtopo("ps", "-a").stdout
+    other.stop()
 
 
 def test_what_failed_in_the_background_is_told(in_background: Any, zmqtopo: Any, control: Any, net: Any) -> None:

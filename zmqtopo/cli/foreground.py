@@ -16,7 +16,7 @@ from zmqtopo.cli.voice import Voice
 from zmqtopo.cli.words import farewell
 from zmqtopo.config.model import Topology
 from zmqtopo.config.wording import count
-from zmqtopo.control.ended import note
+from zmqtopo.control.ended import note, note_end
 from zmqtopo.control.errors import ControlError
 from zmqtopo.control.folder import Folder, unusable
 from zmqtopo.control.logfile import LOGS
@@ -63,6 +63,8 @@ class Foreground:
         self._abort_on_failure = abort_on_failure
         self._signals = 0
         self._ready = False
+        self._cut_short = False
+        """Whether a device had to end before it had passed on what it had."""
         self._short_of_files: set[int] = set()
         """The workers of which it was said."""
         self._about_folder = ""
@@ -130,6 +132,8 @@ class Foreground:
             note(self._folder, "a device failed for good")
             self._folder.remove(keep=(*LOGS, "ended"))
         else:
+            note_end(self._folder, "a device failed for good" if code == 1 else
+                     "stopped before everything was passed on" if self._cut_short else "cleanly")
             self._folder.remove()
 
     def _run(self, questions: Questions) -> int:
@@ -143,7 +147,9 @@ class Foreground:
             self._voice.started()
             self._notifier.ready(f"{self._topology.name}: {count(len(members), 'device')}")
         well = self._supervisor.run()
-        for device in last_words(self._supervisor):
+        ended = last_words(self._supervisor)
+        self._cut_short = any(device.get("forced") or device.get("unsent") for device in ended)
+        for device in ended:
             self._voice.say(farewell(device), device=device["name"], state=device["state"])
         if self._signals > 1:
             return 130

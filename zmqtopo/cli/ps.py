@@ -22,7 +22,7 @@ from zmqtopo.cli.remote import (
 )
 from zmqtopo.cli.words import dropped, duration, number, one_line, state
 from zmqtopo.control.client import Client, connect
-from zmqtopo.control.ended import last, previous
+from zmqtopo.control.ended import clean_ends, last, previous
 from zmqtopo.control.errors import ControlError, NotRunningError
 from zmqtopo.control.folder import names, open_all
 from zmqtopo.control.places import places
@@ -34,9 +34,7 @@ SAMPLE: Final = 0.5
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     add_topology(parser, optional=True)
-    parser.add_argument(
-        "-a", "--all", action="store_true", help="also what has ended in another way than it was told to, and how"
-    )
+    parser.add_argument("-a", "--all", action="store_true", help="also what has ended, and how")
     add_format(parser)
 
 
@@ -84,15 +82,18 @@ def _show(before: list[dict[str, Any]], now: list[dict[str, Any]], seconds: floa
 
 
 def _ended(running: Collection[str]) -> list[dict[str, Any]]:
-    """The runs that did not end as they were told to, as far as they are known."""
+    """How runs have ended, as far as it is known: the last clean end of each topology, and those that went wrong."""
     found = []
+    for clean in clean_ends():
+        how = {"how": clean["how"], "time": clean["time"]}
+        found.append({"name": clean["name"], "pid": clean["pid"], "file": clean["file"], "devices": {}, "ended": how})
     for folder in open_all():
         name = folder.path.name
         end = previous(folder) if name in running else last(folder) if not _lives(folder.pid) else None
         if end is not None:
             how = {"how": end["how"], "time": end["time"]}
             found.append({"name": name, "pid": end["pid"], "file": end["file"], "devices": {}, "ended": how})
-    return found
+    return sorted(found, key=lambda one: str(one["ended"]["time"]))
 
 
 def _lives(pid: int | None) -> bool:

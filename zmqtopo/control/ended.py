@@ -1,7 +1,7 @@
-"""What is left of a run that did not end as it was told to: its log, and how it ended.
+"""What is left of a run that has ended: how it ended, and its log if it did not end as it was told to.
 
-A run that ends cleanly leaves nothing. Of any other one the state folder stays, and when its name is taken again, the
-log becomes the previous one. So two runs of a name are kept at most.
+A run that ends as it was told to leaves a line in a file beside the state folders. Of any other one the state folder
+stays, and when its name is taken again, the log becomes the previous one. So two such runs of a name are kept at most.
 """
 
 from __future__ import annotations
@@ -10,12 +10,80 @@ import contextlib
 import json
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 from zmqtopo.control.folder import Folder
+from zmqtopo.control.places import places
 
 PREVIOUS: Final = {"log": "previous.log", "log.1": "previous.log.1", "ended": "previous.ended"}
 """The files that are kept, and their names once the next run has begun."""
+
+
+RECORD: Final = ".ended"
+"""The file beside the state folders that has a line for each run that ended as it was told to."""
+
+MOST_NAMES: Final = 20
+"""Topologies of which the record keeps the last end."""
+
+_COMPACT_AT: Final = 64 << 10
+"""Bytes of the record from which it is written anew with what is kept; a line has about 150."""
+
+_LONGEST_RECORD: Final = 1 << 20
+"""Bytes of the record that are read: somebody may have put another file there."""
+
+
+def note_end(folder: Folder, how: str) -> None:
+    """Write down that a run has ended as it was told to; that it cannot be written is no reason to fail."""
+    path = folder.path.parent / RECORD
+    told = {"name": folder.path.name, "how": how, "time": _now(), "pid": folder.pid, "file": folder.read("source")}
+    with contextlib.suppress(OSError):
+        # One write at the end of a file is whole, whoever else ends in this moment. A full disk may have cut the last.
+        size = _write(path, f"\n{json.dumps(told)}\n", os.O_APPEND)
+        if size > _COMPACT_AT:
+            new = path.with_name(f"{RECORD}.{os.getpid()}")
+            try:
+                _write(new, "".join(f"{json.dumps(one)}\n" for one in _recorded(path)), os.O_TRUNC)
+                new.replace(path)
+            finally:
+                new.unlink(missing_ok=True)
+
+
+def clean_ends() -> list[dict[str, Any]]:
+    """The last end of each topology that ended as it was told to: ``name, how, time, pid, file``, the latest last."""
+    found = [one for place in places() for one in _recorded(place / RECORD)]
+    return sorted(found, key=lambda one: str(one["time"]))
+
+
+def _write(path: Path, text: str, flags: int) -> int:
+    """Write to a file and return how many bytes it has then. Raises OSError."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | flags, 0o600)
+    try:
+        os.write(fd, text.encode())
+        return os.fstat(fd).st_size
+    finally:
+        os.close(fd)
+
+
+def _recorded(path: Path) -> list[dict[str, Any]]:
+    last: dict[str, dict[str, Any]] = {}
+    for line in _lines(path):
+        found = _parsed(line)
+        if found is not None and isinstance(name := json.loads(line).get("name"), str):
+            last.pop(name, None)
+            last[name] = {"name": name, **found}
+    return list(last.values())[-MOST_NAMES:]
+
+
+def _lines(path: Path) -> list[str]:
+    with contextlib.suppress(OSError):
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            if os.fstat(fd).st_uid == os.geteuid():
+                return os.read(fd, _LONGEST_RECORD).decode(errors="replace").splitlines()
+        finally:
+            os.close(fd)
+    return []
 
 
 def note(folder: Folder, how: str) -> None:
