@@ -282,7 +282,7 @@ def test_a_secret_that_would_have_to_be_waited_for(
     assert (done.returncode, done.stderr) == (1, f"zmqtopo: error: cannot read {tmp_path}/secret: {why}\n")
     done = zmqtopo("up", "new.yaml")
     assert done.returncode == 1
-    assert f"a.in: cannot read plain_password from {tmp_path}/secret: {why}\n" in done.stderr
+    assert f"a.in: cannot read plain_password from {tmp_path}/secret ({why}) [option-file]\n" in done.stderr
 
 
 # -- a log that cannot be written ------------------------------------------------------------------------------------

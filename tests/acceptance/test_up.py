@@ -180,9 +180,9 @@ def test_a_port_in_use_takes_everything_back(
 
 @pytest.mark.parametrize(("run", "in_", "words"), [
     ("process", 'bind: "tcp://127.0.0.1:*", options: {plain_password: {file: key}}',
-     ["error: d.in: cannot use ", "/key: plain_password has from 1 to 255 bytes, and this has 300"]),
+     ["error: d.in: cannot use ", "/key (plain_password has from 1 to 255 bytes, and this has 300)"]),
     ("process/g", 'bind: "tcp://127.0.0.1:*", options: {plain_password: {file: no-such-file}}',
-     ["error: d.in: cannot read plain_password from ", "/no-such-file: No such file or directory"]),
+     ["error: d.in: cannot read plain_password from ", "/no-such-file (No such file or directory)"]),
     ("thread", "bind: ipc://no/such/folder/socket", ["d.in", "ipc://no/such/folder/socket", "no/such/folder"]),
 ], ids=["option", "file", "folder"])
 def test_what_else_can_go_wrong(

@@ -30,7 +30,7 @@ PROMISED = {
     "flow": {"forwarding-loop", "lost-unsubscription"},
     "machine": {"port-in-use", "ipc-dir-missing", "unknown-group", "host-unresolvable", "too-many-sockets",
                 "too-many-threads",
-                "transport-unavailable", "option-unavailable", "key-files"},
+                "transport-unavailable", "option-unavailable", "key-files", "option-file"},
 }
 WARNINGS = {"undefined-variable", "unused-ignore", "privileged-port", "mon-blocks", "unlimited-hwm",
             "few-subscriptions", "duplicate-connect", "lost-unsubscription"}

@@ -17,5 +17,6 @@ MACHINE_RULES: Final[tuple[Rule, ...]] = (
     transports.transport_unavailable,
     available_options.option_unavailable,
     key_files.key_files,
+    key_files.option_file,
 )
 """What is asked of this machine; whether their examples are good or bad depends on it."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import errno
 from collections.abc import Iterator
+from socket import if_nameindex
 from typing import TYPE_CHECKING, Any, Final
 
 from zmqtopo.checks.graph import Graph
 from zmqtopo.checks.rule import Finding, rule
 from zmqtopo.checks.rules.options import SCOPE
 from zmqtopo.checks.rules.unusable import place_of
-from zmqtopo.config.model import Socket
+from zmqtopo.config.model import OptionValue, Socket
+from zmqtopo.config.wording import listing, quote
 
 if TYPE_CHECKING:
     import zmq
@@ -22,7 +24,7 @@ _CAPABILITIES: Final = {"gssapi": "GSSAPI", "norm": "NORM", "vmci": "VMCI", "wss
 @rule(
     "machine", "option-unavailable", "error",
     finds="A socket option that the libzmq of this machine does not take: a draft, or one of GSSAPI, NORM, "
-    "VMCI or wss.",
+    "VMCI or wss; and a `bindtodevice` that is not there.",
     why="libzmq refuses it when the device starts. Packages for everybody are built without these.",
     bad="""
         devices:
@@ -68,7 +70,10 @@ def _refused(socket: zmq.Socket[Any], wanted: Socket) -> Iterator[tuple[str, str
         if name.upper() not in zmq.SocketOption.__members__:
             yield name, f"pyzmq {zmq.__version__} does not know the option {name}"
             continue
-        # A file that cannot be used is told when the device starts.
+        if name == "bindtodevice" and (missing := _missing_interface(wanted.options[name])):
+            yield name, missing
+            continue
+        # Of a file that cannot be used the rule option-file speaks.
         with contextlib.suppress(OSError, ValueError):
             try:
                 for option, single in single_options(wanted, name):
@@ -76,6 +81,13 @@ def _refused(socket: zmq.Socket[Any], wanted: Socket) -> Iterator[tuple[str, str
             except zmq.ZMQError as error:
                 if error.errno == errno.EINVAL:
                     yield name, _why(name, zmq.zmq_version())
+
+
+def _missing_interface(name: OptionValue) -> str:
+    """What is wrong with the network interface: libzmq asks for it when it binds or connects, where nobody is told."""
+    if not isinstance(name, str) or name in (there := [interface for _, interface in if_nameindex()]):
+        return ""
+    return f"this machine has no network interface {quote(name)}, but {listing(there, 'and')}"
 
 
 def _why(name: str, version: str) -> str:

@@ -1,4 +1,4 @@
-"""Whether the keys of CURVE that stand in files belong together."""
+"""Whether the files that options name can be used, and the keys of CURVE in them belong together."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from zmqtopo.checks.graph import Graph
 from zmqtopo.checks.rule import Finding, rule
 from zmqtopo.checks.rules.security import differences, sockets_with_options, written_key, wrong_keys
-from zmqtopo.config.curve import key_bytes
+from zmqtopo.checks.rules.unusable import place_of
+from zmqtopo.config.curve import CURVE_KEYS, key_bytes
 from zmqtopo.config.model import File, Socket
+from zmqtopo.config.octets import check_octets
 
 
 @rule(
@@ -73,8 +75,53 @@ def key_files(graph: Graph) -> Iterator[Finding]:
     yield from (finding for finding in differences(graph, key) if finding.place not in told)
 
 
+@rule(
+    "machine", "option-file", "error",
+    finds="A file named by an option that cannot be read, or whose content libzmq does not take.",
+    why="The device could not start. The content is never shown.",
+    bad="""
+        devices:
+          jobs:
+            type: streamer
+            in: {connect: tcp://192.0.2.1:5559, options: {plain_username: us, plain_password: {file: /no/such/file}}}
+            out: {bind: tcp://127.0.0.1:*}
+        """,
+    good="""
+        devices:
+          jobs:
+            type: streamer
+            in: {connect: tcp://192.0.2.1:5559, options: {plain_username: us, plain_password: ours}}
+            out: {bind: tcp://127.0.0.1:*}
+        """,
+)
+def option_file(graph: Graph) -> Iterator[Finding]:
+    """Read each as the start of its device does; a reload reads them itself before it changes anything."""
+    if graph.present is not None:
+        return
+    for end, socket in sockets_with_options(graph):
+        for name, value in socket.options.items():
+            if isinstance(value, File) and (why := _unusable(name, value.path)):
+                hint = "check the path, who may read it, and what it contains"
+                if name in CURVE_KEYS:
+                    hint = "write one key alone into the file; a certificate of zmq.auth holds more than that"
+                yield Finding(place_of(socket, name), f"{end.name}: {why}", hint)
+
+
+def _unusable(name: str, path: str) -> str:
+    """Why the file cannot be used for the option; nothing follows the path that looks like the value of a key."""
+    from zmqtopo.runtime.options import read_option  # which brings zmq
+
+    try:
+        check_octets(name, read_option(path).rstrip(b"\r\n"))
+    except OSError as error:
+        return f"cannot read {name} from {path} ({error.strerror})"
+    except ValueError as error:
+        return f"cannot use {path} ({error})"
+    return ""
+
+
 def _read(path: str) -> bytes | None:
-    """The key of a file; None where there is none, which is told when the device starts."""
+    """The key of a file; None where there is none, of which option-file speaks."""
     from zmqtopo.runtime.options import read_option  # which brings zmq
 
     with contextlib.suppress(OSError, ValueError):
