@@ -6,9 +6,9 @@ meet; a client comes, goes or means harm; the system runs out of something. ``--
 called so, or begins so. Then the senders are silent until all that can arrive has arrived, and every message is
 accounted for: none comes twice, none out of order on its path, none is lost but by a crash, with the receiver in whose
 queue it was or on its way to a socket that closed, and of each sender no more than what was under way, which the queues
-could hold. Copies for a PUB monitor may be dropped, when the device counts them. Answers to a queue that has stopped go
-nowhere. Strangers cost nobody a message. The seed decides what is done; the machine, when. Ends with 1 after the first
-episode with a fault. For Linux.
+could hold. Copies for a PUB monitor may be dropped, when the device counts some of them. Answers to a queue that has
+stopped go nowhere. Strangers cost nobody a message. The seed decides what is done; the machine, when. Ends with 1
+after the first episode with a fault. For Linux.
 """
 
 from __future__ import annotations
