@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import resource
 import signal
@@ -97,9 +98,10 @@ def full_disk(world: World) -> list[Excuse]:
             _expect(world, run("pause", "only"), 0)
             for worker in _children_of_children(pid):
                 os.kill(worker, signal.SIGKILL)         # that they are back is said in the log
-            world.until(lambda: '"backoff"' not in run("ps", "--format", "json").stdout, "workers are back")
+            world.until(lambda: all(device["restarts"] for device in json.loads(run("ps", "--format", "json").stdout)),
+                        "workers are started again")
             _expect(world, run("resume", "only"), 0)
-            _expect(world, run("ps"), 0)
+            world.until(lambda: run("ps").returncode == 0, "every device runs")
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=False)
     return []
@@ -172,7 +174,7 @@ def _up(world: World, folder: Path) -> Iterator[tuple[Run, int]]:
     env = {key: value for key, value in env.items() if value}
 
     def run(verb: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        target = [str(file)] if verb == "up" else [] if verb == "ps" else [name]
+        target = [str(file)] if verb == "up" else [name]
         command = [sys.executable, "-m", "zmqtopo", verb, *target, *arguments]
         try:
             return subprocess.run(command, env=env, capture_output=True, text=True, timeout=DEADLINE, check=False)
