@@ -7,12 +7,12 @@ import os
 import resource
 import select
 import signal
+import socket
 import sys
 import threading
 import time
 from collections import deque
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -182,13 +182,26 @@ def test_a_process_that_is_killed_is_reported_with_its_cause(process: Told, numb
     process.worker.order(Stop("d", 5))      # it goes nowhere, and that is no error
 
 
+def answers(worker: ProcessWorker) -> int:
+    """How many whole answers wait to be taken: each has four bytes for its length before it."""
+    assert worker.connection is not None
+    with socket.socket(fileno=os.dup(worker.connection.fileno())) as connection:
+        try:
+            data = connection.recv(1 << 16, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return 0
+    found, at = 0, 0
+    while len(data) >= at + 4 and len(data) >= (at := at + 4 + int.from_bytes(data[at:at + 4], "big")):
+        found += 1
+    return found
+
+
 def test_all_that_has_been_answered_is_taken_at_once(process: Told, net: Any) -> None:
     process.start()
-    threads = Path(f"/proc/{process.worker.pid}/task")
-    running = len(list(threads.iterdir()))
+    assert isinstance(process.worker, ProcessWorker)
     process.worker.order(Pause("d"))
     process.worker.order(Stop("d", 0))
-    net.until(lambda: len(list(threads.iterdir())) < running)
+    net.until(lambda: answers(process.worker) == 2, "both answers")     # one that is told to end answers no more
     process.worker.order(End())
     ended = os.pidfd_open(process.worker.pid)
     assert select.select([ended], [], [], DEADLINE)[0]
