@@ -167,14 +167,14 @@ def test_what_was_killed_is_told_and_its_log_kept(start: Callable[..., Up], zmqt
     assert (done.returncode, f" {pid} " in done.stdout, "killed, or crashed" in done.stdout) == (69, True, True)
     one, = json.loads(zmqtopo("ps", "--all", "--format", "json").stdout)
     assert (one["name"], one["pid"], one["ended"]["how"]) == ("it", pid, "killed, or crashed")
-    assert "a: streamer, thread" in zmqtopo("logs", "it", "--previous").stdout
+    assert "ready, 1 device in" in zmqtopo("logs", "it", "--previous").stdout
     with socket.create_server(("127.0.0.1", 0)) as server:      # an attempt that fails takes nothing away
         port = server.getsockname()[1]
         assert start(A.replace("127.0.0.1:*", f"127.0.0.1:{port}", 1)).end(1)
-        assert "a: streamer, thread" in zmqtopo("logs", "it", "--previous").stdout
+        assert "ready, 1 device in" in zmqtopo("logs", "it", "--previous").stdout
     again = start(A).ready()
     logged = control("logs", "--previous")
-    assert ("a: streamer, thread" in logged, "stopped;" in logged) == (True, False)
+    assert ("ready, 1 device in" in logged, "stopped;" in logged) == (True, False)
     states = [(one["pid"], one["ended"] and one["ended"]["how"])
               for one in json.loads(zmqtopo("ps", "-a", "--format", "json").stdout)]
     assert states == [(again.process.pid, None), (pid, "killed, or crashed")]

@@ -35,9 +35,10 @@ class Voice:
         self.is_all_there_is = starter is not None
         """Whether the log in the state folder is the only one."""
         self._starter = starter
+        # The log comes first: what somebody has read on standard error is there, even if all is killed at once.
         self._logs = [
-            Log(topology, fd=2 if starter is None else starter, form=form),
             Log(topology, fd=self._file.fd, form="json"),
+            Log(topology, fd=2 if starter is None else starter, form=form),
         ]
         self._journal = Journal(topology)
         for log in self._logs:
@@ -80,7 +81,7 @@ class Voice:
     def started(self) -> None:
         """All is ready: part with the starter."""
         if self._starter is not None:
-            self._end(self._logs.pop(0))
+            self._end(self._logs.pop())
             with contextlib.suppress(OSError):      # who did not want to wait any longer
                 os.write(self._starter, READY)
             os.close(self._starter)
