@@ -182,6 +182,9 @@ def _host(text: str, transport: str, host: str) -> str:
     if bracketed or ":" in bare:
         try:
             address = IPv6Address(bare)
+            if address.is_link_local and not address.scope_id:
+                raise EndpointError(f"{quote(bare)} in {quote(text)} is a link-local address without its interface",
+                                    f"write the interface behind it, such as [{address}%eth0]")
             # An IPv4 address in IPv6's spelling, which libzmq takes with and without the option ipv6.
             return str(address.ipv4_mapped or address)
         except AddressValueError:

@@ -69,6 +69,7 @@ def test_parse_and_write(text: str, endpoint: Endpoint, canonical: str | None) -
     ("tcp://256.0.0.1:5", "is no IPv4 address", ""),
     ("tcp://a b:5", "is no host name", ""),
     ("tcp://[x]:5", "is no IPv6 address", ""),
+    ("tcp://[fe80::1]:5", "is a link-local address without its interface", "[fe80::1%eth0]"),
     ("tcp://a;host:5", "has no port", ""),
     ("ws://host/path", "has no port", "ws://"),
     ("ipc://", "has no path", ""),

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from ipaddress import ip_address
 from typing import Final
 
 from zmqtopo.checks.graph import Graph, Link
@@ -18,6 +19,7 @@ PATIENCE: Final = 5.0
 """Seconds for all names together: a name server that does not answer is not waited for longer."""
 
 _ASKERS: Final = 16
+_ONLY_IPV6: Final = "that name has IPv6 addresses only"
 _NAMED: Final = frozenset({"tcp", "ws", "wss"})
 
 
@@ -46,9 +48,12 @@ def host_unresolvable(graph: Graph) -> Iterator[Finding]:
     failed = _unresolvable({link.endpoint.host for link in connects if link.endpoint})
     for link in connects:
         reason = failed.get(link.endpoint.host) if link.endpoint else None
-        if reason:
+        if reason and reason != _ONLY_IPV6:
             yield Finding(link.place, f"{link.end.name} connects to {link.text}, and {reason}",
                           "check the name, or add it to /etc/hosts")
+        elif reason and not link.ipv6:
+            yield Finding(link.place, f"{link.end.name} connects to {link.text}, and {reason}, which it cannot use",
+                          "set options: {ipv6: true}")
     interfaces = {name for _, name in socket.if_nameindex()}
     for link in graph.binds:
         if not link.ours or not _has_host(link) or link.endpoint is None or link.endpoint.host in interfaces:
@@ -69,11 +74,17 @@ def addresses(link: Link) -> list[tuple[int, str]]:
     if endpoint.host == "*":
         return [(socket.AF_INET6, "::")] if link.ipv6 and socket.has_ipv6 else [(socket.AF_INET, "0.0.0.0")]  # noqa: S104
     try:
-        found = socket.getaddrinfo(endpoint.host, None, type=socket.SOCK_STREAM)
+        found = _look_up(endpoint.host)
     except (OSError, UnicodeError):
         return []
     wanted = (socket.AF_INET, socket.AF_INET6) if link.ipv6 or ":" in endpoint.host else (socket.AF_INET,)
-    return [(family, str(address[0])) for family, _, _, _, address in found if family in wanted]
+    return [(family, address) for family, address in found if family in wanted]
+
+
+def socket_address(address: str, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
+    """What a socket binds: Python takes the interface of a link-local address only as a number of its own."""
+    host, _, interface = address.partition("%")
+    return (host, port, 0, int(interface)) if interface else (host, port)
 
 
 def _has_host(link: Link) -> bool:
@@ -83,7 +94,7 @@ def _has_host(link: Link) -> bool:
 def _is_ours(family: int, address: str) -> bool:
     try:
         with socket.socket(family, socket.SOCK_STREAM) as attempt:
-            attempt.bind((address, 0))
+            attempt.bind(socket_address(address, 0))
     except OSError as error:
         return error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
     return True
@@ -119,9 +130,26 @@ def _unresolvable(hosts: set[str]) -> dict[str, str]:
     return {host: reason for host in hosts if (reason := told.get(host, late))}
 
 
+def _look_up(host: str) -> list[tuple[int, str]]:
+    """The families and addresses of a host, as libzmq has them, which looks up the interface behind % by itself.
+
+    Raises OSError and UnicodeError.
+    """
+    host, percent, interface = host.partition("%")
+    number = int(interface) if interface.isdigit() else socket.if_nametoindex(interface) if percent else 0
+    found = []
+    for family, _, _, _, address in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM):
+        # An interface says something only of a link-local address.
+        is_linked = number and ip_address(address[0]).is_link_local
+        found.append((int(family), f"{address[0]}%{number}" if is_linked else str(address[0])))
+    return found
+
+
 def _reason(host: str) -> str:
     try:
-        socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        found = _look_up(host)
+        if ":" not in host and all(family == socket.AF_INET6 for family, _ in found):
+            return _ONLY_IPV6
     except socket.gaierror as error:
         return f"the name {quote(host)} has no address: {error.strerror or error}"
     except (OSError, UnicodeError) as error:

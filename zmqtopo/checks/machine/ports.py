@@ -9,7 +9,7 @@ from pathlib import Path
 
 from zmqtopo.broker.holders import holder_of_path, holder_of_port
 from zmqtopo.checks.graph import Graph, Link
-from zmqtopo.checks.machine.hosts import addresses
+from zmqtopo.checks.machine.hosts import addresses, socket_address
 from zmqtopo.checks.present import Present
 from zmqtopo.checks.rule import Finding, rule
 
@@ -78,7 +78,7 @@ def _is_taken(link: Link, present: Present | None) -> bool:
                 attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 if family == socket.AF_INET6:
                     attempt.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-                attempt.bind((address, link.endpoint.port))
+                attempt.bind(socket_address(address, link.endpoint.port))
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 return True

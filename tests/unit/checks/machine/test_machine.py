@@ -160,6 +160,40 @@ def test_a_silent_name_server_is_not_waited_for(monkeypatch: pytest.MonkeyPatch)
     assert found == {"slow": "no name server answered within 0.05 s", "unknown": "it is unknown"}
 
 
+def test_a_name_with_ipv6_addresses_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The names of this machine are not ours to change, so the look-up is; what libzmq does it does not show."""
+    look_up = socket.getaddrinfo
+
+    def answered(host: str, *rest: object, **named: object) -> object:
+        return look_up("::1" if host == "six" else host, *rest, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answered)
+    problem, = ask(streamer("{connect: 'tcp://six:5559'}"))
+    assert (problem.rule, problem.message, problem.hint) == (
+        "host-unresolvable",
+        "d.in connects to tcp://six:5559, and that name has IPv6 addresses only, which it cannot use",
+        "set options: {ipv6: true}")
+    assert ask(streamer("{connect: 'tcp://six:5559', options: {ipv6: true}}")) == []
+
+
+@pytest.mark.skipif(not socket.has_ipv6 or "lo" not in {name for _, name in socket.if_nameindex()},
+                    reason="this machine has no loopback interface lo with IPv6")
+def test_the_interface_of_an_address_is_looked_up_as_libzmq_does(context: zmq.Context) -> None:
+    with context.socket(zmq.PULL) as pull:
+        pull.ipv6 = True
+        pull.bind("tcp://[::1%lo]:*")
+        port = pull.last_endpoint.rpartition(b":")[2].decode()
+        assert ask(streamer("{connect: 'tcp://[::1%lo]:5559'}")) == []
+        assert ask(streamer("{connect: 'tcp://[fe80::1%1]:5559'}")) == []
+        assert [p.rule for p in ask(streamer(f"{{bind: 'tcp://[::1%lo]:{port}'}}"))] == ["port-in-use"]
+        for side, host, words in (
+            ("connect", "fe80::1%no-interface", "no interface"), ("bind", "fe80::dead%lo", "has no such address"),
+            ("bind", "::1%no-interface", "has neither an interface nor an address"),
+        ):
+            problem, = ask(streamer(f"{{{side}: 'tcp://[{host}]:5559'}}"))
+            assert (problem.rule, words in problem.message) == ("host-unresolvable", True), problem
+
+
 def test_more_sockets_than_libzmq_allows() -> None:
     context = zmq.Context()
     assert context.get(zmq.SOCKET_LIMIT) == 65535
