@@ -336,7 +336,7 @@ def test_an_error_of_ours_ends_the_devices_and_leaves_nobody_waiting(
     def fail(*arguments: object) -> None:
         raise LookupError("a bug")
 
-    monkeypatch.setattr("zmqtopo.runtime.fleet.Fleet.pause", fail)
+    monkeypatch.setattr("zmqtopo.runtime.devices.Devices.pause", fail)
     with pytest.raises(zmqtopo.CommandError, match="has ended by an internal error: LookupError: a bug"):
         running.pause()
     with pytest.raises(zmqtopo.CommandError, match="has ended by an internal error: LookupError: a bug"):

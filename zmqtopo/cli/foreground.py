@@ -24,8 +24,8 @@ from zmqtopo.control.protocol import VERSION, Question, refusal
 from zmqtopo.control.questions import Questions, last_words
 from zmqtopo.control.server import Answer, Server
 from zmqtopo.runtime.chores import Chore, every
+from zmqtopo.runtime.devices import StateChange
 from zmqtopo.runtime.journal import Narrator
-from zmqtopo.runtime.member import Member
 from zmqtopo.runtime.notify import Notifier
 from zmqtopo.runtime.open_files import CHECK_INTERVAL, shortage
 from zmqtopo.runtime.plan import option_files
@@ -140,12 +140,12 @@ class Foreground:
         start = time.monotonic()
         self._supervisor.wake_on_signals()
         self._supervisor.start()
-        members = self._supervisor.members.values()
+        devices = self._supervisor.devices.values()
         if not self._signals and not self._supervisor.is_stopping:
             self._ready = True
-            self._narrator.ready(members, time.monotonic() - start)
+            self._narrator.ready(devices, time.monotonic() - start)
             self._voice.started()
-            self._notifier.ready(f"{self._topology.name}: {count(len(members), 'device')}")
+            self._notifier.ready(f"{self._topology.name}: {count(len(devices), 'device')}")
         well = self._supervisor.run()
         ended = last_words(self._supervisor)
         self._cut_short = any(device.get("forced") or device.get("unsent") for device in ended)
@@ -220,8 +220,8 @@ class Foreground:
 
     # -- what it says ---------------------------------------------------------------------------------------------
 
-    def _tell(self, member: Member, what: str) -> None:
-        if self._narrator.changed(member, what, all_stop=self._supervisor.is_stopping):
+    def _tell(self, change: StateChange) -> None:
+        if self._narrator.changed(change, all_stop=self._supervisor.is_stopping):
             self._notifier.stopping(f"{self._topology.name}: stopping")
 
 

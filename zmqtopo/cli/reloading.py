@@ -91,10 +91,10 @@ class Reloading:
 
     def _present(self, made: Plan) -> Present:
         """What is there beside the new sockets of a plan."""
-        members = self._supervisor.members
-        stopped = {name for name, member in members.items() if member.wish == "stop"}
-        bound = [address for member in members.values() if not member.over and member.state != "backoff"
-                 for addresses in member.endpoints.values() for address in addresses]
+        devices = self._supervisor.devices
+        stopped = {name for name, device in devices.items() if device.desired_state == "stop"}
+        bound = [address for device in devices.values() if not device.over and device.state != "backoff"
+                 for addresses in device.endpoints.values() for address in addresses]
         return Present(made.old, frozenset(those(made.devices, "added", "replaced")) - stopped, bound)
 
     def _go_on(self, wish: Wish, found: Checked | str, made: Plan | None) -> None:
@@ -162,8 +162,8 @@ class Reloading:
 
     def _note(self, made: Plan | None, *, dry_run: bool) -> str:
         """That nothing runs after a reload, which is not its end."""
-        members = self._supervisor.members.values()
-        runs = bool(made and made.new.devices) if dry_run else not all(member.over for member in members)
+        devices = self._supervisor.devices.values()
+        runs = bool(made and made.new.devices) if dry_run else not all(device.over for device in devices)
         if runs or self._supervisor.is_stopping:
             return ""
         name = self._supervisor.topology.name
@@ -182,7 +182,7 @@ class Reloading:
             what = rolled_back(error.restarted) if isinstance(error, ReloadError) else "nothing is changed"
             self._voice.say(f"not reloaded; {what}", event="not-reloaded")
         if not self._supervisor.is_stopping:
-            self._notifier.ready(f"{self._supervisor.topology.name}: {count(len(self._supervisor.members), 'device')}")
+            self._notifier.ready(f"{self._supervisor.topology.name}: {count(len(self._supervisor.devices), 'device')}")
 
 
 def _told(made: Plan | None, stops: Stops) -> dict[str, Any]:

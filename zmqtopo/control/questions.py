@@ -64,10 +64,10 @@ class Questions:
     def _states(self, verb: str, states: dict[str, str]) -> list[dict[str, Any]]:
         told: list[dict[str, Any]] = [{"name": name, "state": state} for name, state in states.items()]
         if verb in ("stop", "restart"):
-            members = self._supervisor.members
-            for device in told:
-                member = members.get(device["name"])
-                device["stop"] = plain_report(member.last_stop if member is not None else None)
+            devices = self._supervisor.devices
+            for one in told:
+                device = devices.get(one["name"])
+                one["stop"] = plain_report(device.last_stop if device is not None else None)
         return told
 
     def ended(self) -> None:

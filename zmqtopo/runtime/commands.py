@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol, get_args
 from zmqtopo.config.wording import closest, quote
 from zmqtopo.runtime.requests import Request
 
-if TYPE_CHECKING:
-    from zmqtopo.runtime.member import Member
+if TYPE_CHECKING:       # a client of the control socket needs no loop
+    from zmqtopo.runtime.device_state import DeviceState, State
     from zmqtopo.runtime.status import DeviceStatus
 
 Verb = Literal["start", "stop", "restart", "pause", "resume"]
@@ -81,19 +81,19 @@ class Steps(Protocol):
     """What can be done to devices; their states change when the workers say so."""
 
     @property
-    def members(self) -> Mapping[str, Member]:
+    def by_name(self) -> Mapping[str, DeviceState]:
         """The devices that there are; a reload changes which."""
 
-    def begin(self, member: Member) -> None:
+    def begin(self, device: DeviceState) -> None:
         """Start a device that does not run, at once or as soon as it has stopped."""
 
-    def stop(self, members: Iterable[Member]) -> None:
+    def stop(self, devices: Iterable[DeviceState]) -> None:
         """Stop devices, those that feed others first."""
 
-    def pause(self, member: Member) -> None:
+    def pause(self, device: DeviceState) -> None:
         """Pause a device now, or when it runs."""
 
-    def resume(self, member: Member) -> None:
+    def resume(self, device: DeviceState) -> None:
         """Let a device go on."""
 
 
@@ -110,39 +110,39 @@ class Commands:
     def take(self, command: Command) -> None:
         """Begin with a command, or refuse it."""
         try:
-            members = self._targets(command)
+            devices = self._targets(command)
         except CommandError as error:
             command.reply.set_exception(error)
             return
-        names = [member.device.name for member in members]
+        names = [device.name for device in devices]
         for other in self._tasks:
             other.give_way(command.verb, names)
         task = _Task(command, names, _GOALS[command.verb])
         self._tasks.append(task)
-        self._do("stop" if command.verb == "restart" else command.verb, members)
-        for member in members:
-            task.note(member)
+        self._do("stop" if command.verb == "restart" else command.verb, devices)
+        for device in devices:
+            task.note(device.name, device.state, device.error)
 
-    def note(self, member: Member) -> None:
+    def note(self, name: str, state: State, error: str) -> None:
         """A device has come to another state."""
         for task in self._tasks:
-            task.note(member)
+            task.note(name, state, error)
 
     def settle(self) -> None:
         """Answer the commands that are done, and let the restarts whose devices have all stopped start them."""
         for task in self._tasks[:]:
-            for name in [name for name in task.left if self._steps.members[name].state == "stopped"]:
+            for name in [name for name in task.left if self._steps.by_name[name].state == "stopped"]:
                 task.fail(name, f"{name} has stopped by itself")    # else it would have gone on from there by now
             if task.left:
                 continue
             if task.stops_to_start and task.reached:
                 # All of them have stopped, so that none feeds another one that is about to stop.
-                members = [self._steps.members[name] for name in task.names if name in task.reached]
+                devices = [self._steps.by_name[name] for name in task.names if name in task.reached]
                 task.left, task.goal = set(task.reached), _GOALS["start"]
                 task.reached.clear()
-                self._do("start", members)
-                for member in members:
-                    task.note(member)
+                self._do("start", devices)
+                for device in devices:
+                    task.note(device.name, device.state, device.error)
             else:
                 self._tasks.remove(task)
                 self._answer(task)
@@ -158,29 +158,29 @@ class Commands:
                 task.left.clear()
                 task.goal = _GOALS["start"]
 
-    def _targets(self, command: Command) -> list[Member]:
+    def _targets(self, command: Command) -> list[DeviceState]:
         for name in command.devices:
-            if name not in self._steps.members:
-                raise UnknownDeviceError([_unknown(name, self._steps.members)])
+            if name not in self._steps.by_name:
+                raise UnknownDeviceError([_unknown(name, self._steps.by_name)])
         # Each once, in the order of the file.
-        members = [m for name, m in self._steps.members.items() if not command.devices or name in command.devices]
+        devices = [m for name, m in self._steps.by_name.items() if not command.devices or name in command.devices]
         if command.verb in ("pause", "resume"):
-            ended = [m for m in members if m.over or m.state == "stopping"]
+            ended = [m for m in devices if m.over or m.state == "stopping"]
             if ended and command.devices:
-                raise CommandError([f"{m.device.name} is {m.state}; start it first" for m in ended])
-            members = [m for m in members if m not in ended]
-        return members
+                raise CommandError([f"{m.name} is {m.state}; start it first" for m in ended])
+            devices = [m for m in devices if m not in ended]
+        return devices
 
-    def _do(self, verb: Verb, members: Sequence[Member]) -> None:
+    def _do(self, verb: Verb, devices: Sequence[DeviceState]) -> None:
         if verb == "stop":
-            self._steps.stop(members)
+            self._steps.stop(devices)
             return
         step = {"start": self._steps.begin, "pause": self._steps.pause, "resume": self._steps.resume}[verb]
-        for member in members:
-            step(member)
+        for device in devices:
+            step(device)
 
     def _answer(self, task: _Task) -> None:
-        states = {name: task.reached.get(name) or self._steps.members[name].state for name in task.names}
+        states = {name: task.reached.get(name) or self._steps.by_name[name].state for name in task.names}
         if task.failures:
             task.command.reply.set_exception(CommandError(task.failures, states))
         else:
@@ -204,15 +204,14 @@ class _Task:
         """Whether it is a restart whose devices have yet to stop."""
         return self.command.verb == "restart" and self.goal == _GOALS["stop"]
 
-    def note(self, member: Member) -> None:
-        name = member.device.name
+    def note(self, name: str, state: State, error: str) -> None:
         if name not in self.left:
             return
-        if member.state in self.goal:
+        if state in self.goal:
             self.left.discard(name)
-            self.reached[name] = member.state
-        elif "stopped" not in self.goal and member.state in ("backoff", "failed"):
-            self.fail(name, member.error)
+            self.reached[name] = state
+        elif "stopped" not in self.goal and state in ("backoff", "failed"):
+            self.fail(name, error)
 
     def give_way(self, verb: Verb, names: Iterable[str]) -> None:
         """A later command wants some devices elsewhere, and it is the last word that counts."""

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from zmqtopo.config.model import Device
+from zmqtopo.runtime.device_state import KILL_AFTER
 from zmqtopo.runtime.orders import End, Order
 from zmqtopo.runtime.workers import NOT_STOPPED, Worker
-
-KILL_AFTER = 1.0
-"""Seconds beyond its time after which a worker process is killed."""
 
 
 class Crew:

@@ -14,7 +14,8 @@ from typing import Final
 
 from zmqtopo.config.endpoint import ordinary
 from zmqtopo.config.wording import count, printable
-from zmqtopo.runtime.member import Member
+from zmqtopo.runtime.device_state import DeviceState
+from zmqtopo.runtime.devices import StateChange
 
 HANDLER_TIMEOUT: Final = 1.0
 """Seconds that a start and a stop wait until the program's handlers have taken what was logged; most take less than a
@@ -153,34 +154,34 @@ class Narrator:
         """Whether the start is over."""
         self._is_stopping = False
 
-    def ready(self, members: Collection[Member], seconds: float) -> None:
+    def ready(self, devices: Collection[DeviceState], seconds: float) -> None:
         """Every device runs, so many seconds after the start began."""
         self.is_ready = True
-        for member in members:
-            self._say(introduction(member), device=member.device.name)
-        self._say(f"ready, {count(len(members), 'device')} in {seconds:.2f} s", event="ready")
+        for device in devices:
+            self._say(introduction(device), device=device.name)
+        self._say(f"ready, {count(len(devices), 'device')} in {seconds:.2f} s", event="ready")
 
-    def changed(self, member: Member, what: str, *, all_stop: bool) -> bool:
-        """A device has changed its state, in words; whether a stop of everything begins with that."""
-        begins = member.state == "stopping" and all_stop and not self._is_stopping
+    def changed(self, change: StateChange, *, all_stop: bool) -> bool:
+        """A device has changed its state; whether a stop of everything begins with that."""
+        begins = change.state == "stopping" and all_stop and not self._is_stopping
         if begins:
             self._is_stopping = True
             self._say(self._words, event="stopping")
         # A start ends with an introduction, and a stop of all with a farewell, which say it better.
-        alone = self.is_ready and not self._is_stopping and member.state not in ("starting", "stopping")
-        if alone and member.state == "running" and member.trial:
-            self._say(introduction(member), device=member.device.name, state=member.state)
-        elif alone or (member.state == "stopped" and what != "stopped"):
-            self._say(what, device=member.device.name, state=member.state)
+        alone = self.is_ready and not self._is_stopping and change.state not in ("starting", "stopping")
+        if alone and change.state == "running" and change.together:
+            self._say(introduction(change.device), device=change.device.name, state=change.state)
+        elif alone or (change.state == "stopped" and change.text != "stopped"):
+            self._say(change.text, device=change.device.name, state=change.state)
         return begins
 
 
-def introduction(member: Member) -> str:
+def introduction(device: DeviceState) -> str:
     """What a device is, and where its sockets are bound and connected."""
-    device = member.device
-    parts = [f"{device.type}, {device.run.text}"]
-    for socket in device.sockets:
-        addresses = [ordinary(address) for address in member.endpoints.get(socket.role, ())]
+    spec = device.spec
+    parts = [f"{spec.type}, {spec.run.text}"]
+    for socket in spec.sockets:
+        addresses = [ordinary(address) for address in device.endpoints.get(socket.role, ())]
         addresses += [f"to {address.text}" for address in socket.connect]
         parts.append(f"{socket.role} {socket.type} {', '.join(addresses)}")
     return "; ".join(parts)

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from zmqtopo.broker.counters import CounterBlock
 from zmqtopo.config.model import Topology
 from zmqtopo.runtime.commands import CommandError
-from zmqtopo.runtime.fleet import Fleet
+from zmqtopo.runtime.device_state import DeviceState
+from zmqtopo.runtime.devices import Devices
 from zmqtopo.runtime.losses import StopReport
-from zmqtopo.runtime.member import Member
 from zmqtopo.runtime.options import read_option
 from zmqtopo.runtime.plan import DevicePlan, Plan, Step, kept_addresses, option_files, plan
 from zmqtopo.runtime.requests import Request
@@ -55,9 +55,9 @@ class Reload(Request):
 class Reloads:
     """The reload that is under way, if there is one."""
 
-    def __init__(self, fleet: Fleet) -> None:
-        self._fleet = fleet
-        self._contents = _contents(fleet.topology)
+    def __init__(self, devices: Devices) -> None:
+        self._devices = devices
+        self._contents = _contents(devices.topology)
         self._reload: Reload | None = None
 
     def __bool__(self) -> bool:
@@ -66,14 +66,14 @@ class Reloads:
     def take(self, reload: Reload) -> None:
         """Begin with a reload while there is no other, or refuse it."""
         # What it is known by, to its owner and in its state folder, does not change while it runs.
-        new = replace(reload.topology, name=self._fleet.topology.name)
+        new = replace(reload.topology, name=self._devices.topology.name)
         contents = _contents(new)
         unreadable = [f"cannot read {path}: {why}" for path, why in contents.items() if isinstance(why, str)]
         if unreadable:
             reload.reply.set_exception(CommandError(unreadable))
             return
         try:
-            made = plan(self._fleet.topology, reload.topology,
+            made = plan(self._devices.topology, reload.topology,
                         [path for path, content in contents.items() if self._contents.get(path, content) != content])
             reload.tell(made)
         except Exception as error:      # nothing has been touched yet
@@ -85,19 +85,25 @@ class Reloads:
         self._reload = reload
         self._plan = made
         self._new_contents = contents
+        self._done = False
         self._failures: list[str] = []
         self._restarted: list[str] = []
-        self._fleet.reloading = True
+        self._devices.reloading = True
         # The way holds the devices that were there before, and ends with its last step.
-        way = _Way(self._fleet, replace(made, new=new), self._failures, self._restarted, reload.stops)
+        way = _Way(self._devices, replace(made, new=new), self._failures, self._restarted, reload.stops)
         self._progress = way.go()
 
-    def settle(self) -> None:
+    def advance(self) -> None:
         """Go on as far as the devices have come."""
-        if self._reload is None:
+        if self._reload is not None:
+            for _ in self._progress:
+                return      # it waits for something
+            self._done = True
+
+    def settle(self) -> None:
+        """Answer a reload that has come to its end."""
+        if self._reload is None or not self._done:
             return
-        for _ in self._progress:
-            return      # it waits for something
         if self._failures:
             self._over().set_exception(ReloadError(self._failures, self._plan, self._restarted))
         else:
@@ -112,7 +118,7 @@ class Reloads:
     def _over(self) -> Future[Plan]:
         assert self._reload is not None
         reply, self._reload = self._reload.reply, None
-        self._fleet.reloading = False
+        self._devices.reloading = False
         return reply
 
 
@@ -120,17 +126,18 @@ class _Way:
     """The way from one topology to another, and back. Its generators yield whenever they have to wait for devices."""
 
     def __init__(
-        self, fleet: Fleet, made: Plan, failures: list[str], restarted: list[str], stops: dict[str, StopReport | None]
+        self, devices: Devices, made: Plan, failures: list[str], restarted: list[str],
+        stops: dict[str, StopReport | None],
     ) -> None:
         """``failures`` takes what goes wrong, ``restarted`` who had to stop for it, ``stops`` the reports of stops."""
-        self._fleet = fleet
+        self._devices = devices
         self._plan = made
         self._failures = failures
         self._restarted = restarted
         self._stops = stops
-        self._before = fleet.members
-        self._wishes = {name: member.wish for name, member in fleet.members.items()}
-        self._over = {name for name, member in fleet.members.items() if member.over}
+        self._before = devices.by_name
+        self._desired = {name: device.desired_state for name, device in devices.by_name.items()}
+        self._over = {name for name, device in devices.by_name.items() if device.over}
 
     def go(self) -> Iterator[None]:
         """All steps of the plan; when one fails, those that lead back."""
@@ -145,8 +152,8 @@ class _Way:
             if self._failures:
                 yield from self._back(step)
                 return
-        members = self._fleet.members
-        self._fleet.adopt(self._plan.new, {name: members[name] for name in self._plan.new.devices})
+        devices = self._devices.by_name
+        self._devices.adopt(self._plan.new, {name: devices[name] for name in self._plan.new.devices})
 
     def _back(self, failed: Step) -> Iterator[None]:
         """What failed is known; what does not come back is added to it."""
@@ -154,7 +161,7 @@ class _Way:
         for step in self._plan.undo(failed):
             match step.do:
                 case "stop":
-                    now = self._fleet.members
+                    now = self._devices.by_name
                     yield from self._stop(
                         [now[name] for name in step.devices if now.get(name) is not self._before.get(name)], step
                     )
@@ -162,17 +169,17 @@ class _Way:
                     yield from self._change(step, back)
                 case "start":
                     yield from self._start_again(step)
-        self._fleet.adopt(self._plan.old, self._before)
+        self._devices.adopt(self._plan.old, self._before)
 
-    def _stop(self, members: list[Member], step: Step) -> Iterator[None]:
-        ran = {member.device.name for member in members if not member.over}
-        self._fleet.stop(members)
-        yield from _until(lambda: all(member.over for member in members))
-        for member in members:
-            self._note_stop(member.device.name, member.last_stop if member.device.name in ran else None)
+    def _stop(self, devices: list[DeviceState], step: Step) -> Iterator[None]:
+        ran = {device.name for device in devices if not device.over}
+        self._devices.stop(devices)
+        yield from _until(lambda: all(device.over for device in devices))
+        for device in devices:
+            self._note_stop(device.name, device.last_stop if device.name in ran else None)
         for process in step.processes:
-            self._fleet.end_worker(process)
-        yield from _until(lambda: not any(process in self._fleet.crew for process in step.processes))
+            self._devices.end_worker(process)
+        yield from _until(lambda: not any(process in self._devices.crew for process in step.processes))
 
     def _note_stop(self, name: str, report: StopReport | None) -> None:
         """A device stops twice when it is stopped as it was, and then as it was to be."""
@@ -181,22 +188,22 @@ class _Way:
 
     def _change(self, step: Step, made: Plan) -> Iterator[None]:
         """Let devices be others with the sockets that they have; one that is so already is left alone."""
-        members = [self._fleet.members[name] for name in step.devices]
-        yield from _until(lambda: not any(member.state == "starting" for member in members))
+        devices = [self._devices.by_name[name] for name in step.devices]
+        yield from _until(lambda: not any(device.state == "starting" for device in devices))
         asked = []
-        for member in members:
-            device = made.devices[member.device.name]
-            assert device.new is not None
-            if member.device == device.new:
+        for device in devices:
+            planned = made.devices[device.name]
+            assert planned.new is not None
+            if device.spec == planned.new:
                 continue
-            if member.works and device.needs & {"loop", "options"}:
-                self._fleet.adapt(member, device.new, device.settings())
-                asked.append((member, device.new, member.closed))
+            if device.works and planned.needs & {"loop", "options"}:
+                self._devices.adapt(device, planned.new, planned.settings())
+                asked.append((device, planned.new, device.closed))
             else:
-                member.device = device.new
-        yield from _until(lambda: all(member.device == new or member.closed != closed for member, new, closed in asked))
-        self._failures += [f"{new.name} ended while it was changed: {member.error.removeprefix(f'{new.name}: ')}"
-                           for member, new, _ in asked if member.device != new]
+                device.spec = planned.new
+        yield from _until(lambda: all(device.spec == new or device.closed != closed for device, new, closed in asked))
+        self._failures += [f"{new.name} ended while it was changed: {device.error.removeprefix(f'{new.name}: ')}"
+                           for device, new, _ in asked if device.spec != new]
 
     def _start(self, step: Step) -> Iterator[None]:
         """Start those that are new or replaced: all are bound before the first connects."""
@@ -205,61 +212,62 @@ class _Way:
         except OSError as error:
             self._failures.append(f"cannot keep counters for {len(step.devices)} devices: {error.strerror}")
             return
-        there = {**self._fleet.members, **fresh}
-        self._fleet.adopt(self._plan.new, {name: there[name] for name in self._plan.new.devices})
-        begun = [member for member in fresh.values() if member.wish != "stop"]
-        for member in begun:
-            self._fleet.begin(member)
-        yield from _until(lambda: not any(m.state == "starting" and m.trial == "binds" for m in begun))
-        if all(member.state == "starting" for member in begun):
-            for member in begun:
-                self._fleet.connect(member)
-            yield from _until(lambda: not any(member.state == "starting" for member in begun))
-        self._failures += [member.error for member in begun if member.over]
+        there = {**self._devices.by_name, **fresh}
+        self._devices.adopt(self._plan.new, {name: there[name] for name in self._plan.new.devices})
+        begun = [device for device in fresh.values() if device.desired_state != "stop"]
+        for device in begun:
+            self._devices.begin(device)
+        yield from _until(lambda: not any(device.phase in ("queued", "binding") for device in begun))
+        if all(device.state == "starting" for device in begun):
+            for device in begun:
+                self._devices.connect(device)
+            yield from _until(lambda: not any(device.state == "starting" for device in begun))
+        self._failures += [device.error for device in begun if device.over]
 
-    def _fresh(self, devices: Iterable[DevicePlan]) -> dict[str, Member]:
+    def _fresh(self, planned: Iterable[DevicePlan]) -> dict[str, DeviceState]:
         """Devices that are to be started: their counters go on, and they are stopped or paused where the old ones were.
 
         Raises OSError when there are no descriptors left for new counters.
         """
-        made = [device for device in devices if device.new is not None]
-        moved = [device.new for device in made
-                 if device.new is not None and (device.old is None or device.old.process != device.new.process)]
-        blocks = self._fleet.blocks(moved)
-        return {device.name: self._member(device, blocks.get(device.name)) for device in made}
+        made = [one for one in planned if one.new is not None]
+        moved = [one.new for one in made
+                 if one.new is not None and (one.old is None or one.old.process != one.new.process)]
+        blocks = self._devices.blocks(moved)
+        return {one.name: self._device(one, blocks.get(one.name)) for one in made}
 
-    def _member(self, device: DevicePlan, block: CounterBlock | None) -> Member:
-        assert device.new is not None
-        if device.old is None:
+    def _device(self, planned: DevicePlan, block: CounterBlock | None) -> DeviceState:
+        assert planned.new is not None
+        if planned.old is None:
             assert block is not None
             # Those that were connected to another device where this one will be have to connect again.
-            return Member(device.new, block, "stopped", trial="binds", closed=self._fleet.turn())
-        old, wish = self._before[device.name], self._wishes[device.name]
+            closed = self._devices.connections.next_turn()
+            return DeviceState(planned.new, block, "stopped", starts_together=True, closed=closed)
+        old, desired_state = self._before[planned.name], self._desired[planned.name]
         if block is not None:
             block.memory[:] = old.block.memory
         kept = {}
-        for socket in device.new.sockets:
-            before = device.old.socket(socket.role)
+        for socket in planned.new.sockets:
+            before = planned.old.socket(socket.role)
             kept[socket.role] = tuple(address.text for address in socket.bind) if before is None else kept_addresses(
                 socket, before, old.endpoints.get(socket.role, ())
             )
-        return Member(device.new, block or old.block, "stopped", wish, kept, restarts=old.restarts, closed=old.closed,
-                      trial="" if wish == "stop" else "binds", last_stop=old.last_stop)
+        return DeviceState(planned.new, block or old.block, "stopped", desired_state, kept, restarts=old.restarts,
+                           closed=old.closed, starts_together=desired_state != "stop", last_stop=old.last_stop)
 
     def _start_again(self, step: Step) -> Iterator[None]:
         """Start those that were stopped, as a restart does, with the addresses that they had."""
-        self._fleet.adopt(self._plan.old, self._before)
-        members = [self._before[name] for name in step.devices]
-        for member in members:
-            member.wish = self._wishes[member.device.name]
-        begun = [member for member in members if member.device.name not in self._over]
-        for member in begun:
-            if member.over:
-                self._restarted.append(member.device.name)
-            self._fleet.begin(member)
-        yield from _until(lambda: not any(member.state == "starting" for member in begun))
-        self._failures += [f"{member.error}; {member.device.name} did not come back at once"
-                           for member in begun if not member.works]
+        self._devices.adopt(self._plan.old, self._before)
+        devices = [self._before[name] for name in step.devices]
+        for device in devices:
+            device.desired_state = self._desired[device.name]
+        begun = [device for device in devices if device.name not in self._over]
+        for device in begun:
+            if device.over:
+                self._restarted.append(device.name)
+            self._devices.begin(device)
+        yield from _until(lambda: not any(device.state == "starting" for device in begun))
+        self._failures += [f"{device.error}; {device.name} did not come back at once"
+                           for device in begun if not device.works]
 
 
 def _until(condition: Callable[[], bool]) -> Iterator[None]:

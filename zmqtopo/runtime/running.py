@@ -16,8 +16,8 @@ from zmqtopo.config.endpoint import parse
 from zmqtopo.config.model import Role, Topology
 from zmqtopo.runtime import arguments
 from zmqtopo.runtime.commands import Command, CommandError, Look, Verb
+from zmqtopo.runtime.devices import StateChange
 from zmqtopo.runtime.journal import BackgroundJournal, Narrator
-from zmqtopo.runtime.member import Member
 from zmqtopo.runtime.orders import Endpoints
 from zmqtopo.runtime.plan import Plan
 from zmqtopo.runtime.reload import Reload
@@ -82,7 +82,7 @@ class Running:
             self._journal.close()
             raise
         if not supervisor.is_stopping:
-            self._narrator.ready(supervisor.members.values(), time.monotonic() - began)
+            self._narrator.ready(supervisor.devices.values(), time.monotonic() - began)
 
     def _run(self) -> None:
         try:
@@ -95,12 +95,13 @@ class Running:
         finally:
             self._journal.close()
 
-    def _tell(self, member: Member, what: str) -> None:
+    def _tell(self, change: StateChange) -> None:
         all_stop = self._any_process.is_stopping
-        if all_stop and member.over and self._narrator.is_ready:    # no farewell follows, as in the command
-            self._journal.say(what, device=member.device.name, state=member.state)
+        ended = change.state in ("stopped", "failed")
+        if all_stop and ended and self._narrator.is_ready:      # no farewell follows, as in the command
+            self._journal.say(change.text, device=change.device.name, state=change.state)
         else:
-            self._narrator.changed(member, what, all_stop=all_stop)
+            self._narrator.changed(change, all_stop=all_stop)
 
     # -- in any thread -------------------------------------------------------------------------------------------
 
@@ -130,7 +131,7 @@ class Running:
     @property
     def endpoints(self) -> Mapping[str, Endpoints]:
         """The addresses as really bound: ``running.endpoints["ingest"]["in"]`` is a tuple."""
-        return {name: member.endpoints for name, member in self._supervisor.members.items()}
+        return {name: device.endpoints for name, device in self._supervisor.devices.items()}
 
     def address(self, socket: str) -> str:
         """An address to connect to for ``DEVICE.SOCKET``: the first it has bound, with ``0.0.0.0`` made reachable.
@@ -140,7 +141,7 @@ class Running:
         if not isinstance(socket, str):
             raise TypeError(f"a socket is named by a str such as 'ingest.in', not {type(socket).__name__}")
         name, _, role = socket.rpartition(".")
-        bound = self._supervisor.members[name].endpoints[cast("Role", role)]
+        bound = self._supervisor.devices[name].endpoints[cast("Role", role)]
         if not bound:
             raise LookupError(f"{socket} binds nothing")
         return str(parse(bound[0]).reachable())
@@ -148,12 +149,12 @@ class Running:
     @property
     def states(self) -> Mapping[str, str]:
         """The state of each device: starting, running, paused, backoff, stopping, stopped or failed."""
-        return {name: member.state for name, member in self._supervisor.members.items()}
+        return {name: device.state for name, device in self._supervisor.devices.items()}
 
     @property
     def errors(self) -> Mapping[str, str]:
         """The last error of each device that had one."""
-        return {name: member.error for name, member in self._supervisor.members.items() if member.error}
+        return {name: device.error for name, device in self._supervisor.devices.items() if device.error}
 
     @property
     def status(self) -> Sequence[DeviceStatus]:
@@ -164,7 +165,7 @@ class Running:
 
     def counters(self) -> Mapping[str, Counters]:
         """What has passed through each device since it first started."""
-        return {name: member.block.read() for name, member in self._supervisor.members.items()}
+        return {name: device.block.read() for name, device in self._supervisor.devices.items()}
 
     def pause(self, *devices: str) -> None:
         """Let devices take no more messages; what comes waits in their in sockets, and then where it comes from.

@@ -9,8 +9,8 @@ from typing import Any
 from zmqtopo.broker.counters import Counters
 from zmqtopo.config.endpoint import ordinary
 from zmqtopo.config.model import ROLES
+from zmqtopo.runtime.device_state import DeviceState, State
 from zmqtopo.runtime.losses import StopReport
-from zmqtopo.runtime.member import Member, State
 from zmqtopo.runtime.orders import Endpoints
 
 
@@ -57,17 +57,17 @@ class DeviceStatus:
         }
 
 
-def status(member: Member, pid: int | None, now: float | None = None, warning: str = "") -> DeviceStatus:
+def status(device: DeviceState, pid: int | None, now: float | None = None, warning: str = "") -> DeviceStatus:
     """The status of a device in the process ``pid``; ``now`` is the supervisor's clock."""
-    here = not member.over and member.state != "backoff"
+    here = not device.over and device.phase != "backoff"
     now = time.monotonic() if now is None else now
     return DeviceStatus(
-        member.device.name, str(member.device.type), member.device.run.text, member.state,
+        device.spec.name, str(device.spec.type), device.spec.run.text, device.state,
         pid if here else None,
-        round(now - member.since, 3) if here and member.since is not None else None,
-        member.restarts, member.endpoints if here else {}, member.block.read(), member.error, member.forced,
-        member.unsent,
-        round(max(member.due - now, 0), 3) if member.state == "stopping" and member.due is not None else None,
-        member.last_stop,
+        round(now - device.running_since, 3) if here and device.running_since is not None else None,
+        device.restarts, device.endpoints if here else {}, device.block.read(), device.error, device.forced,
+        device.unsent,
+        round(max(device.deadline - now, 0), 3) if device.state == "stopping" and device.deadline is not None else None,
+        device.last_stop,
         warning if here else "",
     )

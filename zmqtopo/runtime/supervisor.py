@@ -17,20 +17,9 @@ import zmq
 from zmqtopo.config.model import Topology
 from zmqtopo.runtime.chores import Chore, deadlines, do_due
 from zmqtopo.runtime.commands import Command, CommandError, Commands, Look
-from zmqtopo.runtime.fleet import Fleet, Outside
-from zmqtopo.runtime.member import Member
-from zmqtopo.runtime.orders import (
-    Adapted,
-    Bound,
-    Event,
-    Failed,
-    Held,
-    Paused,
-    Ready,
-    Resumed,
-    Stopped,
-    Unsent,
-)
+from zmqtopo.runtime.device_state import DeviceState
+from zmqtopo.runtime.devices import Devices, Outside, StateChange
+from zmqtopo.runtime.orders import Event
 from zmqtopo.runtime.reload import Reload, Reloads
 from zmqtopo.runtime.requests import Callback, StopRequest
 from zmqtopo.runtime.status import DeviceStatus
@@ -51,7 +40,7 @@ class StartError(RuntimeError):
 class Supervisor:
     """Runs the devices of a topology.
 
-    `request_stop`, `ask`, `call`, `topology`, `members` and `context` are for any thread, everything else for the one
+    `request_stop`, `ask`, `call`, `topology`, `devices` and `context` are for any thread, everything else for the one
     that runs it.
     """
 
@@ -60,7 +49,7 @@ class Supervisor:
         topology: Topology,
         *,
         context: zmq.Context[Any] | None = None,
-        tell: Callable[[Member, str], None] = lambda member, what: None,
+        tell: Callable[[StateChange], None] = lambda change: None,
         isolated: bool = False,
         abort_on_failure: bool = False,
         outside: Outside | None = None,
@@ -68,7 +57,7 @@ class Supervisor:
     ) -> None:
         """``context`` is for the thread devices, unless ``isolated`` gives them a worker process of their own.
 
-        ``tell`` is called with each change of a device's state, in words.
+        ``tell`` is called with each change of a device's state.
 
         ``chores`` are done between events. Raises StartError when there are no file descriptors left for its own.
         """
@@ -83,11 +72,11 @@ class Supervisor:
         self._error = ""
         try:
             self._inbox = Inbox()
-            self._fleet = Fleet(topology, outside, self._inbox, context, isolated, self._on_change, self._on_failure)
+            self._devices = Devices(topology, outside, self._inbox, context, isolated)
         except OSError as error:
             raise StartError([f"cannot keep counters for {len(topology.devices)} devices: {error.strerror}"]) from None
-        self._commands = Commands(self._fleet)
-        self._reloads = Reloads(self._fleet)
+        self._commands = Commands(self._devices)
+        self._reloads = Reloads(self._devices)
         self._asked: deque[Command | Reload] = deque()
 
     # -- from outside --------------------------------------------------------------------------------------------
@@ -118,32 +107,32 @@ class Supervisor:
     @property
     def topology(self) -> Topology:
         """What runs, as the last reload has left it."""
-        return self._fleet.topology
+        return self._devices.topology
 
     @property
-    def members(self) -> Mapping[str, Member]:
+    def devices(self) -> Mapping[str, DeviceState]:
         """The devices, and what has become of them."""
-        return self._fleet.members
+        return self._devices.by_name
 
     @property
     def status(self) -> list[DeviceStatus]:
         """Every device as it is now, in the order of the file."""
-        return self._fleet.status
+        return self._devices.status
 
     @property
     def worker_pids(self) -> list[int]:
         """The processes of the workers."""
-        return [worker.pid for worker in self._fleet.crew]
+        return [worker.pid for worker in self._devices.crew]
 
     @property
     def is_stopping(self) -> bool:
         """Whether everything is about to end."""
-        return self._fleet.stopping
+        return self._devices.stopping
 
     @property
     def context(self) -> zmq.Context[Any] | None:
         """The context of the thread devices, None without any in this process."""
-        local = self._fleet.crew.local
+        local = self._devices.crew.local
         return local.host.context if isinstance(local, LocalWorker) else None
 
     def start(self) -> None:
@@ -152,25 +141,25 @@ class Supervisor:
         Raises StartError after taking back what had been started.
         """
         with self._abandoned_by_an_error():
-            members = self.members.values()
-            for member in members:
-                self._fleet.order_bind(member)
-            self._turn_while(lambda: any(m.trial == "binds" for m in members), give_up=True)
-            if not self._fleet.stopping:
-                for member in members:
-                    self._fleet.order_connect(member)
-            self._turn_while(lambda: any(m.state == "starting" for m in members), give_up=True)
-            self._fleet.started = True
+            devices = self.devices.values()
+            for device in devices:
+                self._devices.bind(device)
+            self._turn_while(lambda: any(device.phase == "binding" for device in devices), give_up=True)
+            if not self._devices.stopping:
+                for device in devices:
+                    self._devices.connect(device)
+            self._turn_while(lambda: any(device.state == "starting" for device in devices), give_up=True)
+            self._devices.started = True
 
     def run(self) -> bool:
         """Go on until nothing runs or will run again; whether no device has failed for good."""
         with self._abandoned_by_an_error():
-            self._turn_while(lambda: bool(self._reloads) or not self._fleet.is_over)
-            self._fleet.stopping = True     # what would be started now would be told to end by nobody
-            self._fleet.end_workers()
-            self._turn_while(lambda: bool(self._fleet.crew))
+            self._turn_while(lambda: bool(self._reloads) or not self._devices.is_over)
+            self._devices.stopping = True     # what would be started now would be told to end by nobody
+            self._devices.end_workers()
+            self._turn_while(lambda: bool(self._devices.crew))
         self._close()
-        return not any(m.state == "failed" for m in self.members.values())
+        return not any(device.state == "failed" for device in self.devices.values())
 
     @contextmanager
     def _abandoned_by_an_error(self) -> Iterator[None]:
@@ -182,7 +171,7 @@ class Supervisor:
         except BaseException as error:
             if not self._ended:
                 self._error = f"internal error: {type(error).__name__}: {error}"
-                self._fleet.abandon(f"ended by an {self._error}")
+                self._devices.abandon(f"ended by an {self._error}")
                 self._close()
             raise
 
@@ -197,7 +186,7 @@ class Supervisor:
             if isinstance(event, Command | Reload | Look):
                 self._refuse(event)
         self._inbox.close()
-        self._fleet.close()
+        self._devices.close()
 
     # -- the loop ------------------------------------------------------------------------------------------------
 
@@ -206,88 +195,80 @@ class Supervisor:
 
         With ``give_up`` a stop ends it, and so does the first failure, by StartError.
         """
-        while condition() and not (give_up and self._fleet.stopping):
-            due = self._fleet.deadlines + deadlines(self._chores)
+        while condition() and not (give_up and self._devices.stopping):
+            due = self._devices.deadlines + deadlines(self._chores)
             timeout = max(min(due) - self._clock(), 0) if due else None
-            for event in self._wait(self._fleet.crew, self._inbox, timeout):
+            for event in self._wait(self._devices.crew, self._inbox, timeout):
                 self._handle(event)
-            self._fleet.act_on_time()
+                self._tell_changes()
+            self._devices.act_on_time()
+            self._tell_changes()
             do_due(self._chores, self._clock())
             self._settle()
-            failures = [m.error for m in self.members.values() if m.state == "failed"] if give_up else []
+            failures = [d.error for d in self.devices.values() if d.state == "failed"] if give_up else []
             if failures:
                 self._stop(force=True)
+                self._tell_changes()
                 self.run()
                 raise StartError(failures)
 
     def _settle(self) -> None:
         """Go on with what was asked, as far as the devices have come."""
         was_asked = bool(self._commands or self._reloads or self._asked)
-        self._commands.settle()
-        self._reloads.settle()
+        self._advance()
         while self._asked and not self._reloads and not (self._commands and isinstance(self._asked[0], Reload)):
             asked = self._asked.popleft()
             if isinstance(asked, Reload):
                 self._reloads.take(asked)
             else:
                 self._commands.take(asked)
-            self._commands.settle()
-            self._reloads.settle()
+            self._tell_changes()
+            self._advance()
         if was_asked and not (self._commands or self._reloads):
-            self._fleet.note_command()
+            self._devices.note_command()
 
     def _handle(self, event: Message) -> None:
-        if isinstance(event, Event) and event.name not in self.members:
-            return      # the last word of one that a reload has removed
+        if isinstance(event, Event):
+            self._devices.handle(event)
+            return
         match event:
-            case Bound(name, endpoints):
-                self._fleet.on_bound(self.members[name], endpoints)
-            case Ready(name):
-                self._fleet.on_ready(self.members[name])
-            case Paused(name):
-                self._fleet.on_paused(self.members[name], "paused")
-            case Held(name):
-                self._fleet.on_held(self.members[name])
-            case Resumed(name):
-                self._fleet.on_paused(self.members[name], "running")
-            case Adapted(name, device):
-                self._fleet.on_adapted(self.members[name], device)
-            case Stopped(name):
-                self._fleet.on_end(self.members[name], "")
-            case Failed(name, error):
-                self._fleet.on_end(self.members[name], error)
-            case Unsent(name):
-                self._fleet.on_unsent(self.members[name])
             case WorkerEnded(worker, how):
-                self._fleet.on_worker_ended(worker, how)
+                self._devices.on_worker_ended(worker, how)
             case StopRequest(force):
                 self._stop(force=force)
             case Look():
                 event.reply.set_result(self.status)
             case Callback(do):
                 do()
-            case Command() | Reload() if self._fleet.started and not self._fleet.stopping:
+            case Command() | Reload() if self._devices.started and not self._devices.stopping:
                 self._asked.append(event)
             case Command() | Reload():
                 self._refuse(event)
 
-    def _on_change(self, member: Member, what: str) -> None:
-        self._tell(member, what)
-        self._commands.note(member)
+    def _tell_changes(self) -> None:
+        """What has happened to devices, before anything else happens."""
+        while self._devices.changes:
+            change = self._devices.changes.popleft()
+            self._tell(change)
+            self._commands.note(change.device.name, change.state, change.error)
+            if change.state == "failed" and not change.together and self._abort_on_failure:
+                self._stop(force=False)
 
-    def _on_failure(self) -> None:
-        if self._abort_on_failure:
-            self._stop(force=False)
+    def _advance(self) -> None:
+        self._commands.settle()
+        self._reloads.advance()
+        self._tell_changes()        # before the answer to what has led to them
+        self._reloads.settle()
 
     def _stop(self, *, force: bool) -> None:
-        self._fleet.stopping = True
+        self._devices.stopping = True
         self._commands.end(f"{self.topology.name} is stopping")
         self._reloads.end(f"{self.topology.name} is stopping")
         while self._asked:
             self._refuse(self._asked.popleft())
-        self._fleet.stop(self.members.values(), force=force)
+        self._devices.stop(self.devices.values(), force=force)
         if force:
-            self._fleet.crew.hurry()
+            self._devices.crew.hurry()
 
     def _refuse(self, question: Command | Reload | Look) -> None:
         if isinstance(question, Look):
@@ -299,4 +280,4 @@ class Supervisor:
     def _fate(self) -> str:
         if self._ended:
             return f"has ended by an {self._error}" if self._error else "has ended"
-        return "is stopping" if self._fleet.stopping else "is still starting"
+        return "is stopping" if self._devices.stopping else "is still starting"

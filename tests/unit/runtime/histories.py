@@ -9,7 +9,7 @@ from typing import Any
 
 from zmqtopo.checks import examine_text
 from zmqtopo.config.model import Topology
-from zmqtopo.runtime.fleet import Outside
+from zmqtopo.runtime.devices import Outside
 from zmqtopo.runtime.orders import (
     Adapt,
     Adapted,
@@ -84,7 +84,7 @@ class World:
         self.at_once = at_once
         return Supervisor(
             topology, outside=Outside(lambda: self.now, lambda: self.jitter, self.make, self.wait),
-            tell=lambda member, what: self.told.append((member.device.name, member.state, self.now)), **options,
+            tell=lambda change: self.told.append((change.device.name, change.state, self.now)), **options,
         )
 
     def make(self, name: str, *rest: object, isolated: bool) -> Recorder:

@@ -12,7 +12,7 @@ from zmqtopo.checks import examine_text
 from zmqtopo.runtime.chores import Chore
 from zmqtopo.runtime.commands import Command, CommandError, Look, UnknownDeviceError, Verb
 from zmqtopo.runtime.crew import KILL_AFTER
-from zmqtopo.runtime.fleet import ANSWER_TIMEOUT
+from zmqtopo.runtime.device_state import ANSWER_TIMEOUT
 from zmqtopo.runtime.orders import (
     Bind,
     Connect,
@@ -90,7 +90,7 @@ def test_the_order_of_a_life(world: World) -> None:
     assert [what for what, _ in world.log] == [
         "Pause", "Resume", "Stop", "Bind", "Connect", "Pause", "Stop", "Bind", "Connect", "Stop", "End",
     ]
-    assert operator.supervisor.members["a"].restarts == 0
+    assert operator.supervisor.devices["a"].restarts == 0
 
 
 def test_all_may_be_stopped_and_it_goes_on(world: World) -> None:
@@ -162,7 +162,7 @@ def test_start_does_not_wait_for_the_backoff(world: World) -> None:
     command = operator.at(2, "start", "a")
     operator.until(5)
     assert operator.when(command) == 2
-    assert operator.supervisor.members["a"].error == ""
+    assert operator.supervisor.devices["a"].error == ""
 
 
 def test_stop_ends_the_backoff(world: World) -> None:
@@ -181,7 +181,7 @@ def test_what_is_paused_while_it_waits_to_start_again_comes_back_paused(world: W
         world.after(2, Failed(name, f"{name}: broken"))
     command = operator.at(3, "pause", "a")
     seen: list[str] = []
-    world.after(20, lambda: seen.extend(m.state for m in operator.supervisor.members.values()))
+    world.after(20, lambda: seen.extend(m.state for m in operator.supervisor.devices.values()))
     operator.until(30)
     assert command.reply.result() == {"a": "backoff"}
     assert seen == ["paused", "paused"]
@@ -354,7 +354,7 @@ def test_a_restart_waits_until_the_old_process_has_gone(world: World) -> None:
     operator.until(10)
     assert operator.when(command) == 4
     assert world.times("a", "starting") == [1001]
-    assert operator.supervisor.members["a"].error == ""
+    assert operator.supervisor.devices["a"].error == ""
 
 
 def test_an_old_process_that_does_not_go_is_killed(world: World) -> None:
@@ -432,7 +432,7 @@ def test_a_pause_of_a_device_that_fails_meanwhile_keeps_it_paused(world: World) 
     world.answers_to(Pause, "a", [Failed("a", "a: broken")])
     command = operator.at(1, "pause")
     seen: list[str] = []
-    world.after(4, lambda: seen.append(operator.supervisor.members["a"].state))
+    world.after(4, lambda: seen.append(operator.supervisor.devices["a"].state))
     operator.until(5)
     assert command.reply.result() == {"a": "backoff"}
     assert seen == ["paused"]
@@ -447,11 +447,11 @@ def test_one_that_does_not_answer_is_ended_and_starts_again(world: World, order:
     world.answers_to(Stop, "a", [])
     command = operator.at(1, verb)
     states: dict[str, str] = {}
-    world.after(39, lambda: states.update({n: m.state for n, m in operator.supervisor.members.items()}))
+    world.after(39, lambda: states.update({n: m.state for n, m in operator.supervisor.devices.items()}))
     operator.until(40)
     assert command.reply.result() == {"a": "backoff"}
     assert operator.when(command) == 1 + ANSWER_TIMEOUT + KILL_AFTER
-    member = operator.supervisor.members["a"]
+    member = operator.supervisor.devices["a"]
     assert member.error == "a: did not answer within 10 s"
     assert member.restarts == 1
     assert states == {"a": STATES[verb]}
@@ -463,7 +463,7 @@ def test_a_thread_that_does_not_answer_is_given_up_and_everything_else_goes_on(w
     world.answers_to(Stop, "a", [])
     pause, restart = operator.at(1, "pause", "a"), operator.at(2, "restart", "b")
     states: dict[str, str] = {}
-    world.after(30, lambda: states.update({n: m.state for n, m in operator.supervisor.members.items()}))
+    world.after(30, lambda: states.update({n: m.state for n, m in operator.supervisor.devices.items()}))
     late = Stopped("a")
     world.after(35, late)
     operator.until(40)
@@ -472,7 +472,7 @@ def test_a_thread_that_does_not_answer_is_given_up_and_everything_else_goes_on(w
         pause.reply.result(0)
     assert restart.reply.result(0) == {"b": "running"}
     assert states == {"a": "failed", "b": "running"}
-    assert operator.supervisor.members["a"].error == error
+    assert operator.supervisor.devices["a"].error == error
 
 
 def test_one_that_answers_late_is_left_alone(world: World) -> None:

@@ -12,8 +12,7 @@ from zmqtopo.checks import examine_text
 from zmqtopo.config.model import Topology
 from zmqtopo.runtime.commands import Command, CommandError, Verb
 from zmqtopo.runtime.crew import KILL_AFTER
-from zmqtopo.runtime.fleet import ANSWER_TIMEOUT, START_TIMEOUT
-from zmqtopo.runtime.member import Member
+from zmqtopo.runtime.device_state import ANSWER_TIMEOUT, START_TIMEOUT, DeviceState
 from zmqtopo.runtime.orders import (
     Adapt,
     Adapted,
@@ -82,7 +81,7 @@ class Operator:
     def look(self, seconds: float) -> dict[str, str]:
         """The states at that time, once it has come."""
         seen: dict[str, str] = {}
-        self.world.after(seconds, lambda: seen.update({n: m.state for n, m in self.supervisor.members.items()}))
+        self.world.after(seconds, lambda: seen.update({n: m.state for n, m in self.supervisor.devices.items()}))
         return seen
 
     def until(self, seconds: float) -> bool:
@@ -126,7 +125,7 @@ def test_the_same_topology_changes_nothing(world: World, started: Started, dry_r
     operator.until(2)
     assert not reload.reply.result(0)
     assert operator.orders == []
-    assert list(operator.supervisor.members) == (["a", "b"] if dry_run else ["b", "a"])
+    assert list(operator.supervisor.devices) == (["a", "b"] if dry_run else ["b", "a"])
 
 
 def test_a_dry_run_only_says_what_it_would_do(world: World, started: Started) -> None:
@@ -172,11 +171,11 @@ def test_all_are_bound_before_the_first_connects(world: World, started: Started)
 def test_a_port_of_the_systems_choice_and_the_counters_stay(world: World, started: Started) -> None:
     system = "s: {type: streamer, in: {bind: 'tcp://127.0.0.1:*'}, out: {bind: tcp://*:8000}}"
     operator = started(A, system)
-    operator.supervisor.members["s"].block.add_dropped(in_to_out=3, out_to_in=0)
+    operator.supervisor.devices["s"].block.add_dropped(in_to_out=3, out_to_in=0)
     operator.at(1, file(A, system.replace("8000", "8001").replace("streamer,", "streamer, run: process,")))
     operator.until(2)
     assert [o.binds["in"] for o in world.orders if isinstance(o, Bind)] == [("tcp://127.0.0.1:1234",)]
-    assert operator.supervisor.members["s"].block.read().in_to_out.dropped == 3
+    assert operator.supervisor.devices["s"].block.read().in_to_out.dropped == 3
 
 
 def test_what_needs_no_new_sockets_changes_in_place(world: World, started: Started) -> None:
@@ -201,7 +200,7 @@ def test_what_concerns_nobody_but_the_supervisor_is_not_told_to_workers(world: W
     operator.at(1, file(A.replace("streamer,", "streamer, restart: never, description: new,")))
     operator.until(2)
     assert operator.orders == []
-    assert operator.supervisor.members["a"].device.restart.policy == "never"
+    assert operator.supervisor.devices["a"].spec.restart.policy == "never"
 
 
 def test_inproc_peers_of_what_is_replaced_or_gone_are_connected_again(world: World, started: Started) -> None:
@@ -318,9 +317,9 @@ def test_late_words_of_what_was_removed_are_nobodys(world: World, started: Start
 def test_nothing_of_what_was_removed_is_kept(world: World, started: Started) -> None:
     """Its counters have descriptors."""
     operator = started(A, B)
-    removed = weakref.ref(operator.supervisor.members["b"])
+    removed = weakref.ref(operator.supervisor.devices["b"])
     operator.at(1, file(A))
-    kept: list[Member | None] = []
+    kept: list[DeviceState | None] = []
     world.after(2, lambda: kept.append(removed()))
     assert operator.until(3)
     assert kept == [None]
@@ -347,14 +346,14 @@ def test_a_port_that_is_taken_undoes_all(world: World, started: Started) -> None
     assert error.plan is operator.plans[0]
     assert states == {"a": "running", "b": "running", "s": "running"}
     assert operator.supervisor.topology == before
-    assert [m.device for m in operator.supervisor.members.values()] == list(before.devices.values())
+    assert [m.spec for m in operator.supervisor.devices.values()] == list(before.devices.values())
     assert operator.orders == [
         ("Stop", "s"), ("Bind", "s"), ("Bind", "d"),        # bound, and connected to nobody
         ("Stop", "s"), ("Bind", "s"), ("Connect", "s"),
     ]
     assert [o.binds["in"] for o in world.orders if isinstance(o, Bind) and o.device.name == "s"] == 2 * [
         ("tcp://127.0.0.1:1234",)]
-    assert operator.supervisor.members["s"].restarts == 0
+    assert operator.supervisor.devices["s"].restarts == 0
 
 
 def test_one_that_cannot_connect_undoes_all(world: World, started: Started) -> None:
@@ -416,7 +415,7 @@ def test_one_that_does_not_answer_does_not_hold_up_a_reload_for_ever(world: Worl
 
 def test_one_that_does_not_start_does_not_hold_up_a_reload_for_ever(world: World, started: Started) -> None:
     operator = started(A)
-    before = operator.supervisor.members["a"]
+    before = operator.supervisor.devices["a"]
     new = "s: {type: streamer, run: process, in: {bind: tcp://*:8000}, out: {bind: tcp://*:8001}}"
     world.answers_to(Bind, "s", [])
     reload = operator.at(1, file(A, new))
@@ -427,7 +426,7 @@ def test_one_that_does_not_start_does_not_hold_up_a_reload_for_ever(world: World
     assert error.failures == ["s: did not start within 15 s"]
     assert operator.when(reload) == 1 + START_TIMEOUT
     assert states == {"a": "running"}
-    assert operator.supervisor.members["a"] is before
+    assert operator.supervisor.devices["a"] is before
     assert before.restarts == 0
 
 
@@ -472,7 +471,7 @@ def test_what_does_not_come_back_is_told_and_tried_again(world: World, started: 
     assert isinstance(error, ReloadError)
     assert error.failures == [TAKEN, "b.in: taken; b did not come back at once"]
     assert states == {"a": "running", "b": "running"}
-    assert operator.supervisor.members["b"].restarts == 1
+    assert operator.supervisor.devices["b"].restarts == 1
 
 
 def test_what_did_not_run_before_does_not_run_after_it_is_undone(world: World, started: Started) -> None:

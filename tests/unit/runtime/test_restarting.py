@@ -27,7 +27,7 @@ def test_the_wait_doubles_up_to_its_cap(world: World) -> None:
     world.after(0, Failed("a", "a.in: broken"))
     run_until(world, supervisor, 10)
     assert gaps(world.times("a", "backoff"))[:6] == [0.1, 0.2, 0.4, 0.8, 1, 1]
-    assert supervisor.members["a"].restarts == len(world.times("a", "starting"))
+    assert supervisor.devices["a"].restarts == len(world.times("a", "starting"))
     assert world.times("b", "backoff") == []
 
 
@@ -71,8 +71,8 @@ def test_max_retries_counts_failures_to_start_again(world: World) -> None:
     world.after(0.5, Failed("a", "a.in: broken"))
     assert not supervisor.run()
     assert len(world.times("a", "backoff")) == 3
-    assert supervisor.members["a"].state == "failed"
-    assert supervisor.members["a"].error == "a.in: taken"
+    assert supervisor.devices["a"].state == "failed"
+    assert supervisor.devices["a"].error == "a.in: taken"
 
 
 @pytest.mark.parametrize(("policy", "error", "state", "restarts"), [
@@ -88,10 +88,10 @@ def test_the_policy_decides(world: World, policy: str, error: str, state: str, r
     supervisor.start()
     world.after(1, Failed("a", error) if error else Stopped("a"))
     seen: list[str] = []
-    world.after(2, lambda: seen.append(supervisor.members["a"].state))
+    world.after(2, lambda: seen.append(supervisor.devices["a"].state))
     assert run_until(world, supervisor, 3) == (state != "failed")
     assert seen == [state]
-    assert supervisor.members["a"].restarts == restarts
+    assert supervisor.devices["a"].restarts == restarts
 
 
 def test_it_ends_by_itself_when_nothing_will_run_again(world: World) -> None:
@@ -111,7 +111,7 @@ def test_abort_on_failure_stops_the_others_as_a_signal_does(world: World) -> Non
     assert not supervisor.run()
     assert world.now == 1001
     assert [order for order in world.orders if isinstance(order, Stop)] == [Stop("b", 5.0)]
-    assert supervisor.members["b"].state == "stopped"
+    assert supervisor.devices["b"].state == "stopped"
 
 
 def test_the_end_of_a_process_ends_all_its_devices_and_it_is_made_again(world: World) -> None:
@@ -120,8 +120,8 @@ def test_the_end_of_a_process_ends_all_its_devices_and_it_is_made_again(world: W
     world.after(1, WorkerEnded("group g", "process 7 ended by SIGKILL"))
     assert run_until(world, supervisor, 3)
     for name in "ab":
-        assert supervisor.members[name].error == f"{name}: process 7 ended by SIGKILL"
-        assert supervisor.members[name].restarts == 1
+        assert supervisor.devices[name].error == f"{name}: process 7 ended by SIGKILL"
+        assert supervisor.devices[name].restarts == 1
     assert world.ordered("Bind") == ["a", "b", "a", "b"]
     assert world.ordered("End") == ["group g"]
 
@@ -147,7 +147,7 @@ def test_a_process_that_cannot_be_made_again_is_tried_later(world: World) -> Non
     world.refused["device a"] = OSError(11, "Resource temporarily unavailable")
     world.after(1, WorkerEnded("device a", "process 7 ended by SIGKILL"))
     seen: list[str] = []
-    world.after(2, lambda: seen.append(supervisor.members["a"].state))
+    world.after(2, lambda: seen.append(supervisor.devices["a"].state))
     assert run_until(world, supervisor, 3)
     assert seen == ["running"]
     assert len(world.times("a", "backoff")) == 2

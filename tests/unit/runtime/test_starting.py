@@ -17,7 +17,7 @@ def test_all_bind_before_any_connects(world: World) -> None:
     supervisor = world.supervisor(topology("a", "b", "c"))
     supervisor.start()
     assert world.log == [(what, name) for what in ("Bind", "Connect") for name in "abc"]
-    assert {m.state for m in supervisor.members.values()} == {"running"}
+    assert {m.state for m in supervisor.devices.values()} == {"running"}
     supervisor.request_stop()
     assert supervisor.run()
     assert world.log[6:] == [("Stop", "a"), ("Stop", "b"), ("Stop", "c"), ("End", "")]
@@ -49,7 +49,7 @@ def test_the_first_failure_takes_everything_back(world: World, step: type, culpr
     assert set(world.ordered("Stop")) == {"a", "b", "c"} - {culprit}
     assert all(order.timeout == 0 for order in world.orders if isinstance(order, Stop))
     assert world.log[-1] == ("End", "")
-    assert supervisor.members[culprit].state == "failed"
+    assert supervisor.devices[culprit].state == "failed"
     assert world.now == 1000.0
 
 
@@ -85,4 +85,4 @@ def test_a_stop_while_it_starts_is_no_failure(world: World) -> None:
     supervisor.start()
     assert world.ordered("Connect") == []
     assert supervisor.run()
-    assert {m.state for m in supervisor.members.values()} == {"stopped"}
+    assert {m.state for m in supervisor.devices.values()} == {"stopped"}

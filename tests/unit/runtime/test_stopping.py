@@ -8,7 +8,7 @@ from zmqtopo.checks import examine_text
 from zmqtopo.runtime.crew import KILL_AFTER
 from zmqtopo.runtime.orders import End, Failed, Stop, Stopped
 from zmqtopo.runtime.requests import StopRequest
-from zmqtopo.runtime.stops import AT_ONCE
+from zmqtopo.runtime.shutdown import MAX_CONCURRENT_STOPS
 from zmqtopo.runtime.workers import WorkerEnded
 
 from .histories import World, chain, run_until, topology
@@ -41,7 +41,7 @@ devices:
 
 
 def test_of_a_great_many_in_one_process_only_so_many_stop_at_once(world: World) -> None:
-    many = [f"d{number}" for number in range(3 * AT_ONCE)]
+    many = [f"d{number}" for number in range(3 * MAX_CONCURRENT_STOPS)]
     supervisor = world.supervisor(topology(*many))
     supervisor.start()
     told: list[int] = []
@@ -50,20 +50,20 @@ def test_of_a_great_many_in_one_process_only_so_many_stop_at_once(world: World) 
         world.after(1 + number / 1000, Stopped(name))
 
     def look() -> None:
-        told.append(len(world.ordered("Stop")) - sum(m.state == "stopped" for m in supervisor.members.values()))
+        told.append(len(world.ordered("Stop")) - sum(m.state == "stopped" for m in supervisor.devices.values()))
 
     for number in range(len(many)):
         world.after(1 + number / 1000 + 0.0005, look)
     assert run_until(world, supervisor, 0)
     assert world.ordered("Stop") == many
     most = max(told)
-    assert AT_ONCE // 2 <= most <= AT_ONCE
+    assert MAX_CONCURRENT_STOPS // 2 <= most <= MAX_CONCURRENT_STOPS
     assert {world.times(name, "stopped")[0] for name in many} == {
         1001 + number / 1000 for number in range(len(many))}
 
 
 def test_those_of_other_processes_need_not_wait_for_that(world: World) -> None:
-    many = [f"d{number}" for number in range(AT_ONCE + 1)]
+    many = [f"d{number}" for number in range(MAX_CONCURRENT_STOPS + 1)]
     supervisor = world.supervisor(topology(*many, run="process"))
     supervisor.start()
     for name in many:
@@ -82,7 +82,7 @@ def test_a_process_that_does_not_even_end_at_once_is_killed(world: World) -> Non
     assert run_until(world, supervisor, 0)
     assert world.ordered("kill") == ["device a"]
     assert world.now == 1000 + 5 + KILL_AFTER
-    assert supervisor.members["a"].error == "a: process 1 did not stop in time and was killed"
+    assert supervisor.devices["a"].error == "a: process 1 did not stop in time and was killed"
 
 
 def test_a_worker_whose_context_does_not_end_is_killed(world: World) -> None:
@@ -142,7 +142,7 @@ def test_a_device_that_waits_to_start_again_just_stops(world: World) -> None:
     assert run_until(world, supervisor, 2)
     assert world.now == 1002
     assert world.ordered("Stop") == ["b"]
-    assert supervisor.members["a"].error == "a: broken"
+    assert supervisor.devices["a"].error == "a: broken"
 
 
 def test_a_worker_that_dies_while_it_stops_is_not_started_again(world: World) -> None:
@@ -150,7 +150,7 @@ def test_a_worker_that_dies_while_it_stops_is_not_started_again(world: World) ->
     supervisor.start()
     world.answers_to(Stop, "a", [WorkerEnded("device a", "process 7 ended by SIGKILL")])
     assert run_until(world, supervisor, 0)
-    assert supervisor.members["a"].state == "stopped"
+    assert supervisor.devices["a"].state == "stopped"
     assert world.ordered("Bind") == ["a", "b"]
     assert world.ordered("End") == ["device b"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from zmqtopo.checks import examine_text
-from zmqtopo.runtime.upstream import upstream
+from zmqtopo.runtime.shutdown import upstream
 
 
 @pytest.mark.parametrize(("devices", "expected"), [

@@ -9,8 +9,8 @@ import pytest
 
 from zmqtopo.loop._loop import LINE_WORDS
 from zmqtopo.runtime.commands import Command, Verb
-from zmqtopo.runtime.hold import CLOSING, QUIET
 from zmqtopo.runtime.orders import Connect, Failed, Hold, Order, Ready, Stop, Stopped
+from zmqtopo.runtime.quiesce import CLOSE_TIME, QUIET_TIME
 from zmqtopo.runtime.requests import StopRequest
 from zmqtopo.runtime.supervisor import Supervisor
 
@@ -44,7 +44,7 @@ def orders_of(world: World, kind: type[Order]) -> list[Any]:
 
 def move(supervisor: Supervisor, name: str) -> None:
     """A message passes."""
-    supervisor.members[name].block.memory.cast("q")[LINE_WORDS] += 1
+    supervisor.devices[name].block.memory.cast("q")[LINE_WORDS] += 1
 
 
 def test_a_restart_holds_who_feeds_it_until_its_connections_have_ended(world: World, abc: Supervisor) -> None:
@@ -53,9 +53,9 @@ def test_a_restart_holds_who_feeds_it_until_its_connections_have_ended(world: Wo
     assert before_the_end(world) == [
         ("Hold", "a"), ("Resume", "b"), ("Stop", "b"), ("Bind", "b"), ("Connect", "b"), ("Resume", "a"),
     ]
-    assert world.times("b", "stopped")[0] == pytest.approx(1001 + QUIET, abs=0.02)
+    assert world.times("b", "stopped")[0] == pytest.approx(1001 + QUIET_TIME, abs=0.02)
     assert command.reply.result() == {"b": "running"}
-    assert orders_of(world, Stop)[0].timeout == pytest.approx(5 - QUIET, abs=0.02)
+    assert orders_of(world, Stop)[0].timeout == pytest.approx(5 - QUIET_TIME, abs=0.02)
     assert world.times("a", "paused") == []     # it was too short to be told
 
 
@@ -79,7 +79,7 @@ def test_it_is_not_dry_while_messages_come(world: World, abc: Supervisor) -> Non
         world.after(1 + number * 0.01, lambda: move(abc, "b"))
     at(world, abc, 1, "stop", "b")
     run_until(world, abc, 4)
-    assert world.times("b", "stopped")[0] == pytest.approx(1002 + QUIET, abs=0.03)
+    assert world.times("b", "stopped")[0] == pytest.approx(1002 + QUIET_TIME, abs=0.03)
 
 
 @pytest.mark.parametrize(("ivl", "connected"), [(None, 0.25), (500, 1.05)])
@@ -98,7 +98,7 @@ def test_it_is_not_dry_before_who_feeds_it_has_connected_again(
     at(world, supervisor, 4.1, "restart", "b")
     run_until(world, supervisor, 6)
     first, second, _ = world.times("b", "stopped")
-    assert first == pytest.approx(1004 + QUIET, abs=0.02)
+    assert first == pytest.approx(1004 + QUIET_TIME, abs=0.02)
     assert second == pytest.approx(first + connected, abs=0.02)
 
 
@@ -120,7 +120,7 @@ def test_a_stop_out_of_time_is_made_to_end_as_any(world: World, abc: Supervisor)
     world.answers_to(Stop, "b", [])
     at(world, abc, 1, "stop", "b")
     run_until(world, abc, 8)
-    assert [o.timeout for o in orders_of(world, Stop) if o.name == "b"] == [pytest.approx(5 - QUIET, abs=0.02), 0]
+    assert [o.timeout for o in orders_of(world, Stop) if o.name == "b"] == [pytest.approx(5 - QUIET_TIME, abs=0.02), 0]
     assert world.times("b", "stopped")[0] == 1006
 
 
@@ -147,7 +147,7 @@ def test_a_resume_of_who_is_held_comes_when_it_is_let_go(world: World, abc: Supe
     command = at(world, abc, 2.01, "resume", "a")
     run_until(world, abc, 3)
     assert world.ordered("Resume") == ["b", "a"]
-    assert world.times("a", "running")[1] == pytest.approx(1002 + QUIET + CLOSING, abs=0.03)
+    assert world.times("a", "running")[1] == pytest.approx(1002 + QUIET_TIME + CLOSE_TIME, abs=0.03)
     assert command.reply.result() == {"a": "running"}
 
 
