@@ -46,7 +46,9 @@ def is_free(address: str) -> bool:
         try:
             probe.bind((host, int(port)))
         except OSError:
-            return False
+            # Another program's connection may have got this port as its own end, and then it cannot be bound, even
+            # for a minute after its end; but nobody listens there.
+            return not accepts(address)
     return True
 
 
@@ -56,8 +58,10 @@ def accepts(address: str) -> bool:
         with socket.socket(socket.AF_UNIX) as probe:
             return probe.connect_ex(address.removeprefix("ipc://")) == 0
     host, _, port = address.removeprefix("tcp://").rpartition(":")
-    with socket.socket() as probe:
-        return probe.connect_ex((host.replace("0.0.0.0", "127.0.0.1"), int(port))) == 0
+    host = host.strip("[]").replace("0.0.0.0", "127.0.0.1")
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        # A connection to a port of the system's choice may get that port as its own end, and so reach itself.
+        return probe.connect_ex((host, int(port))) == 0 and probe.getsockname() != probe.getpeername()
 
 
 class Up:

@@ -21,7 +21,7 @@ import pytest
 import zmq
 
 from .brokers import ANY, TOPOLOGY, pump
-from .conftest import COMMAND, DEADLINE, Control, Up
+from .conftest import COMMAND, DEADLINE, Control, Up, is_free
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -96,6 +96,18 @@ def test_a_state_folder_that_others_could_look_into(start: Callable[..., Up], st
     for path in (state_folders / "zmqtopo", state_folders / "zmqtopo/it"):
         assert path.stat().st_mode & 0o777 == 0o700
     up.stop()
+
+
+def test_the_end_of_a_connection_is_not_taken_for_a_port_that_is_left() -> None:
+    """The tests look for ports that are left, and the system gives the free ones to whoever connects to something."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client = socket.create_connection(server.getsockname())
+        address = f"tcp://127.0.0.1:{client.getsockname()[1]}"
+        with client, server.accept()[0]:
+            assert is_free(address)
+        client.close()
+        assert is_free(address)
+        assert not is_free(f"tcp://127.0.0.1:{server.getsockname()[1]}")
 
 
 def test_a_state_folder_that_is_removed_while_it_runs(
