@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import zmq
+from zmq.utils.monitor import parse_monitor_message
+
+from .conftest import DEADLINE
 
 SECRET = "hunter2"
+
+FAILED = (zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+          | zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_DISCONNECTED)
 
 
 @pytest.mark.parametrize(("more", "top"), [
@@ -17,7 +25,7 @@ SECRET = "hunter2"
     ("restart: {policy: always, backoff: [0, 0], stable_after: 0, max_retries: 0}", ""),
     ("restart: {policy: always, backoff: [2000000, 2000000], stable_after: 2000000, max_retries: 2147483647}", ""),
     ("run: thread", "context: {max_sockets: 65535}"), ("run: thread", "context: {max_sockets: 2}"),
-    ("limits: {message_size: 9223372036854775807, memory: 9223372036854775807, handshake: 5s}", ""),
+    ("limits: {message_size: 9223372036854775807, memory: 9223372036854775807, handshake: 2000000}", ""),
     ("limits: {message_size: 1KiB, frames: 2, topics: 1, topic_length: 0, handshake: 2000000}", ""),
 ])
 def test_a_start_with_extreme_settings(start: Callable[..., Any], net: Any, more: str, top: str) -> None:
@@ -33,6 +41,64 @@ devices:
     pull = net.socket(zmq.PULL, connect=up.address("a.out"))
     net.socket(zmq.PUSH, connect=up.address("a.in")).send(b"x")
     assert net.receive(pull) == [b"x"]
+    up.stop()
+
+
+A = """
+devices:
+  a: {type: streamer, limits: {handshake: %s}, in: {bind: "tcp://127.0.0.1:*"}, out: {bind: "tcp://127.0.0.1:*"}}
+"""
+
+
+def handshakes(net: Any, address: str, count: int) -> tuple[list[float], int]:
+    """The seconds that clients have needed, one after the other, to be let in; how often one was cut off before."""
+    needed, refused = [], 0
+    for _ in range(count):
+        client = net.socket(zmq.PUSH)
+        monitor = client.get_monitor_socket(zmq.EVENT_CONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED | FAILED)
+        monitor.setsockopt(zmq.LINGER, 0)
+        client.connect(address)
+        begun = 0.0
+        while True:
+            event = int(parse_monitor_message(net.receive(monitor))["event"])
+            if event == zmq.EVENT_CONNECTED:
+                begun = time.monotonic()
+            elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                break
+            else:
+                refused += 1
+        needed.append(time.monotonic() - begun)
+        client.disable_monitor()
+        monitor.close()
+        client.close()
+    return needed, refused
+
+
+def test_a_handshake_limit_ends_who_is_silent_and_nobody_else(start: Callable[..., Any], net: Any) -> None:
+    """The limit is many times what this machine needs now, whatever else it does."""
+    up = start(A % "2000000").ready()
+    needed, _ = handshakes(net, up.address("a.in"), 20)
+    up.stop()
+    limit = max(0.1, 20 * max(needed))
+    up = start(A % f"{limit * 1000:.0f}ms").ready()
+    address = up.address("a.in")
+    with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), DEADLINE) as silent:
+        begun = time.monotonic()
+        while silent.recv(4096):        # libzmq's half of the greeting, and then the end
+            continue
+        took = time.monotonic() - begun
+    assert 0.9 * limit < took < limit + DEADLINE
+    _, refused = handshakes(net, address, 20)
+    assert refused <= 1
+    up.stop()
+
+
+def test_the_shortest_handshake_is_a_limit_too(start: Callable[..., Any]) -> None:
+    """Less than libzmq's smallest unit; 0 would be no limit."""
+    up = start(A % "0.4ms").ready()
+    with socket.create_connection(("127.0.0.1", int(up.address("a.in").rpartition(":")[2])), DEADLINE) as silent:
+        while silent.recv(4096):
+            continue
     up.stop()
 
 
