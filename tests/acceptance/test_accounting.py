@@ -222,6 +222,10 @@ def flow(traffic: Traffic, until: Callable[[], bool]) -> None:
 
 def check(traffic: Traffic, running: zmqtopo.Running, net: Any, closed: int) -> None:
     counters = running.counters()["a"]
+    [status] = running.status
+    if closed:
+        assert status.last_stop is not None
+        assert status.last_stop.possibly_lost_per_peer == 0, "a stop in time loses nothing that it has passed on"
     requests, replies = traffic.requests, traffic.replies
     assert (counters.in_to_out.messages, counters.in_to_out.dropped) == (requests.count, 0)
     for gaps in requests.gaps:
