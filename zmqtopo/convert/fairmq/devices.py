@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from zmqtopo.checks.sockets import DEVICE_PAIRS, MON_CAN_BLOCK, MON_NEVER_BLOCKS, receives, sends
+from zmqtopo.config.endpoint import TRANSPORTS
 from zmqtopo.config.model import DeviceType
 from zmqtopo.config.wording import listing, quote
 from zmqtopo.convert.fairmq.programs import FairSocket, Program
@@ -101,10 +102,15 @@ def _check(socket: FairSocket) -> None:
     if transport not in ("", "default", "zeromq"):
         raise UnfitError(f"{quote(socket.name)} has the transport {transport}, of which only FairMQ's programs know "
                          "where the bytes are")
+    for item in (*socket.bind, *socket.connect):
+        scheme = item.value().partition("://")[0]
+        if scheme not in TRANSPORTS:
+            raise UnfitError(f"{scheme} of {quote(socket.name)} is not a transport of ZeroMQ")
     if not type_of(socket):
         raise UnfitError(f"{quote(socket.name)} has no type")
     if not (socket.bind or socket.connect):
-        raise UnfitError(f"{quote(socket.name)} has no address; FairMQ's deployment gives it one at start")
+        raise UnfitError(f"{quote(socket.name)} has no address" + (
+            "" if socket.text("address") else "; FairMQ's deployment gives it one at start"))
 
 
 def _first(sockets: Sequence[FairSocket], channel: str, notes: list[Note]) -> list[FairSocket]:

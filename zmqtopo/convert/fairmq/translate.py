@@ -166,8 +166,7 @@ def _write_peer(page: Page, program: Program, socket: FairSocket, name: str, tak
         why = "it has no type"
     bind, connect = ([item for item in items if _is_known(page, of, item)] for items in (socket.bind, socket.connect))
     if not why and not (bind or connect):
-        why = "it has no address" + ("; FairMQ's deployment gives it one at start" if not socket.settings.get("address")
-                                     else "")
+        why = "it has no address" + ("" if socket.text("address") else "; FairMQ's deployment gives it one at start")
     if why:
         page.note(1, f"{of} is left out: {why}", socket.line)
         taken.discard(name)
