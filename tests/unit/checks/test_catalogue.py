@@ -25,7 +25,7 @@ PROMISED = {
                  "privileged-port", "transport-scope", "duplicate-connect", "absent-worker"},
     "socket": {"socket-pair", "router-router", "mon-type", "mon-not-allowed", "mon-missing", "mon-blocks",
                "incompatible-peers", "pair-fan-in", "duplicate-routing-id", "option-scope", "unlimited-hwm",
-               "few-subscriptions", "unusable-option"},
+               "few-subscriptions", "unusable-option", "unstable-connection"},
     "security": {"security-both-ways", "curve-keys", "server-key-missing", "mixed-security", "no-authenticator"},
     "flow": {"forwarding-loop", "lost-unsubscription"},
     "machine": {"port-in-use", "ipc-dir-missing", "unknown-group", "host-unresolvable", "too-many-sockets",
@@ -33,7 +33,7 @@ PROMISED = {
                 "transport-unavailable", "option-unavailable", "key-files", "option-file"},
 }
 WARNINGS = {"undefined-variable", "unused-ignore", "privileged-port", "mon-blocks", "unlimited-hwm",
-            "few-subscriptions", "duplicate-connect", "lost-unsubscription"}
+            "few-subscriptions", "duplicate-connect", "lost-unsubscription", "unstable-connection"}
 INFOS = {"unbound-endpoint", "absent-worker"}
 
 

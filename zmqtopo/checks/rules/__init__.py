@@ -25,6 +25,7 @@ TOPOLOGY_RULES: Final[tuple[Rule, ...]] = (
     delivery.duplicate_connect,
     delivery.absent_worker,
     delivery.lost_unsubscription,
+    delivery.unstable_connection,
     endpoints.bad_endpoint,
     endpoints.ipc_path_too_long,
     endpoints.connect_wildcard,

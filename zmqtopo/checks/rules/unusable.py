@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from ipaddress import ip_interface, ip_network
 from typing import Final
 
 from zmqtopo.checks.graph import End, Graph
@@ -15,6 +16,11 @@ from zmqtopo.config.problem import Place
 
 _MULTICAST: Final = frozenset({"pgm", "epgm", "norm"})
 _HAS_MULTICAST: Final = frozenset({"PUB", "SUB", "XPUB", "XSUB"})
+
+_LOOPBACK: Final = {"127.": ip_network("127.0.0.0/8"), "::1": ip_network("::1/128")}
+"""From where connections to an address come that begins so."""
+_MAPPED: Final = ip_network("::ffff:127.0.0.0/104")
+"""The same of IPv4, as a socket with ipv6 sees it."""
 
 _SMALLEST_HANDSHAKE: Final = 26
 """Bytes of the shortest command that a peer begins with: READY with the type PUSH. Less lets nobody in."""
@@ -30,7 +36,8 @@ _CURVE_SERVER_HANDSHAKE: Final = 251
     "socket", "unusable-option", "error",
     finds="An option with which a socket of a device cannot work: nothing gets through, or libzmq ends the process. "
     "These are `conflate`, `xpub_manual`, `socks_proxy`, `invert_matching` on one side only, `ipv6: false` with an "
-    "IPv6 address, an `affinity` to I/O threads that are not there, a SUB without subscription, a `maxmsgsize` or "
+    "IPv6 address, an `affinity` to I/O threads that are not there, a `tcp_accept_filter` without this machine at "
+    "an address that only this machine reaches, a SUB without subscription, a `maxmsgsize` or "
     "`limits.message_size` below that of a handshake, `limits.frames` below those of every message, and `router_raw` "
     "with peers that speak ZMTP.",
     why="libzmq takes the option, the device starts and looks healthy, and no message passes; or it runs until the "
@@ -131,9 +138,28 @@ def _unusable(end: End, socket: Socket, device: Device, graph: Graph) -> Iterato
         yield ("affinity", f"affinity {affinity} names no I/O thread that is there: context.io_threads is {threads}",
                "raise context.io_threads, or remove it")
     yield from _too_small(end, options.get("maxmsgsize", -1))
+    yield from _filtered_out(socket)
     if "ipv6" in options and not options["ipv6"]:
         for address in ipv6_addresses(socket, device, graph.topology):
             yield ("ipv6", f"without ipv6 it cannot use {address.text}", "remove ipv6: false, which follows by itself")
+
+
+def _filtered_out(socket: Socket) -> Iterator[tuple[str, str, str]]:
+    """Yield addresses that only this machine reaches and whose accept filters leave this machine out."""
+    filters = _texts(socket.options.get("tcp_accept_filter"))
+    if not filters or not all(isinstance(one, str) for one in filters):
+        return
+    networks = [ip_interface(str(one).strip("[]")).network for one in filters]
+    for address in socket.bind:
+        host = address.endpoint.host if address.endpoint is not None and address.endpoint.transport == "tcp" else ""
+        own = next((each for prefix, each in _LOOPBACK.items() if host.startswith(prefix)), None)
+        if own is None:
+            continue
+        seen = (own, _MAPPED) if socket.options.get("ipv6") else (own,)
+        if not any(one.version == each.version and one.overlaps(each) for one in networks for each in seen):
+            yield ("tcp_accept_filter", f"nobody can get in: only this machine reaches {address.text}, and no filter "
+                   "accepts it", f"add {own}, or remove the filter")
+            return
 
 
 def _too_small(end: End, size: object) -> Iterator[tuple[str, str, str]]:

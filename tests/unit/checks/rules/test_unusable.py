@@ -34,6 +34,7 @@ CLIENT = "curve_publickey: {file: a}, curve_secretkey: {file: b}, curve_serverke
     ("ROUTER", "DEALER", f"{SERVER}, maxmsgsize: 292", ""),
     ("PULL", "PUSH", f"{CLIENT}, maxmsgsize: 167", "maxmsgsize"), ("PULL", "PUSH", f"{CLIENT}, maxmsgsize: 168", ""),
     ("ROUTER", "DEALER", "router_raw: true", ""),
+    ("PULL", "PUSH", "tcp_accept_filter: 10.0.0.0/8", ""),      # which it binds for other machines too
     ("ROUTER", "DEALER", "router_handover: true, probe_router: true, immediate: true", ""),
 ])
 def test_a_socket_by_itself(in_: str, out: str, options: str, expected: str) -> None:
@@ -146,3 +147,19 @@ def test_transports(in_: str, out: str, address: str, expected: bool) -> None:
 def test_a_transport_is_told_of_peers_too() -> None:
     assert found(devices(streamer("{bind: tcp://*:5000}"), peers="  p: {type: PUSH, bind: 'udp://10.0.0.1:5'}")
                  ) == [("transport-scope", "'udp://10.0.0.1:5'")]
+
+
+@pytest.mark.parametrize(("address", "options", "expected"), [
+    ("tcp://127.0.0.1:5001", "tcp_accept_filter: 10.0.0.0/8", "tcp_accept_filter"),
+    ("tcp://127.0.0.1:5001", "tcp_accept_filter: '::1'", "tcp_accept_filter"),
+    ("tcp://127.0.0.1:5001", "tcp_accept_filter: ['::1', 127.0.0.1]", ""),
+    ("tcp://127.0.0.1:5001", "tcp_accept_filter: '::/0', ipv6: true", ""),
+    ("tcp://127.0.0.1:5001", "tcp_accept_filter: 0.0.0.0/0", ""),
+    ("tcp://[::1]:5001", "tcp_accept_filter: 127.0.0.0/8", "tcp_accept_filter"),
+    ("tcp://[::1]:5001", "tcp_accept_filter: '::1'", ""),
+    ("ipc:///tmp/a", "tcp_accept_filter: 10.0.0.0/8", ""),
+    ("tcp://127.0.0.1:5001", "tcp_accept_filter: []", ""),
+])
+def test_an_accept_filter_without_this_machine(address: str, options: str, expected: str) -> None:
+    yaml = devices(streamer(f"{{bind: '{address}', options: {{{options}}}}}"))
+    assert found(yaml) == ([("unusable-option", expected)] if expected else [])
