@@ -53,6 +53,7 @@ def test_value(option: str, said: Any, value: object) -> None:
     ("plain_username", "a" * 256, "plain_username has from 1 to 255 bytes, and this has 256"),
     ("zap_domain", "", "zap_domain has from 1 to 255 bytes"),
     ("bindtodevice", "a" * 16, "bindtodevice has from 1 to 15 bytes"),
+    ("bindtodevice", "eth0/1", "bindtodevice is not a valid name of a network interface"),
     ("socks_proxy", "proxy", "socks_proxy is not a valid address"),
     ("socks_proxy", "*:1080", "socks_proxy is not a valid address"),
     ("tcp_accept_filter", "localhost", "tcp_accept_filter is not a valid address or network"),

@@ -6,7 +6,7 @@ report, the place where the alias is used.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,13 +127,6 @@ class Spot:
             return self[step]
         except LookupError:
             return self
-
-    def __iter__(self) -> Iterator[Step]:
-        node = self.origin
-        if isinstance(node, Mapping):
-            yield from node.children
-        elif isinstance(node, List):
-            yield from range(len(node.items))
 
     @property
     def origin(self) -> Node:
