@@ -24,7 +24,7 @@ from zmqtopo.control.protocol import VERSION, Question, refusal
 from zmqtopo.control.questions import Questions, last_words
 from zmqtopo.control.server import Answer, Server
 from zmqtopo.runtime.chores import Chore, every
-from zmqtopo.runtime.devices import StateChange
+from zmqtopo.runtime.device_state import StateChange
 from zmqtopo.runtime.journal import Narrator
 from zmqtopo.runtime.notify import Notifier
 from zmqtopo.runtime.open_files import CHECK_INTERVAL, shortage

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from zmqtopo.config.model import Device
-from zmqtopo.runtime.device_state import KILL_AFTER
+from zmqtopo.runtime.device_state import KILL_AFTER, DeviceState
 from zmqtopo.runtime.orders import End, Order
-from zmqtopo.runtime.workers import NOT_STOPPED, Worker
+from zmqtopo.runtime.workers import NOT_STOPPED, Inbox, Message, Worker, make_worker, ready
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """All that reaches outside: the time in seconds, chance (0 to 1), a new worker, and waiting for events."""
+
+    clock: Callable[[], float] = time.monotonic
+    jitter: Callable[[], float] = random.random
+    make: Callable[..., Worker] = make_worker
+    wait: Callable[[Iterable[Worker], Inbox, float | None], list[Message]] = ready
 
 
 class Crew:
@@ -61,10 +74,12 @@ class Crew:
         if device.process in self._workers:
             self._workers[device.process].order(order)
 
-    def end(self, name: str, patience: float) -> None:
-        """Tell a worker to end, which its context may take ``patience`` seconds for; the second time does nothing."""
+    def end(self, name: str, devices: Iterable[DeviceState]) -> None:
+        """Tell a worker to end whose ``devices`` have all ended; the second time does nothing."""
         if name in self._workers and name not in self._kill_at:
-            self._kill_at[name] = self._clock() + patience + KILL_AFTER
+            # Its context waits for the LINGER of its sockets, which is bounded by what was left of their stops.
+            longest = max((device.spec.stop_timeout for device in devices if device.spec.process == name), default=0.0)
+            self._kill_at[name] = self._clock() + longest + KILL_AFTER
             self._workers[name].order(End())
 
     def hurry(self) -> None:

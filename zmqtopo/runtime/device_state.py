@@ -276,3 +276,15 @@ class DeviceState:
             self.forced = True
         if self.quiesce == "done" and self.phase in ("quiescing", "stopping", "backoff", *ENDED):
             self.quiesce = "requested"      # it moves what it has left, or comes back and is asked again
+
+
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """A device has come to a state; ``text`` says so in words."""
+
+    device: DeviceState
+    state: State
+    error: str
+    text: str
+    together: bool
+    """It was in a start together with others, of which a failure is taken back."""

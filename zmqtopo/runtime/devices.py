@@ -6,12 +6,8 @@ in the supervisor's thread: orders go out to workers, and their events come back
 
 from __future__ import annotations
 
-import os
-import random
-import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import zmq
@@ -20,11 +16,10 @@ from zmqtopo.broker.counters import CounterBlock, Segment
 from zmqtopo.broker.ipc import remove_stale
 from zmqtopo.config.model import Device, OptionValue, Role, Topology
 from zmqtopo.runtime.addresses import Connections, binds
-from zmqtopo.runtime.crew import Crew
-from zmqtopo.runtime.device_state import START_TIMEOUT, DeviceState, Event, State
+from zmqtopo.runtime.crew import Crew, Outside
+from zmqtopo.runtime.device_state import START_TIMEOUT, DeviceState, Event, StateChange
 from zmqtopo.runtime.losses import UNSENT
 from zmqtopo.runtime.nursery import Nursery
-from zmqtopo.runtime.open_files import shortage
 from zmqtopo.runtime.orders import (
     Adapt,
     Adapted,
@@ -45,30 +40,7 @@ from zmqtopo.runtime.orders import (
 from zmqtopo.runtime.orders import Event as WorkerEvent
 from zmqtopo.runtime.restart_policy import restart_delay
 from zmqtopo.runtime.shutdown import Shutdown
-from zmqtopo.runtime.status import DeviceStatus, status
-from zmqtopo.runtime.workers import NOT_STOPPED, Inbox, Message, Worker, make_worker, ready
-
-
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """All that reaches outside: the time in seconds, chance (0 to 1), a new worker, and waiting for events."""
-
-    clock: Callable[[], float] = time.monotonic
-    jitter: Callable[[], float] = random.random
-    make: Callable[..., Worker] = make_worker
-    wait: Callable[[Iterable[Worker], Inbox, float | None], list[Message]] = ready
-
-
-@dataclass(frozen=True, slots=True)
-class StateChange:
-    """A device has come to a state; ``text`` says so in words."""
-
-    device: DeviceState
-    state: State
-    error: str
-    text: str
-    together: bool
-    """It was in a start together with others, of which a failure is taken back."""
+from zmqtopo.runtime.workers import NOT_STOPPED, Inbox
 
 
 class Devices:
@@ -104,14 +76,6 @@ class Devices:
         self._shutdown = Shutdown(topology, self._clock)
         self._signs: dict[str, float] = {}
         """When a device of a worker has last taken a step of its start."""
-
-    @property
-    def status(self) -> list[DeviceStatus]:
-        """Every device as it is now, in the order of the file."""
-        pids = self.crew.pids
-        warnings = {name: shortage(pid) for name, pid in pids.items() if pid != os.getpid()}
-        return [status(device, pids.get(device.spec.process), self._clock(), warnings.get(device.spec.process, ""))
-                for device in self.by_name.values()]
 
     @property
     def is_over(self) -> bool:
@@ -217,14 +181,14 @@ class Devices:
             return      # the last word of one that a reload has removed
         match event:
             case Bound(_, endpoints):
-                self._note_sign(device)
+                self._signs[device.spec.process] = self._clock()
                 before = self.connections.note_bound(device, endpoints)
                 self._on(device, "bound")
                 if device.phase == "bound" and not device.starts_together:      # else it waits for the others
                     self.connect(device)
                     self._send(self.connections.connect_late(before, self.by_name))
             case Ready():
-                self._note_sign(device)
+                self._signs[device.spec.process] = self._clock()
                 self._on(device, "ready")
             case Paused():
                 self._on(device, "paused")
@@ -287,8 +251,6 @@ class Devices:
         else:
             self._on(device, "stopped")
 
-    # -- the steps -----------------------------------------------------------------------------------------------
-
     def _on(
         self, device: DeviceState, event: Event, text: str = "", *, delay: float = 0.0, order: Order | None = None
     ) -> None:
@@ -336,9 +298,8 @@ class Devices:
 
     def _send(self, orders: Iterable[Order]) -> None:
         for order in orders:
-            name = order.device.name if isinstance(order, Bind) else getattr(order, "name", "")
-            if name in self.by_name:
-                self.crew.order(self.by_name[name].spec, order)
+            if (device := self.by_name.get(getattr(order, "name", ""))) is not None:
+                self.crew.order(device.spec, order)
 
     def _order_bind(self, device: DeviceState) -> None:
         try:
@@ -349,9 +310,6 @@ class Devices:
             self._inbox.post(Failed(device.name, f"{device.name}: cannot start: {why}"))
         else:
             worker.order(Bind(device.spec, binds(device), device.block, self.reloading))
-
-    def _note_sign(self, device: DeviceState) -> None:
-        self._signs[device.spec.process] = self._clock()
 
     # -- ending workers ------------------------------------------------------------------------------------------
 
@@ -376,18 +334,7 @@ class Devices:
         """End a process whose devices have all ended: the next start is one of a fresh interpreter."""
         mine = [device for device in self.by_name.values() if device.spec.process == name]
         if (name or self._isolated) and self.started and all(device.over for device in mine):
-            self.end_worker(name)
-
-    def end_workers(self) -> None:
-        """Tell all to end."""
-        for worker in list(self.crew):
-            self.end_worker(worker.name)
-
-    def end_worker(self, name: str) -> None:
-        """Tell one to end whose devices have all ended."""
-        # Its context waits for the LINGER of its sockets, which is bounded by what was left of their stops.
-        mine = [device.spec.stop_timeout for device in self.by_name.values() if device.spec.process == name]
-        self.crew.end(name, max(mine, default=0))
+            self.crew.end(name, mine)
 
     def abandon(self, error: str) -> None:
         """After an error of ours: whatever can be is ended at once, and nobody waits for it."""

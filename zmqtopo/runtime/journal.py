@@ -14,8 +14,7 @@ from typing import Final
 
 from zmqtopo.config.endpoint import ordinary
 from zmqtopo.config.wording import count, printable
-from zmqtopo.runtime.device_state import DeviceState
-from zmqtopo.runtime.devices import StateChange
+from zmqtopo.runtime.device_state import DeviceState, StateChange
 
 HANDLER_TIMEOUT: Final = 1.0
 """Seconds that a start and a stop wait until the program's handlers have taken what was logged; most take less than a

@@ -178,7 +178,7 @@ class _Way:
         for device in devices:
             self._note_stop(device.name, device.last_stop if device.name in ran else None)
         for process in step.processes:
-            self._devices.end_worker(process)
+            self._devices.crew.end(process, self._devices.by_name.values())
         yield from _until(lambda: not any(process in self._devices.crew for process in step.processes))
 
     def _note_stop(self, name: str, report: StopReport | None) -> None:

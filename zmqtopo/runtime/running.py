@@ -16,7 +16,7 @@ from zmqtopo.config.endpoint import parse
 from zmqtopo.config.model import Role, Topology
 from zmqtopo.runtime import arguments
 from zmqtopo.runtime.commands import Command, CommandError, Look, Verb
-from zmqtopo.runtime.devices import StateChange
+from zmqtopo.runtime.device_state import StateChange
 from zmqtopo.runtime.journal import BackgroundJournal, Narrator
 from zmqtopo.runtime.orders import Endpoints
 from zmqtopo.runtime.plan import Plan

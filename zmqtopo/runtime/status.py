@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +13,7 @@ from zmqtopo.config.endpoint import ordinary
 from zmqtopo.config.model import ROLES
 from zmqtopo.runtime.device_state import DeviceState, State
 from zmqtopo.runtime.losses import StopReport
+from zmqtopo.runtime.open_files import shortage
 from zmqtopo.runtime.orders import Endpoints
 
 
@@ -71,3 +74,10 @@ def status(device: DeviceState, pid: int | None, now: float | None = None, warni
         device.last_stop,
         warning if here else "",
     )
+
+
+def statuses(devices: Iterable[DeviceState], pids: Mapping[str, int], now: float) -> list[DeviceStatus]:
+    """The status of every device, in their order; ``pids`` are the processes by name."""
+    warnings = {name: shortage(pid) for name, pid in pids.items() if pid != os.getpid()}
+    return [status(device, pids.get(device.spec.process), now, warnings.get(device.spec.process, ""))
+            for device in devices]

@@ -17,12 +17,13 @@ import zmq
 from zmqtopo.config.model import Topology
 from zmqtopo.runtime.chores import Chore, deadlines, do_due
 from zmqtopo.runtime.commands import Command, CommandError, Commands, Look
-from zmqtopo.runtime.device_state import DeviceState
-from zmqtopo.runtime.devices import Devices, Outside, StateChange
+from zmqtopo.runtime.crew import Outside
+from zmqtopo.runtime.device_state import DeviceState, StateChange
+from zmqtopo.runtime.devices import Devices
 from zmqtopo.runtime.orders import Event
 from zmqtopo.runtime.reload import Reload, Reloads
 from zmqtopo.runtime.requests import Callback, StopRequest
-from zmqtopo.runtime.status import DeviceStatus
+from zmqtopo.runtime.status import DeviceStatus, statuses
 from zmqtopo.runtime.workers import Inbox, LocalWorker, Message, WorkerEnded
 
 
@@ -117,7 +118,7 @@ class Supervisor:
     @property
     def status(self) -> list[DeviceStatus]:
         """Every device as it is now, in the order of the file."""
-        return self._devices.status
+        return statuses(self.devices.values(), self._devices.crew.pids, self._clock())
 
     @property
     def worker_pids(self) -> list[int]:
@@ -156,7 +157,8 @@ class Supervisor:
         with self._abandoned_by_an_error():
             self._turn_while(lambda: bool(self._reloads) or not self._devices.is_over)
             self._devices.stopping = True     # what would be started now would be told to end by nobody
-            self._devices.end_workers()
+            for worker in list(self._devices.crew):
+                self._devices.crew.end(worker.name, self.devices.values())
             self._turn_while(lambda: bool(self._devices.crew))
         self._close()
         return not any(device.state == "failed" for device in self.devices.values())

@@ -9,7 +9,7 @@ from typing import Any
 
 from zmqtopo.checks import examine_text
 from zmqtopo.config.model import Topology
-from zmqtopo.runtime.devices import Outside
+from zmqtopo.runtime.crew import Outside
 from zmqtopo.runtime.orders import (
     Adapt,
     Adapted,
