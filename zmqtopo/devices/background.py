@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import zmq
 
+from zmqtopo.broker.broker import Broker
 from zmqtopo.broker.control import Control
 from zmqtopo.broker.sockets import seed_routing_ids
 from zmqtopo.devices.base import GRACE, Device, DeviceError
@@ -178,7 +179,7 @@ class ProcessDevice(BackgroundDevice):
         if "_control" not in state:
             super().__setstate__(state)
         else:
-            self.__dict__.update(state, _finished=threading.Event())
+            self.__dict__.update(state, _finished=threading.Event(), _broker=Broker(state["_block"], None))
 
 
 _started: dict[int, ProcessDevice] = {}

@@ -244,7 +244,7 @@ class Device(zmq.devices.Device):
     def run(self) -> None:
         """What the worker does: make the sockets, move messages, clean up. Raises what went wrong."""
         failure: Exception | None = None
-        self._broker = Broker(self._block, self._control)
+        self._broker.control = self._control
         ended_elsewhere = False
         try:
             self.run_device()
