@@ -36,6 +36,9 @@ UNREAD_TIMEOUT: Final = 0.2
 
 _SENDERS: Final = frozenset({zmq.PUB, zmq.PUSH})
 
+_INPROC: Final = -1
+"""Peers without a descriptor; their queue takes the HWM of both ends, and nothing comes from the kernel."""
+
 AnySocket = zmq.Socket[Any]
 
 
@@ -183,7 +186,7 @@ def take_unread(socket: AnySocket) -> int:
         while time.monotonic() < deadline:
             peer = _peer(socket.recv_multipart(zmq.DONTWAIT, copy=False)[-1])
             by_peer[peer] = by_peer.get(peer, 0) + 1
-            if by_peer[peer] == limit:
+            if peer != _INPROC and by_peer[peer] == limit:
                 break
     return sum(by_peer.values())
 
@@ -192,7 +195,7 @@ def _peer(frame: zmq.Frame) -> int:
     try:
         return int(frame.get(zmq.MessageOption.SRCFD))
     except zmq.ZMQError:
-        return -1       # over inproc, where a peer has no descriptor
+        return _INPROC
 
 
 def close(socket: AnySocket, deadline: float | None, *, now: bool = False) -> int:
