@@ -251,6 +251,7 @@ def test_it_opens_no_socket_and_reads_no_key_unless_it_is_to_probe(
     tmp_path: Path, options: list[str], touches: bool
 ) -> None:
     (tmp_path / "t.yaml").write_text(TOUCHING)
+    (tmp_path / "server.key").write_text("rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7")  # from libzmq's documentation
     done = subprocess.run([sys.executable, "-c", WATCHED, "t.yaml", *options], cwd=tmp_path, capture_output=True,
                           text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
