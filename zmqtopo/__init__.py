@@ -13,11 +13,11 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zmqtopo.api import Running, up
     from zmqtopo.config.model import Topology
     from zmqtopo.config.problem import Problem, TopologyError
-    from zmqtopo.runtime.commands import CommandError
-    from zmqtopo.runtime.running import Running, up
-    from zmqtopo.runtime.supervisor import StartError
+    from zmqtopo.supervisor.commands import CommandError
+    from zmqtopo.supervisor.supervisor import StartError
 
     __version__: str
 
@@ -27,13 +27,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "CommandError": "zmqtopo.runtime.commands",
+    "CommandError": "zmqtopo.supervisor.commands",
     "Problem": "zmqtopo.config.problem",
-    "Running": "zmqtopo.runtime.running",
-    "StartError": "zmqtopo.runtime.supervisor",
+    "Running": "zmqtopo.api",
+    "StartError": "zmqtopo.supervisor.supervisor",
     "Topology": "zmqtopo.config.model",
     "TopologyError": "zmqtopo.config.problem",
-    "up": "zmqtopo.runtime.running",
+    "up": "zmqtopo.api",
 }
 
 

@@ -14,13 +14,13 @@ import pytest
 HEAVY = {
     "argparse", "asyncio", "jsonschema", "logging", "multiprocessing.pool", "networkx", "yaml", "zmq.auth",
     "zmq.devices", "zmqtopo.checks", "zmqtopo.cli", "zmqtopo.config.load", "zmqtopo.devices.base", "zmqtopo.report",
-    "zmqtopo.runtime.supervisor",
+    "zmqtopo.supervisor.supervisor",
 }
 """What takes time to import and no worker needs."""
 
 
 def test_a_worker_imports_little() -> None:
-    program = "import sys, zmqtopo.runtime.process; print(*sys.modules)"
+    program = "import sys, zmqtopo.worker.main; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
     assert not HEAVY & set(done.stdout.split())
 

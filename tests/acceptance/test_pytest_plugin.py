@@ -182,7 +182,7 @@ def test_my_own_fixture(topology):
 def test_my_own_parameter(topology):
     assert topology in "ab"
 def test_nothing_heavy_is_imported():
-    assert {m for m in sys.modules if m.startswith("zmqtopo")} <= {"zmqtopo", "zmqtopo.pytest_plugin"}
+    assert {m for m in sys.modules if m.startswith("zmqtopo")} <= {"zmqtopo", "zmqtopo.testing.plugin"}
     assert not {"yaml", "jsonschema", "networkx"} & set(sys.modules)
 """)
     done.assert_outcomes(passed=4)

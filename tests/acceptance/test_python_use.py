@@ -20,7 +20,7 @@ import zmq
 
 import zmqtopo
 from zmqtopo.config.model import Topology
-from zmqtopo.runtime.elsewhere import Elsewhere
+from zmqtopo.testing.isolated import Elsewhere
 
 from .conftest import is_free
 
@@ -336,7 +336,7 @@ def test_an_error_of_ours_ends_the_devices_and_leaves_nobody_waiting(
     def fail(*arguments: object) -> None:
         raise LookupError("a bug")
 
-    monkeypatch.setattr("zmqtopo.runtime.devices.Devices.pause", fail)
+    monkeypatch.setattr("zmqtopo.supervisor.devices.Devices.pause", fail)
     with pytest.raises(zmqtopo.CommandError, match="has ended by an internal error: LookupError: a bug"):
         running.pause()
     with pytest.raises(zmqtopo.CommandError, match="has ended by an internal error: LookupError: a bug"):
@@ -570,7 +570,7 @@ def interrupt(*_):
 
 signal.signal(signal.SIGALRM, interrupt)
 signal.setitimer(signal.ITIMER_REAL, 0.02)
-import zmq, zmqtopo.runtime.running
+import zmq, zmqtopo.api
 topology = None
 try:
     topology = zmqtopo.load("pipeline.yaml")

@@ -13,7 +13,7 @@ import zmqtopo
 from chaos_parts.publishing import Publish
 from chaos_parts.topology import ANY
 from chaos_parts.world import ANSWERS, Excuse, World
-from zmqtopo.runtime.status import DeviceStatus
+from zmqtopo.supervisor.status import DeviceStatus
 
 Disturbance = Callable[[World], list[Excuse]]
 

@@ -18,7 +18,7 @@ from chaos_parts import paths, topology
 from chaos_parts.ledger import Ledger
 from chaos_parts.paths import Path
 from chaos_parts.traffic import Traffic
-from zmqtopo.runtime.status import DeviceStatus
+from zmqtopo.supervisor.status import DeviceStatus
 
 DEADLINE = 30.0
 """Seconds after which what is waited for will not come any more."""

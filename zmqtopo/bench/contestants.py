@@ -14,11 +14,11 @@ import zmq
 import zmq.devices
 
 import zmqtopo
+from zmqtopo.api import Running
 from zmqtopo.bench.actors import bind
 from zmqtopo.bench.cases import Contestant
+from zmqtopo.broker.options import socket_options
 from zmqtopo.config.model import ContextSettings, Device, Restart, Role, Run, Socket, Topology
-from zmqtopo.runtime.options import socket_options
-from zmqtopo.runtime.running import Running
 
 Bound = dict[Role, tuple[str, ...]]
 _SocketT = TypeVar("_SocketT", bound=Socket)

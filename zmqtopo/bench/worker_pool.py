@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 
 from zmqtopo.bench.host import Answer, Call, Clear, Place
-from zmqtopo.runtime.interpreter import start
+from zmqtopo.supervisor.spawn import start
 
 PATIENCE = 2.0
 """Seconds that a worker has to put its things away before its process is killed."""

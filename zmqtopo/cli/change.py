@@ -9,8 +9,8 @@ from typing import Any
 from zmqtopo.cli.draining import shown
 from zmqtopo.cli.output import emit
 from zmqtopo.cli.remote import add_format, add_topology, emit_json, refused, talk
-from zmqtopo.cli.words import stop_words
 from zmqtopo.control.client import Client
+from zmqtopo.service.status_text import stop_words
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

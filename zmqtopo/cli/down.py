@@ -7,8 +7,8 @@ import argparse
 from zmqtopo.cli.draining import shown
 from zmqtopo.cli.output import emit
 from zmqtopo.cli.remote import add_format, add_topology, emit_json, refused, talk
-from zmqtopo.cli.words import farewell
 from zmqtopo.control.client import Client
+from zmqtopo.service.status_text import farewell
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

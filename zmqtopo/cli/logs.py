@@ -10,12 +10,12 @@ from typing import Final
 
 from zmqtopo.cli.output import emit
 from zmqtopo.cli.remote import EXIT_FAILURE, EXIT_NOT_RUNNING, EXIT_USAGE, add_topology, complain, guarded
-from zmqtopo.cli.words import one_line
 from zmqtopo.config.wording import closest, quote
 from zmqtopo.control.client import Client, find
 from zmqtopo.control.errors import NotRunningError
 from zmqtopo.control.folder import Folder
-from zmqtopo.control.logfile import entry, lines, lines_of_last_run
+from zmqtopo.service.logfile import entry, lines, lines_of_last_run
+from zmqtopo.service.status_text import one_line
 
 LOOK: Final = 0.1
 """Seconds between two looks of who follows a log."""

@@ -20,12 +20,12 @@ from zmqtopo.cli.remote import (
     guarded,
     talk,
 )
-from zmqtopo.cli.words import dropped, duration, number, one_line, state
 from zmqtopo.control.client import Client, connect
 from zmqtopo.control.ended import clean_ends, last, previous
 from zmqtopo.control.errors import ControlError, NotRunningError
 from zmqtopo.control.folder import names, open_all
 from zmqtopo.control.places import places
+from zmqtopo.service.status_text import dropped, duration, number, one_line, state
 
 SAMPLE: Final = 0.5
 """Seconds over which rates are measured."""

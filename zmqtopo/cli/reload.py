@@ -9,9 +9,9 @@ import sys
 from zmqtopo.cli.draining import shown
 from zmqtopo.cli.output import emit
 from zmqtopo.cli.remote import EXIT_FAILURE, EXIT_USAGE, add_format, add_topology, complain, emit_json, refused, talk
-from zmqtopo.cli.words import rolled_back
 from zmqtopo.control.client import Client
-from zmqtopo.runtime.watch import is_stream
+from zmqtopo.service.status_text import rolled_back
+from zmqtopo.service.watch import is_stream
 
 _WORDS = {"done": "reloaded", "unchanged": "nothing has changed", "planned": "nothing is done yet"}
 

@@ -9,7 +9,7 @@ from typing import Final
 from zmqtopo.checks import Checked, examine
 from zmqtopo.config.model import Topology
 from zmqtopo.config.wording import printable
-from zmqtopo.runtime.watch import ChangingFileError, read_at_rest
+from zmqtopo.service.watch import ChangingFileError, read_at_rest
 
 EXIT_FAILURE: Final = 1
 EXIT_BAD_FILE: Final = 78  # EX_CONFIG of sysexits.h

@@ -8,7 +8,7 @@ import sys
 
 from zmqtopo.cli import EXIT_USAGE, Parser
 from zmqtopo.config.wording import printable
-from zmqtopo.runtime.watch import is_stream
+from zmqtopo.service.watch import is_stream
 
 
 def add_arguments(parser: Parser) -> None:
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"zmqtopo: error: --watch needs a file to look at, and {printable(what)} is none", file=sys.stderr)
         return EXIT_USAGE
     if args.detach or args.wait is not None:
-        from zmqtopo.cli.background import launch
+        from zmqtopo.service.background import launch
 
         return launch(args)
     return run_here(args)
@@ -69,7 +69,7 @@ def run_here(args: argparse.Namespace, starter: int | None = None) -> int:
         if not topology.devices:
             print(f"zmqtopo: {topology.name}: nothing to run", file=sys.stderr)
             return 0
-        from zmqtopo.cli.foreground import Foreground
+        from zmqtopo.service.foreground import Foreground
 
         return Foreground(
             topology, source, claimed[0], starter, abort_on_failure=args.abort_on_failure, log_format=args.log_format,

@@ -1,0 +1,154 @@
+"""Where worker processes come from: one process that forks them."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zmqtopo.supervisor.forkserver import Nursery
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's end")
+
+
+@pytest.fixture
+def nursery() -> Iterator[Nursery]:
+    nursery = Nursery("it")
+    yield nursery
+    nursery.close()
+
+
+class Worker:
+    """One that was told nothing yet."""
+
+    def __init__(self, nursery: Nursery, name: str = "device d") -> None:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            self.pid = nursery.fork(name, theirs.fileno())
+            self.connection: Connection[Any, Any] = Connection(ours.detach())
+
+
+def test_how_a_worker_ends_is_told(nursery: Nursery) -> None:
+    first, second = Worker(nursery), Worker(nursery)
+    first.connection.close()
+    assert nursery.wait(first.pid) == 0
+    os.kill(second.pid, signal.SIGSEGV)
+    assert nursery.wait(second.pid) == -signal.SIGSEGV
+    second.connection.close()
+
+
+@pytest.mark.parametrize("name", ["device d", "group Zoë", "device " + "d" * 1000])
+def test_process_lists_show_who_it_is(nursery: Nursery, name: str, net: Any) -> None:
+    worker = Worker(nursery, name)
+    command = ["ps", "-ww", "-o", "args=", "-p", str(worker.pid)]
+    expected = f" -m zmqtopo.worker.main it {name}"[:200]
+    # It has its process id before it shows its name.
+    net.until(lambda: expected in subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+    worker.connection.close()
+    assert nursery.wait(worker.pid) == 0
+
+
+def test_a_nursery_that_was_killed_is_replaced(nursery: Nursery) -> None:
+    worker = Worker(nursery)
+    assert nursery._process is not None
+    nursery._process.kill()
+    nursery._process.wait()
+    again = Worker(nursery)
+    for each in (worker, again):
+        each.connection.close()
+    assert nursery.wait(worker.pid) is None     # it was a child of the first
+    assert nursery.wait(again.pid) == 0
+
+
+def test_a_nursery_that_stands_still_is_given_up(nursery: Nursery, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = Worker(nursery)
+    assert nursery._process is not None
+    os.kill(nursery._process.pid, signal.SIGSTOP)
+    monkeypatch.setattr(nursery, "_timeout", 0.05)
+    with pytest.raises(TimeoutError, match="the process that starts workers does not answer"):
+        Worker(nursery)
+    # It has been replaced, and its workers go on.
+    again = Worker(nursery)
+    os.kill(worker.pid, 0)
+    again.connection.close()
+    assert nursery.wait(again.pid) == 0
+    assert nursery.wait(worker.pid) is None
+    worker.connection.close()
+
+
+@LINUX
+@pytest.mark.parametrize("stopped", [False, True])
+def test_workers_end_with_the_nursery(nursery: Nursery, stopped: bool, net: Any) -> None:
+    worker = Worker(nursery)
+    # It shows its name when it has asked the system to end it with its parent.
+    net.until(lambda: b"device d" in Path(f"/proc/{worker.pid}/cmdline").read_bytes())
+    if stopped:
+        os.kill(worker.pid, signal.SIGSTOP)
+    assert nursery._process is not None
+    ended = os.pidfd_open(worker.pid)
+    nursery._process.kill()
+    assert select.select([ended], [], [], 10)[0]
+    os.close(ended)
+    worker.connection.close()
+
+
+@LINUX
+@pytest.mark.slow    # a process of its own waits as long as it always does before it kills
+def test_a_nursery_that_stands_still_goes_on_when_its_supervisor_is_gone(tmp_path: Path) -> None:
+    """And takes a worker along that stands still too, though a process that was forked keeps the connection open."""
+    script = """
+import os, signal, socket, sys
+from zmqtopo.supervisor.forkserver import Nursery
+nursery = Nursery("it")
+ours, theirs = socket.socketpair()
+pid = nursery.fork("device d", theirs.fileno())
+starter = nursery._process.pid
+child = os.fork()
+if child == 0:
+    signal.pause()
+os.kill(pid, signal.SIGSTOP)
+os.kill(starter, signal.SIGSTOP)
+print(pid, starter, child, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        worker, starter, child = map(int, program.stdout.readline().split())
+    try:
+        for pid in (worker, starter):
+            deadline = time.monotonic() + 10
+            while Path(f"/proc/{pid}/exe").exists():
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
+def test_a_nursery_without_its_supervisor_ends(nursery: Nursery) -> None:
+    worker = Worker(nursery)
+    assert nursery._process is not None
+    nursery._connection.close()
+    worker.connection.close()
+    assert nursery._process.wait(10) == 0
+
+
+@pytest.mark.slow    # as above
+def test_a_nursery_without_its_supervisor_takes_those_along_that_stand_still(nursery: Nursery) -> None:
+    worker = Worker(nursery)
+    os.kill(worker.pid, signal.SIGSTOP)
+    assert nursery._process is not None
+    nursery._connection.close()
+    worker.connection.close()
+    assert nursery._process.wait(10) == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker.pid, 0)

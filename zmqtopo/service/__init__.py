@@ -1,0 +1,1 @@
+"""What makes a running topology a daemon: signals, log, service manager, control socket and watched files."""

@@ -1,0 +1,95 @@
+"""What a running topology answers to the questions of the control socket."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import asdict
+from typing import Any
+
+from zmqtopo.config.wording import closest, quote
+from zmqtopo.control.protocol import Question, refusal
+from zmqtopo.control.server import Answer
+from zmqtopo.supervisor.commands import VERBS, Command, CommandError, Look, UnknownDeviceError
+from zmqtopo.supervisor.losses import StopReport
+from zmqtopo.supervisor.status import DeviceStatus
+from zmqtopo.supervisor.supervisor import Supervisor
+
+
+class Questions:
+    """Hands questions on to a supervisor, and its replies back."""
+
+    def __init__(self, supervisor: Supervisor, reload: Callable[[Question, Answer], None]) -> None:
+        """``reload`` sees that a question for one is answered."""
+        self._supervisor = supervisor
+        self._reload = reload
+        self._lock = threading.Lock()
+        self._waiting: list[Answer] = []
+        """For those who want to know when everything has ended."""
+        self._last: dict[str, Any] | None = None
+
+    def handle(self, question: Question, answer: Answer) -> None:
+        """See that a question is answered, now or later."""
+        verb = question["verb"]
+        if verb == "ps":
+            look = Look()
+            look.reply.add_done_callback(lambda done: answer(_told(done.result())))
+            self._supervisor.ask(look)
+        elif verb in VERBS:
+            command = Command(verb, question["devices"])
+            command.reply.add_done_callback(lambda done: answer(self._outcome(verb, done)))
+            self._supervisor.ask(command)
+        elif verb == "reload":
+            self._reload(question, answer)
+        elif verb == "down":
+            with self._lock:
+                if self._last is None:
+                    self._waiting.append(answer)
+                else:
+                    answer(self._last)
+            self._supervisor.request_stop(force=question["force"])
+        else:
+            near = closest(verb, ("ps", *VERBS, "reload", "down"))
+            hint = f"; did you mean {near}?" if near else ""
+            answer(refusal("bad-request", f"there is no verb {quote(verb)}{hint}"))
+
+    def _outcome(self, verb: str, done: Future[dict[str, str]]) -> dict[str, Any]:
+        error = done.exception()
+        if not isinstance(error, CommandError):
+            return {"ok": True, "devices": self._states(verb, done.result())}
+        reason = "unknown-device" if isinstance(error, UnknownDeviceError) else "refused"
+        return {**refusal(reason, *error.failures), "devices": self._states(verb, error.states)}
+
+    def _states(self, verb: str, states: dict[str, str]) -> list[dict[str, Any]]:
+        told: list[dict[str, Any]] = [{"name": name, "state": state} for name, state in states.items()]
+        if verb in ("stop", "restart"):
+            devices = self._supervisor.devices
+            for one in told:
+                device = devices.get(one["name"])
+                one["stop"] = plain_report(device.last_stop if device is not None else None)
+        return told
+
+    def ended(self) -> None:
+        """Everything has ended: tell those who wanted to know."""
+        with self._lock:
+            self._last = {"ok": True, "devices": last_words(self._supervisor)}
+            for answer in self._waiting:
+                answer(self._last)
+
+
+def last_words(supervisor: Supervisor) -> list[dict[str, Any]]:
+    """What is said of each device in the end: its status, and what its stop has lost."""
+    return [
+        {**device.as_dict(), "forced": device.forced, "unsent": device.unsent, "stop": plain_report(device.last_stop)}
+        for device in supervisor.status
+    ]
+
+
+def _told(devices: list[DeviceStatus]) -> dict[str, Any]:
+    return {"ok": True, "devices": [device.as_dict() for device in devices]}
+
+
+def plain_report(report: StopReport | None) -> dict[str, int] | None:
+    """A report of a stop as JSON has it."""
+    return asdict(report) if report is not None else None

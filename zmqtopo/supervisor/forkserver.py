@@ -1,0 +1,120 @@
+"""Where worker processes come from."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import subprocess
+from multiprocessing.connection import Connection
+from typing import Any
+
+from zmqtopo.supervisor.spawn import start
+from zmqtopo.worker import fd_passing
+
+BEGIN_TIMEOUT = 10.0
+"""Seconds for the first answer, with which it has imported what workers need. That takes 0.2 s on an idle machine."""
+
+FORK_TIMEOUT = 3.0
+"""Seconds for each further answer, which takes milliseconds, and a second on a machine that has too much else to do.
+The supervisor waits for it, but not for one that has been stopped by SIGSTOP: that is replaced."""
+
+ROOM = 256
+"""Bytes for the name of a worker in process lists; see `zmqtopo.worker.main`."""
+
+
+class Nursery:
+    """A process that has imported what workers need and forks them, started when it is first needed.
+
+    A fresh interpreter for each worker would spend a tenth of a second of CPU on imports; this one forks in 2 ms, since
+    it has neither threads nor a context, and its workers share its memory. This process has threads and cannot fork,
+    and multiprocessing's fork server imports the program's main module again, which a script that calls `zmqtopo.up`
+    is not made for.
+
+    On Linux its workers end with it, whatever has ended it and even if they have been stopped: they would keep their
+    ports with nobody left to end them. One that does not answer is replaced, and lives on as long as its workers may.
+    """
+
+    def __init__(self, topology: str) -> None:
+        """``topology`` is shown in process lists."""
+        self._topology = topology
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection[Any, Any] | None = None
+        self._timeout = BEGIN_TIMEOUT
+        self._silent: list[tuple[subprocess.Popen[bytes], Connection[Any, Any]]] = []
+        """Those that did not answer."""
+        self._mine: set[int] = set()
+        """The workers of the one that answers."""
+
+    def fork(self, name: str, *given: int) -> int:
+        """Start a worker with these descriptors and return its process id.
+
+        They are its end of a connection and, if there is a second one, its standard error. Raises OSError when the
+        system has no room for it.
+        """
+        if self._process is None or self._process.poll() is not None:
+            self._start()
+        pid: int = self._ask((name, len(given)), *given)
+        if pid < 0:
+            raise OSError(-pid, os.strerror(-pid))
+        self._mine.add(pid)
+        return pid
+
+    def wait(self, pid: int) -> int | None:
+        """Wait for the end of a worker; its exit code, or minus the number of the signal that ended it.
+
+        Until then its process id belongs to nobody else. None when that cannot be known any more.
+        """
+        if pid not in self._mine:
+            return None
+        self._mine.discard(pid)
+        try:
+            code: int | None = self._ask(pid)
+        except OSError:
+            return None
+        return code
+
+    def close(self) -> None:
+        """End it, and all workers that are left."""
+        self._forget()
+        for process, connection in self._silent:
+            connection.close()
+            process.kill()
+            process.wait()
+        self._silent.clear()
+
+    def _forget(self) -> None:
+        if self._process is not None and self._connection is not None:
+            self._connection.close()
+            self._process.kill()
+            self._process.wait()
+            self._process = self._connection = None
+        self._mine.clear()
+
+    def _start(self) -> None:
+        self._forget()
+        self._process, self._connection = start("zmqtopo.worker.main", self._topology, " " * ROOM)
+        self._timeout = BEGIN_TIMEOUT
+
+    def _ask(self, question: tuple[str, int] | int, *given: int) -> Any:
+        if self._process is None or self._connection is None:
+            raise OSError(errno.ECHILD, "the process that starts workers has ended")
+        try:
+            self._connection.send(question)
+            for descriptor in given:
+                fd_passing.send(self._connection, descriptor)
+            if self._connection.poll(self._timeout):
+                answer = self._connection.recv()
+                self._timeout = FORK_TIMEOUT
+                return answer
+        except (EOFError, OSError):
+            self._forget()
+            raise OSError(errno.ECHILD, "the process that starts workers has ended") from None
+        # Its end would be that of its workers, which do not need it. Should it go on, what it forks finds nobody.
+        with contextlib.suppress(OSError):
+            self._process.send_signal(signal.SIGCONT)
+        self._silent.append((self._process, self._connection))
+        self._process = self._connection = None
+        self._mine.clear()
+        raise OSError(errno.ETIMEDOUT, "the process that starts workers does not answer; another one takes its place")

@@ -1,0 +1,83 @@
+"""What can be said about a device at one moment, as values for programs."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from zmqtopo.broker.counters import Counters
+from zmqtopo.config.endpoint import ordinary
+from zmqtopo.config.model import ROLES
+from zmqtopo.supervisor.device_state import DeviceState, State
+from zmqtopo.supervisor.losses import StopReport
+from zmqtopo.supervisor.open_files import shortage
+from zmqtopo.worker.protocol import Endpoints
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceStatus:
+    """A device at one moment.
+
+    ``pid`` is the process that it runs in and ``uptime`` the seconds since it began to run, None while it does not.
+    ``endpoints`` are the addresses that it has bound now; ``error`` is its last one, empty when it had none since an
+    operator started it. ``forced`` says that its last stop ran out of time, ``unsent`` that what the device had passed
+    on may not all have been sent in time. libzmq does not tell: it is said when a process has ended no earlier than
+    the LINGER of a device there that had passed on something, and another one may be the reason. Of a device that was
+    stopped while its process goes on, nothing is known.
+    """
+
+    name: str
+    type: str
+    run: str
+    state: State
+    pid: int | None
+    uptime: float | None
+    restarts: int
+    endpoints: Endpoints
+    counters: Counters
+    error: str
+    forced: bool
+    unsent: bool
+    stops_within: float | None = None
+    """Seconds that a device that stops may still take; None for others."""
+    last_stop: StopReport | None = None
+    warning: str = ""
+    """What an operator should know of its process."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """As ``ps --format json`` shows it."""
+        return {
+            "name": self.name, "type": self.type, "run": self.run, "state": self.state, "pid": self.pid,
+            "uptime": self.uptime, "restarts": self.restarts,
+            "endpoints": {role: [ordinary(one) for one in self.endpoints.get(role, ())] for role in ROLES},
+            "counters": asdict(self.counters),
+            "error": self.error or None,
+            "warning": self.warning or None,
+            "stops_within": self.stops_within,
+        }
+
+
+def status(device: DeviceState, pid: int | None, now: float | None = None, warning: str = "") -> DeviceStatus:
+    """The status of a device in the process ``pid``; ``now`` is the supervisor's clock."""
+    here = not device.over and device.phase != "backoff"
+    now = time.monotonic() if now is None else now
+    return DeviceStatus(
+        device.spec.name, str(device.spec.type), device.spec.run.text, device.state,
+        pid if here else None,
+        round(now - device.running_since, 3) if here and device.running_since is not None else None,
+        device.restarts, device.endpoints if here else {}, device.block.read(), device.error, device.forced,
+        device.unsent,
+        round(max(device.deadline - now, 0), 3) if device.state == "stopping" and device.deadline is not None else None,
+        device.last_stop,
+        warning if here else "",
+    )
+
+
+def statuses(devices: Iterable[DeviceState], pids: Mapping[str, int], now: float) -> list[DeviceStatus]:
+    """The status of every device, in their order; ``pids`` are the processes by name."""
+    warnings = {name: shortage(pid) for name, pid in pids.items() if pid != os.getpid()}
+    return [status(device, pids.get(device.spec.process), now, warnings.get(device.spec.process, ""))
+            for device in devices]
