@@ -16,15 +16,13 @@ from types import ModuleType
 from typing import Any, Final, NoReturn
 
 from zmqtopo.cli.output import OutputError, emit
+from zmqtopo.exit_codes import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, EXIT_USAGE
 
 _OPERAND: Final = "\0"
 """Put before what stands behind ``--``, lest argparse look at its dash; no argument of a process has one.
 
 Parsing options and operands in any order, argparse loses ``--`` on the way from the former to the latter."""
 
-EXIT_USAGE: Final = 2
-EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as a shell says it
-EXIT_BROKEN_PIPE: Final = 141  # 128 + SIGPIPE
 
 VERBS: Final = {
     "init": "write a first topology to change",

@@ -15,9 +15,10 @@ from types import FrameType
 from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 from zmqtopo.bench.cases import CONTESTANTS, PATTERNS, SMALLEST, TELLING, TRANSPORTS, Case, Stream, Wishes, cases
-from zmqtopo.cli import EXIT_INTERRUPTED, Parser
+from zmqtopo.cli import Parser
 from zmqtopo.cli.output import OutputError, emit
-from zmqtopo.cli.topology import EXIT_BAD_FILE, EXIT_FAILURE, load_or_report
+from zmqtopo.cli.topology import load_or_report
+from zmqtopo.exit_codes import EXIT_BAD_FILE, EXIT_FAILURE, EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
     from zmqtopo.bench.series import Series

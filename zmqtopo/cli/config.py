@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from zmqtopo.cli.output import emit
-from zmqtopo.cli.topology import EXIT_BAD_FILE, load_or_report
+from zmqtopo.cli.topology import load_or_report
+from zmqtopo.exit_codes import EXIT_BAD_FILE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

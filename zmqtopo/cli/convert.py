@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from zmqtopo.cli.output import emit
-from zmqtopo.cli.topology import EXIT_BAD_FILE
 from zmqtopo.convert import FORMATS, ConvertError, convert, guess
+from zmqtopo.exit_codes import EXIT_BAD_FILE
 
 _MAX_BYTES: Final = 1024 * 1024
 """Size of a file; one with a thousand devices takes a quarter of it."""

@@ -11,12 +11,11 @@ from typing import Final
 from zmqtopo.checks import examine
 from zmqtopo.cli import Parser
 from zmqtopo.cli.output import OutputError, emit, replace
-from zmqtopo.cli.topology import EXIT_BAD_FILE, report
+from zmqtopo.cli.topology import report
 from zmqtopo.config.wording import closest, listing, printable, quote
 from zmqtopo.config.yaml.source import is_markdown
 from zmqtopo.draw.picture import Picture
-
-EXIT_UNAVAILABLE: Final = 69  # EX_UNAVAILABLE of sysexits.h: a program that is needed is not there
+from zmqtopo.exit_codes import EXIT_BAD_FILE, EXIT_UNAVAILABLE
 
 _FORMATS: Final = ("dot", "mermaid", "json", "svg", "png")
 _SUFFIXES: Final = {".gv": "dot", ".mmd": "mermaid", **{f".{form}": form for form in _FORMATS}}

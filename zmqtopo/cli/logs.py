@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from typing import Final
 
 from zmqtopo.cli.output import emit
-from zmqtopo.cli.remote import EXIT_FAILURE, EXIT_NOT_RUNNING, EXIT_USAGE, add_topology, complain, guarded
+from zmqtopo.cli.remote import add_topology, complain, guarded
 from zmqtopo.config.wording import closest, quote
 from zmqtopo.control.client import Client, find
 from zmqtopo.control.errors import NotRunningError
 from zmqtopo.control.folder import Folder
+from zmqtopo.exit_codes import EXIT_FAILURE, EXIT_UNAVAILABLE, EXIT_USAGE
 from zmqtopo.service.logfile import entry, lines, lines_of_last_run
 from zmqtopo.service.status_text import one_line
 
@@ -48,7 +49,7 @@ def _print(args: argparse.Namespace) -> int:
         if client is None:
             _show(folder, args, None)
             complain(f"{folder.path.name} is not running")
-            return EXIT_NOT_RUNNING
+            return EXIT_UNAVAILABLE
         with client:
             names = [device["name"] for device in client.devices()]
             if args.device is not None and args.device not in names:

@@ -8,23 +8,13 @@ import time
 from collections.abc import Collection
 from typing import Any, Final
 
-from zmqtopo.cli.remote import (
-    EXIT_FAILURE,
-    EXIT_NOT_RUNNING,
-    EXIT_USAGE,
-    add_format,
-    add_topology,
-    complain,
-    emit_json,
-    emit_table,
-    guarded,
-    talk,
-)
+from zmqtopo.cli.remote import add_format, add_topology, complain, emit_json, emit_table, guarded, talk
 from zmqtopo.control.client import Client, connect
 from zmqtopo.control.ended import clean_ends, last, previous
 from zmqtopo.control.errors import ControlError, NotRunningError
 from zmqtopo.control.folder import names, open_all
 from zmqtopo.control.places import places
+from zmqtopo.exit_codes import EXIT_FAILURE, EXIT_UNAVAILABLE, EXIT_USAGE
 from zmqtopo.service.status_text import dropped, duration, number, one_line, state
 
 SAMPLE: Final = 0.5
@@ -134,6 +124,6 @@ def _all(form: str, *, ended: bool) -> int:
         emit_table([["TOPOLOGY", "PID", "RUNNING", "FILE"], *([one_line(cell) for cell in row] for row in rows)])
     if not found and not silent:
         complain(f"no topology is running; looked in {', '.join(map(str, places()))}")
-        return EXIT_NOT_RUNNING
+        return EXIT_UNAVAILABLE
     all_run = all(set(states.values()) <= {"running"} for *_, states in found)
     return 0 if all_run and not silent else EXIT_FAILURE

@@ -8,8 +8,9 @@ import sys
 
 from zmqtopo.cli.draining import shown
 from zmqtopo.cli.output import emit
-from zmqtopo.cli.remote import EXIT_FAILURE, EXIT_USAGE, add_format, add_topology, complain, emit_json, refused, talk
+from zmqtopo.cli.remote import add_format, add_topology, complain, emit_json, refused, talk
 from zmqtopo.control.client import Client
+from zmqtopo.exit_codes import EXIT_BAD_FILE, EXIT_FAILURE, EXIT_USAGE
 from zmqtopo.service.status_text import rolled_back
 from zmqtopo.service.watch import is_stream
 
@@ -47,7 +48,6 @@ def _reload(client: Client, args: argparse.Namespace) -> int:
         result = f"{client.name}: {_WORDS.get(answer['result'], answer['result'])}" if answer.get("ok") else ""
         emit("".join(f"{line}\n" for line in (answer.get("text"), result) if line))
     if answer.get("reason") == "bad-file":
-        from zmqtopo.cli.topology import EXIT_BAD_FILE  # which brings all that reads files
 
         if not answer.get("report"):
             refused(answer)

@@ -13,10 +13,7 @@ from zmqtopo.cli.output import emit
 from zmqtopo.config.wording import printable
 from zmqtopo.control.client import Client, connect, running
 from zmqtopo.control.errors import ControlError, NotRunningError
-
-EXIT_FAILURE: Final = 1
-EXIT_USAGE: Final = 2
-EXIT_NOT_RUNNING: Final = 69  # EX_UNAVAILABLE of sysexits.h
+from zmqtopo.exit_codes import EXIT_FAILURE, EXIT_UNAVAILABLE, EXIT_USAGE
 
 FORMATS: Final = ("text", "json")
 
@@ -48,7 +45,7 @@ def guarded(do: Callable[[], int]) -> int:
         with contextlib.suppress(ControlError):
             there = running()
         complain(f"{error}; running: {', '.join(there)}" if there and "did you mean" not in str(error) else str(error))
-        return EXIT_NOT_RUNNING
+        return EXIT_UNAVAILABLE
     except ControlError as error:
         complain(str(error))
         return EXIT_FAILURE

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Final
 
 from zmqtopo.checks import Checked, examine
 from zmqtopo.config.model import Topology
 from zmqtopo.config.wording import printable
+from zmqtopo.exit_codes import EXIT_BAD_FILE, EXIT_FAILURE
 from zmqtopo.service.watch import ChangingFileError, read_at_rest
-
-EXIT_FAILURE: Final = 1
-EXIT_BAD_FILE: Final = 78  # EX_CONFIG of sysexits.h
 
 
 def load_or_report(path: str, *, strict_variables: bool = False) -> Topology | None:

@@ -6,8 +6,9 @@ import argparse
 import os
 import sys
 
-from zmqtopo.cli import EXIT_USAGE, Parser
+from zmqtopo.cli import Parser
 from zmqtopo.config.wording import printable
+from zmqtopo.exit_codes import EXIT_USAGE
 from zmqtopo.service.watch import is_stream
 
 

@@ -11,7 +11,8 @@ import sys
 import time
 from pathlib import Path
 
-from zmqtopo.cli.remote import EXIT_FAILURE, complain
+from zmqtopo.cli.remote import complain
+from zmqtopo.exit_codes import EXIT_FAILURE
 from zmqtopo.service.log_outputs import FOUND, READY
 
 
