@@ -11,11 +11,11 @@ from typing import Final
 from zmqtopo.checks import examine
 from zmqtopo.cli import Parser
 from zmqtopo.cli.output import OutputError, emit, replace
-from zmqtopo.cli.topology import report
 from zmqtopo.config.wording import closest, listing, printable, quote
 from zmqtopo.config.yaml.source import is_markdown
 from zmqtopo.draw.picture import Picture
 from zmqtopo.exit_codes import EXIT_BAD_FILE, EXIT_UNAVAILABLE
+from zmqtopo.report.stderr import errors_and_warnings
 
 _FORMATS: Final = ("dot", "mermaid", "json", "svg", "png")
 _SUFFIXES: Final = {".gv": "dot", ".mmd": "mermaid", **{f".{form}": form for form in _FORMATS}}
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     if in_markdown and form in ("svg", "png"):
         args.usage_error(f"a {form} cannot stand inside a Markdown file; choose --format mermaid, dot or json")
     checked = examine(args.file)
-    report(checked)
+    errors_and_warnings(checked)
     if checked.topology is None or (checked.has_errors and (args.check or args.output != "-")):
         return EXIT_BAD_FILE
     devices = checked.topology.devices

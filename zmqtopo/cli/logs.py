@@ -9,12 +9,13 @@ from collections.abc import Iterable
 from typing import Final
 
 from zmqtopo.cli.output import emit
-from zmqtopo.cli.remote import add_topology, complain, guarded
+from zmqtopo.cli.remote import add_topology, guarded
 from zmqtopo.config.wording import closest, quote
 from zmqtopo.control.client import Client, find
 from zmqtopo.control.errors import NotRunningError
 from zmqtopo.control.folder import Folder
 from zmqtopo.exit_codes import EXIT_FAILURE, EXIT_UNAVAILABLE, EXIT_USAGE
+from zmqtopo.report.stderr import complain
 from zmqtopo.service.logfile import entry, lines, lines_of_last_run
 from zmqtopo.service.status_text import one_line
 

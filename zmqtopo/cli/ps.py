@@ -8,13 +8,14 @@ import time
 from collections.abc import Collection
 from typing import Any, Final
 
-from zmqtopo.cli.remote import add_format, add_topology, complain, emit_json, emit_table, guarded, talk
+from zmqtopo.cli.remote import add_format, add_topology, emit_json, emit_table, guarded, talk
 from zmqtopo.control.client import Client, connect
 from zmqtopo.control.ended import clean_ends, last, previous
 from zmqtopo.control.errors import ControlError, NotRunningError
 from zmqtopo.control.folder import names, open_all
 from zmqtopo.control.places import places
 from zmqtopo.exit_codes import EXIT_FAILURE, EXIT_UNAVAILABLE, EXIT_USAGE
+from zmqtopo.report.stderr import complain
 from zmqtopo.service.status_text import dropped, duration, number, one_line, state
 
 SAMPLE: Final = 0.5

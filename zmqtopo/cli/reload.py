@@ -8,9 +8,10 @@ import sys
 
 from zmqtopo.cli.draining import shown
 from zmqtopo.cli.output import emit
-from zmqtopo.cli.remote import add_format, add_topology, complain, emit_json, refused, talk
+from zmqtopo.cli.remote import add_format, add_topology, emit_json, refused, talk
 from zmqtopo.control.client import Client
 from zmqtopo.exit_codes import EXIT_BAD_FILE, EXIT_FAILURE, EXIT_USAGE
+from zmqtopo.report.stderr import complain
 from zmqtopo.service.status_text import rolled_back
 from zmqtopo.service.watch import is_stream
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ from zmqtopo.config.wording import printable
 from zmqtopo.control.client import Client, connect, running
 from zmqtopo.control.errors import ControlError, NotRunningError
 from zmqtopo.exit_codes import EXIT_FAILURE, EXIT_UNAVAILABLE, EXIT_USAGE
+from zmqtopo.report.stderr import complain
 
 FORMATS: Final = ("text", "json")
 
@@ -58,11 +58,6 @@ def refused(answer: dict[str, Any]) -> int:
     if answer.get("ok"):
         return 0
     return EXIT_USAGE if answer.get("reason") == "unknown-device" else EXIT_FAILURE
-
-
-def complain(text: str) -> None:
-    """Write an error to stderr; it may have text of somebody else's in it."""
-    print(f"zmqtopo: error: {printable(text)}", file=sys.stderr)
 
 
 def emit_json(result: object) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 
 from zmqtopo.cli import Parser
@@ -49,39 +48,11 @@ def run(args: argparse.Namespace) -> int:
     if args.detach or args.wait is not None:
         from zmqtopo.service.background import launch
 
-        return launch(args)
-    return run_here(args)
+        return launch(args.file, wait=args.wait, abort_on_failure=args.abort_on_failure, log_format=args.log_format,
+                      watch=args.watch)
+    from zmqtopo.service.start import run_here
 
-
-def run_here(args: argparse.Namespace, starter: int | None = None) -> int:
-    """Run in this process; ``starter`` is where what concerns the start is to be said, and that it has succeeded."""
-    from zmqtopo.checks.machine.limits import raise_limits
-    from zmqtopo.cli.topology import load_to_run
-    from zmqtopo.control.errors import ControlError
-    from zmqtopo.control.folder import Folder
-
-    raise_limits()
-    claimed: list[Folder] = []
-    source = "-" if args.file == "-" else os.path.abspath(args.file)  # noqa: PTH100 - follows no links
-    try:
-        topology = load_to_run(args.file, lambda found: claimed.append(Folder.claim(found.name, source)))
-        if isinstance(topology, int):
-            return topology
-        if not topology.devices:
-            print(f"zmqtopo: {topology.name}: nothing to run", file=sys.stderr)
-            return 0
-        from zmqtopo.service.foreground import Foreground
-
-        return Foreground(
-            topology, source, claimed[0], starter, abort_on_failure=args.abort_on_failure, log_format=args.log_format,
-            watch=args.watch,
-        ).run()
-    except ControlError as error:
-        print(f"zmqtopo: error: {printable(str(error))}", file=sys.stderr)
-        return 1
-    finally:
-        for folder in claimed:
-            folder.give_back()
+    return run_here(args.file, abort_on_failure=args.abort_on_failure, log_format=args.log_format, watch=args.watch)
 
 
 def _seconds(text: str) -> float:

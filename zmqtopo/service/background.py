@@ -11,27 +11,27 @@ import sys
 import time
 from pathlib import Path
 
-from zmqtopo.cli.remote import complain
 from zmqtopo.exit_codes import EXIT_FAILURE
+from zmqtopo.report.stderr import complain
 from zmqtopo.service.log_outputs import FOUND, READY
 
 
-def launch(args: argparse.Namespace) -> int:
+def launch(file: str, *, wait: float | None, abort_on_failure: bool, log_format: str, watch: bool) -> int:
     """Start it in a session of its own and pass on what it says until it is ready; 0 when it is, else its exit code.
 
-    Returns 1 when ``args.wait`` seconds did not suffice; it goes on starting then, and other commands find it.
+    Returns 1 when ``wait`` seconds did not suffice; it goes on starting then, and other commands find it.
     """
-    deadline = None if args.wait in (None, float("inf")) else time.monotonic() + args.wait
+    deadline = None if wait in (None, float("inf")) else time.monotonic() + wait
     readable, writable = os.pipe()
     with os.fdopen(readable, "rb", buffering=0) as said:
         try:
             process = subprocess.Popen(
                 # -P: whatever lies in the working directory is not a module of its.
-                [sys.executable, "-P", "-m", "zmqtopo.service.background", f"--log-format={args.log_format}",
-                 *(["--abort-on-failure"] if args.abort_on_failure else []), *(["--watch"] if args.watch else []),
-                 "--", args.file],
-                stdin=None if args.file == "-" else subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=writable,
-                pass_fds=_descriptors(args.file), start_new_session=True,
+                [sys.executable, "-P", "-m", "zmqtopo.service.background", f"--log-format={log_format}",
+                 *(["--abort-on-failure"] if abort_on_failure else []), *(["--watch"] if watch else []),
+                 "--", file],
+                stdin=None if file == "-" else subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=writable,
+                pass_fds=_descriptors(file), start_new_session=True,
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
             )
         finally:
@@ -42,7 +42,7 @@ def launch(args: argparse.Namespace) -> int:
                 # Who left before would be told by `down` that nothing runs, and see it run a moment later.
                 left = max(deadline - time.monotonic(), 0) if deadline is not None and found else None
                 if not select.select([said], [], [], left)[0]:
-                    complain(f"not ready within {args.wait:g} s; process {process.pid} goes on starting it")
+                    complain(f"not ready within {wait:g} s; process {process.pid} goes on starting it")
                     process.returncode = 0      # it is not waited for
                     return EXIT_FAILURE
                 words = said.read(1 << 16)
@@ -80,10 +80,12 @@ def main() -> int:
     parser.add_argument("--abort-on-failure", action="store_true")
     parser.add_argument("--watch", action="store_true")
     parser.add_argument("--log-format")     # for who started it; the log in the state folder is JSON anyway
-    from zmqtopo.cli.up import run_here
+    args = parser.parse_args()
+    from zmqtopo.service.start import run_here  # which reads and checks files: the launcher need not
 
     # The first descriptor that is not one of the standard ones, closed in workers: they would keep the starter waiting.
-    return run_here(parser.parse_args(), starter=os.dup(2))
+    return run_here(args.file, abort_on_failure=args.abort_on_failure, log_format=args.log_format, watch=args.watch,
+                    launcher=os.dup(2))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from typing import Any
 
 from zmqtopo.checks import Checked, with_machine
 from zmqtopo.checks.present import Present
-from zmqtopo.cli.topology import examine_to_run
 from zmqtopo.config.model import Topology
 from zmqtopo.config.wording import count
 from zmqtopo.control.protocol import refusal
@@ -21,7 +20,7 @@ from zmqtopo.service.log_outputs import Voice
 from zmqtopo.service.notify import Notifier
 from zmqtopo.service.requests import plain_report
 from zmqtopo.service.status_text import rolled_back
-from zmqtopo.service.watch import ChangingFileError
+from zmqtopo.service.watch import ChangingFileError, examine_to_run
 from zmqtopo.supervisor.losses import StopReport
 from zmqtopo.supervisor.reload import Reload, ReloadError
 from zmqtopo.supervisor.reload_plan import Plan, plan, those
@@ -215,7 +214,7 @@ def _lines(checked: Checked) -> list[str]:
 
 
 def _report(checked: Checked) -> str:
-    """What `zmqtopo.cli.topology.report` writes; empty where there is nothing to report."""
+    """What `zmqtopo.report.stderr.errors_and_warnings` writes; empty where there is nothing to report."""
     from zmqtopo.report import text
 
     problems = [problem for problem in checked.problems if problem.severity != "info"]

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
+from zmqtopo.checks import Checked, examine
+
 T = TypeVar("T")
 
 INTERVAL: Final = 1.0
@@ -84,6 +86,11 @@ def read_at_rest(path: str, read: Callable[[str], T]) -> T:
             break
         before = after
     raise ChangingFileError(f"{path} changes while it is read: write another file and rename it to this name")
+
+
+def examine_to_run(path: str, *, streams: bool = True) -> Checked:
+    """Examine a file that is meant to run, in which an undefined variable is an error. Raises ChangingFileError."""
+    return read_at_rest(path, lambda path: examine(path, strict_variables=True, streams=streams))
 
 
 def is_stream(path: str) -> bool:

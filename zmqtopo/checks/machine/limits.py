@@ -27,18 +27,6 @@ _FILES_OF_AN_IO_THREAD: Final = 2
 _THREADS_OF_A_PROCESS: Final = 4    # its own, the reaper of libzmq, and what helps at the end
 
 
-def raise_limits() -> None:
-    """Let this process, and those that it will start, have what the system allows them at most; for ``up``.
-
-    The soft limit of open files is 1024 in most places for the sake of select(2), which nothing here calls, and a
-    broker needs a file for each client. Where the system says no, all stays as it is.
-    """
-    for limit in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC):
-        _, hard = resource.getrlimit(limit)
-        with contextlib.suppress(OSError, ValueError):      # macOS refuses more than kern.maxfilesperproc
-            resource.setrlimit(limit, (hard, hard))
-
-
 @rule(
     "machine", "too-many-sockets", "error",
     finds="A process with more sockets than `context.max_sockets`, libzmq or the limit of open files allows.",

@@ -172,7 +172,7 @@ def test_control_groups(tmp_path: Path, of: str, names: list[str]) -> None:
 def test_limits_are_raised_as_far_as_the_system_allows() -> None:
     before, after = child("""
         import json, resource
-        from zmqtopo.checks.machine.limits import raise_limits
+        from zmqtopo.service.start import raise_limits
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
         before = resource.getrlimit(resource.RLIMIT_NOFILE)

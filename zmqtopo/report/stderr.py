@@ -1,0 +1,22 @@
+"""What commands say on standard error."""
+
+from __future__ import annotations
+
+import sys
+
+from zmqtopo.checks import Checked
+from zmqtopo.config.wording import printable
+
+
+def complain(text: str) -> None:
+    """Write an error; it may have text from outside in it."""
+    print(f"zmqtopo: error: {printable(text)}", file=sys.stderr)
+
+
+def errors_and_warnings(checked: Checked) -> None:
+    """Write the errors and warnings of a file; what is only information belongs to ``validate``."""
+    problems = [problem for problem in checked.problems if problem.severity != "info"]
+    if problems:
+        from zmqtopo.report import text
+
+        text.full(problems, {checked.file: checked.lines}, sys.stderr, colour=text.wants_colour(sys.stderr))
