@@ -114,7 +114,7 @@ class Up:
 
     def workers(self) -> set[int]:
         """Its worker processes, which are children of the process that started them."""
-        return {worker for nursery in children(self.process.pid) for worker in children(nursery)}
+        return {worker for forkserver in children(self.process.pid) for worker in children(forkserver)}
 
     def worker(self, name: str) -> int:
         """The process of a device or a group, which it shows in its arguments."""

@@ -55,7 +55,7 @@ def test_a_worker_that_needs_more_memory_than_it_may_ends_and_the_cause_is_told(
     start: Callable[..., Up], run: str
 ) -> None:
     up = start(QUEUE % (run, "memory: 256MiB")).ready()
-    assert sum(len(children(nursery)) for nursery in children(up.process.pid)) == 1
+    assert sum(len(children(forkserver)) for forkserver in children(up.process.pid)) == 1
     # The last frame of this message never comes, so no option of libzmq counts the others, of 64 bytes each in memory.
     frames = frame(b"", 1) * (1 << 20)
     with contextlib.suppress(OSError), Stranger(up.address("q.in"), type_=b"PUSH") as stranger:

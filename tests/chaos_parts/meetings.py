@@ -13,7 +13,7 @@ import zmqtopo
 from chaos_parts.topology import ANY
 from chaos_parts.world import DEADLINE, Excuse, World
 
-Meeting = Callable[[World], list[Excuse]]
+AddressNode = Callable[[World], list[Excuse]]
 
 
 def restart_restart(world: World) -> list[Excuse]:
@@ -62,7 +62,7 @@ def reload_reload(world: World) -> list[Excuse]:
     return _meet(world, set(), reload=_reload(world), other=_reload(world))
 
 
-MEETINGS: dict[str, Meeting] = {
+MEETINGS: dict[str, AddressNode] = {
     "meet-restart-restart": restart_restart,
     "meet-restart-reload": restart_reload,
     "meet-stop-reload": stop_reload,

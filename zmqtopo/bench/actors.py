@@ -33,10 +33,10 @@ from zmqtopo.broker.sockets import MOST_SUBSCRIPTIONS
 # As in `zmqtopo.loop`: the ends call the libzmq that pyzmq has loaded.
 _ends.load(_zmq.__file__)
 
-PATIENCE = 5.0
+IDLE_TIMEOUT = 5.0
 """Seconds without any message after which a measurement is given up."""
 
-_IDLE = int(PATIENCE * 1000)
+_IDLE = int(IDLE_TIMEOUT * 1000)
 
 AnySocket = zmq.Socket[Any]
 
@@ -45,7 +45,7 @@ class StalledError(RuntimeError):
     """Nothing moves any more."""
 
     def __init__(self) -> None:
-        super().__init__(f"no message came through for {PATIENCE:g} s")
+        super().__init__(f"no message came through for {IDLE_TIMEOUT:g} s")
 
 
 def mark(number: int) -> bytes:
@@ -252,7 +252,7 @@ class Workers(Part):
 
 def _meet(sockets: list[AnySocket]) -> None:
     """Wait until every socket can receive."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + IDLE_TIMEOUT
     poller = zmq.Poller()
     for socket in sockets:
         poller.register(socket, zmq.POLLIN)

@@ -145,7 +145,7 @@ PATTERNS: Final[dict[str, tuple[DeviceType, str]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class Selection:
     """What is to be measured; the cases are all that go together."""
 
     patterns: tuple[str, ...] = tuple(PATTERNS)
@@ -160,32 +160,32 @@ class Wishes:
 
 
 TELLING: Final = (
-    Wishes(("streamer",), (16, 64 << 10)),
-    Wishes(("streamer",), (16,), ("inproc",)),
-    Wishes(("forwarder", "queue", "latency", "monitored_queue")),
+    Selection(("streamer",), (16, 64 << 10)),
+    Selection(("streamer",), (16,), ("inproc",)),
+    Selection(("forwarder", "queue", "latency", "monitored_queue")),
 )
 """What a bench without arguments measures."""
 
 
-def cases(wishes: Wishes, only: Iterable[Contestant] = CONTESTANTS) -> list[Case]:
+def cases(selection: Selection, only: Iterable[Contestant] = CONTESTANTS) -> list[Case]:
     """Every case of these wishes, for those contestants that can take part."""
     return [
         _case(pattern, transport, size, load, tuple(only))
-        for pattern, transport, size in product(wishes.patterns, wishes.transports, wishes.sizes)
-        for load in _loads(pattern, size, wishes)
+        for pattern, transport, size in product(selection.patterns, selection.transports, selection.sizes)
+        for load in _loads(pattern, size, selection)
     ]
 
 
-def _loads(pattern: str, size: int, wishes: Wishes) -> list[Stream | Requests]:
+def _loads(pattern: str, size: int, selection: Selection) -> list[Stream | Requests]:
     match pattern:
         case "forwarder":
-            return [Stream(n, max(topics_for(size, wishes.topics), n)) for n in wishes.subscribers]
+            return [Stream(n, max(topics_for(size, selection.topics), n)) for n in selection.subscribers]
         case "queue":
-            return [Requests(wishes.clients, window_for(size, wishes.clients, wishes.window), wishes.workers)]
+            return [Requests(selection.clients, window_for(size, selection.clients, selection.window), selection.workers)]
         case "latency":
             return [Requests()]
         case "monitored_queue":
-            return [Stream(readers=n) for n in wishes.readers]
+            return [Stream(readers=n) for n in selection.readers]
     return [Stream()]
 
 

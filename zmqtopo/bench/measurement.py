@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from zmqtopo.bench.actors import PATIENCE, Clients, Part, Sink, Source, StalledError, Workers
+from zmqtopo.bench.actors import IDLE_TIMEOUT, Clients, Part, Sink, Source, StalledError, Workers
 from zmqtopo.bench.cases import Case, Contestant, Requests, Stream, queue_length, transport_of
 from zmqtopo.bench.contestants import Bound, Subject
 from zmqtopo.bench.host import Call, Place
-from zmqtopo.bench.worker_pool import Crew, Worker, ready
+from zmqtopo.bench.worker_pool import Worker, WorkerPool, ready
 from zmqtopo.config.endpoint import parse
 from zmqtopo.config.model import Address, Device, Role
 
@@ -45,16 +45,16 @@ class TrialError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Dose:
+class Load:
     """How long a load is: until there were ``most`` messages or ``seconds`` are over (0: no limit)."""
 
     seconds: float
     most: int = 1 << 62
 
     @property
-    def warm_up(self) -> Dose:
+    def warm_up(self) -> Load:
         """What goes before it."""
-        return Dose(self.seconds * WARM_UP, max(int(self.most * WARM_UP), 1))
+        return Load(self.seconds * WARM_UP, max(int(self.most * WARM_UP), 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +80,13 @@ def source_role(device: Device) -> Role:
     return "out" if turned else "in"
 
 
-def measure(crew: Crew, case: Case, contestant: Contestant, dose: Dose, folder: Path) -> Sample:
+def measure(pool: WorkerPool, case: Case, contestant: Contestant, dose: Load, folder: Path) -> Sample:
     """Measure one contestant once; ipc files are made in ``folder``. Raises TrialError, and OSError for no room."""
-    trial = _Trial(crew, case, contestant, folder)
+    trial = _Trial(pool, case, contestant, folder)
     try:
         return trial.run(dose)
     finally:
-        crew.clear(trial.workers)
+        pool.clear(trial.workers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +101,8 @@ class _Ends:
 
 
 class _Trial:
-    def __init__(self, crew: Crew, case: Case, contestant: Contestant, folder: Path) -> None:
-        self._crew = crew
+    def __init__(self, pool: WorkerPool, case: Case, contestant: Contestant, folder: Path) -> None:
+        self._pool = pool
         self._case = case
         self._contestant = contestant
         self._folder = folder
@@ -116,7 +116,7 @@ class _Trial:
         """The workers that hold something of it."""
         return list({worker.name: worker for worker in self._homes.values()}.values())
 
-    def run(self, dose: Dose) -> Sample:
+    def run(self, dose: Load) -> Sample:
         bound = self._open_subject()
         load = self._case.load
         if isinstance(load, Stream):
@@ -225,7 +225,7 @@ class _Trial:
 
     # -- loads -------------------------------------------------------------------------------------------------------
 
-    def _stream(self, number: int, dose: Dose) -> tuple[int, int, float, int | None]:
+    def _stream(self, number: int, dose: Load) -> tuple[int, int, float, int | None]:
         """Messages sent and received, in how many seconds, and copies read."""
         for receiver in self._receivers:
             self._start(receiver, "receive", number)
@@ -237,7 +237,7 @@ class _Trial:
             raise TrialError(f"none of {sent} messages came through")
         return sent, messages, _seconds(first, last), copies
 
-    def _ask(self, load: Requests, dose: Dose) -> Any:
+    def _ask(self, load: Requests, dose: Load) -> Any:
         return self._result("source", "ask", load.window, dose.most, dose.seconds)
 
     def _mark_until_seen(self, number: int) -> None:
@@ -250,7 +250,7 @@ class _Trial:
 
     def _mark_until_answered(self) -> None:
         """Send marks until every client has been answered."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + IDLE_TIMEOUT
         while not self._result("source", "mark", 0):
             if time.monotonic() > deadline:
                 raise TrialError(str(StalledError()))
@@ -272,7 +272,7 @@ class _Trial:
     def _place(self, part: str, what: Part | Subject, worker: str) -> Any:
         if isinstance(what, Part):
             _check_files(what.count if worker == self._contestant else 2 * what.count)     # inproc needs no connections
-        self._homes[part] = self._crew[worker]
+        self._homes[part] = self._pool[worker]
         self._homes[part].send(Place(part, what, self._case.context.io_threads if part == "subject" else 1))
         return self._wait(part)
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from zmqtopo.bench.cases import Case, Contestant
-from zmqtopo.bench.measurement import Dose, Sample, TrialError, measure
+from zmqtopo.bench.measurement import Load, Sample, TrialError, measure
 from zmqtopo.bench.results import MEASURE, CaseResults, summarize
-from zmqtopo.bench.worker_pool import Crew, WorkerEndedError
+from zmqtopo.bench.worker_pool import WorkerEndedError, WorkerPool
 
 _REMEDIES: Final = {
     "cannot bind tcp://127.0.0.1:*: Address already in use": "all ports that the system gives are taken",
@@ -44,7 +44,7 @@ class Step:
 class Series:
     """A bench, of which what has been measured so far can be had at any time."""
 
-    def __init__(self, cases: Sequence[Case], rounds: int, dose: Dose) -> None:
+    def __init__(self, cases: Sequence[Case], rounds: int, dose: Load) -> None:
         self.cases = cases
         self.rounds = rounds
         self._dose = dose
@@ -63,14 +63,14 @@ class Series:
             for at, case in enumerate(self.cases)
             for contestant in _turned(case.contestants, number)
         ]
-        with _temporary_folder() as folder, Crew() as crew:
+        with _temporary_folder() as folder, WorkerPool() as pool:
             for count, (number, at, contestant) in enumerate(steps):
                 step = Step(count, len(steps), self.cases[at], contestant, number)
                 if (at, contestant) in self._errors:
                     continue
                 tell(step)
                 try:
-                    sample = measure(crew, step.case, contestant, self._dose, Path(folder))
+                    sample = measure(pool, step.case, contestant, self._dose, Path(folder))
                 except (TrialError, WorkerEndedError, OSError) as error:
                     self._errors[at, contestant] = reason(error)
                     complain(step, reason(error))

@@ -15,8 +15,8 @@ from zmqtopo.bench.cases import (
     Case,
     Contestant,
     Requests,
+    Selection,
     Stream,
-    Wishes,
     socket_for,
     title,
     topics_for,
@@ -37,13 +37,13 @@ _STRANGERS: Final = (
 """Options, by their beginnings, that decide who may talk to whom or what comes through, and not how fast."""
 
 
-def cases_of(topology: Topology, wishes: Wishes, only: Iterable[Contestant]) -> list[Case]:
+def cases_of(topology: Topology, selection: Selection, only: Iterable[Contestant]) -> list[Case]:
     """The cases of each device, of every size and, where it has any, number of subscribers that is wished."""
     return [
         _case(topology, device, size, load, tuple(only))
         for device in topology.devices.values()
-        for size in wishes.sizes
-        for load in _loads(device, size, wishes)
+        for size in selection.sizes
+        for load in _loads(device, size, selection)
     ]
 
 
@@ -75,20 +75,20 @@ def _can_take_part(contestant: Contestant, device: Device) -> bool:
     return True
 
 
-def _loads(device: Device, size: int, wishes: Wishes) -> list[Stream | Requests]:
+def _loads(device: Device, size: int, selection: Selection) -> list[Stream | Requests]:
     types = {device.in_.type, device.out.type}
     readers = 1 if device.mon is not None else 0
     if types <= _ONE_WAY:
         if not types & {"PULL", "PUSH"}:
-            return [Stream(n, max(topics_for(size, wishes.topics), n), readers) for n in wishes.subscribers]
+            return [Stream(n, max(topics_for(size, selection.topics), n), readers) for n in selection.subscribers]
         return [Stream(readers=readers)]
     marks = (device.in_.options.get(name) for name in ("sndhwm", "rcvhwm"))
     # A ROUTER loses replies for which it has no room, and hears of room for more by halves of its mark.
-    most = min([wishes.window, *(max(mark // 4, 1) for mark in marks if isinstance(mark, int) and mark > 0)])
+    most = min([selection.window, *(max(mark // 4, 1) for mark in marks if isinstance(mark, int) and mark > 0)])
     if types == {"PAIR"} or device.in_.type == device.out.type == "DEALER":
         # Replies of a DEALER go to its clients in turn, whoever asked.
         return [Requests(1, window_for(size, 1, most), readers=readers)]
-    return [Requests(wishes.clients, window_for(size, wishes.clients, most), wishes.workers, readers)]
+    return [Requests(selection.clients, window_for(size, selection.clients, most), selection.workers, readers)]
 
 
 def _transport(topology: Topology, device: Device, socket: Socket) -> str:

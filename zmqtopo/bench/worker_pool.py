@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection, wait
 from zmqtopo.bench.host import Answer, Call, Clear, Place
 from zmqtopo.supervisor.spawn import start
 
-PATIENCE = 2.0
+END_TIMEOUT = 2.0
 """Seconds that a worker has to put its things away before its process is killed."""
 
 
@@ -50,7 +50,7 @@ class Worker:
     def clear(self) -> bool:
         """Wait until a `Clear` that was sent has been carried out; whether it was in time."""
         with contextlib.suppress(WorkerEndedError):
-            while self.connection.poll(PATIENCE):
+            while self.connection.poll(END_TIMEOUT):
                 if self.receive().part == "":
                     return True
         return False
@@ -59,13 +59,13 @@ class Worker:
         """End the process; returns when it is gone."""
         self.connection.close()
         try:
-            self._process.wait(PATIENCE)
+            self._process.wait(END_TIMEOUT)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
 
 
-class Crew:
+class WorkerPool:
     """The workers, by name; as a context manager it ends them all."""
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class Crew:
                 self._workers[name] = Worker(name)
         return self._workers[name]
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> WorkerPool:
         return self
 
     def __exit__(self, *exception: object) -> None:

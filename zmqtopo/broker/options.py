@@ -16,7 +16,7 @@ from zmqtopo.config.octets import accept_filter, check_octets
 from zmqtopo.config.options import encoded, marks
 from zmqtopo.config.wording import listing
 
-MOST: Final = 1 << 20
+MAX_FILE_SIZE: Final = 1 << 20
 """Bytes of a file with the value of an option; certificates are the longest."""
 
 
@@ -99,9 +99,9 @@ def read_option(path: str) -> bytes:
     with open(path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "a pipe or a device and not a file")
-        content = file.read(MOST + 1)
-    if len(content) > MOST:
-        raise OSError(errno.EFBIG, f"more than {MOST >> 20} MiB")
+        content = file.read(MAX_FILE_SIZE + 1)
+    if len(content) > MAX_FILE_SIZE:
+        raise OSError(errno.EFBIG, f"more than {MAX_FILE_SIZE >> 20} MiB")
     return content
 
 

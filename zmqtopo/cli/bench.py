@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
-from zmqtopo.bench.cases import CONTESTANTS, PATTERNS, SMALLEST, TELLING, TRANSPORTS, Case, Stream, Wishes, cases
+from zmqtopo.bench.cases import CONTESTANTS, PATTERNS, SMALLEST, TELLING, TRANSPORTS, Case, Selection, Stream, cases
 from zmqtopo.cli import Parser
 from zmqtopo.cli.output import OutputError, emit
 from zmqtopo.cli.topology import load_or_report
@@ -67,7 +67,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Return 0; 1 when something could not be measured; 78 for a file with errors; 130 after Ctrl-C."""
-    from zmqtopo.bench.measurement import Dose
+    from zmqtopo.bench.measurement import Load
     from zmqtopo.bench.progress import Progress
     from zmqtopo.bench.series import NoFolderError, Series
 
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     for option in ("subscribers", "topics"):
         if getattr(args, option) and not any(isinstance(case.load, Stream) and case.load.topics for case in found):
             args.usage_error(f"--{option} is for forwarders, and there is none")
-    series = Series(found, args.rounds, Dose(0, args.messages) if args.messages else Dose(args.time))
+    series = Series(found, args.rounds, Load(0, args.messages) if args.messages else Load(args.time))
     progress = Progress(sys.stderr)
     interrupted = False
     with _ended_by_signals():
@@ -113,16 +113,16 @@ def _why_nothing(found: list[Case], args: argparse.Namespace) -> str:
 
 def _own_cases(args: argparse.Namespace) -> list[Case]:
     if not any((args.pattern, args.transport, args.size, args.subscribers, args.topics)):
-        return [case for wishes in TELLING for case in cases(wishes, args.contestant)]
+        return [case for selection in TELLING for case in cases(selection, args.contestant)]
     return cases(_wishes(args), args.contestant)
 
 
-def _wishes(args: argparse.Namespace) -> Wishes:
+def _wishes(args: argparse.Namespace) -> Selection:
     said = {
         "patterns": args.pattern, "sizes": args.size, "transports": args.transport, "subscribers": args.subscribers,
         "topics": args.topics,
     }
-    return replace(Wishes(), **{name: value for name, value in said.items() if value is not None})
+    return replace(Selection(), **{name: value for name, value in said.items() if value is not None})
 
 
 def _cases_of_file(args: argparse.Namespace) -> list[Case] | int:

@@ -10,7 +10,7 @@ from zmqtopo.cli import VERBS, Parser, load
 from zmqtopo.cli.output import emit
 from zmqtopo.cli.shells import FILES, SCRIPTS
 
-PATIENCE: Final = 1.0
+ANSWER_TIMEOUT: Final = 1.0
 """Seconds that a topology has to tell its devices; whoever has pressed a key does not wait longer."""
 
 Candidate = tuple[str, str]
@@ -131,7 +131,7 @@ def _devices(topology: str) -> Iterator[Candidate]:
 
     try:
         with connect(topology) as client:
-            devices = client.ask("ps", timeout=PATIENCE).get("devices", [])
+            devices = client.ask("ps", timeout=ANSWER_TIMEOUT).get("devices", [])
     except ControlError:
         return      # that it does not run is said when the command is entered
     yield from ((device["name"], f"{device['type']}, {device['state']}") for device in devices)

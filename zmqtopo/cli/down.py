@@ -8,7 +8,7 @@ from zmqtopo.cli.draining import shown
 from zmqtopo.cli.output import emit
 from zmqtopo.cli.remote import add_format, add_topology, emit_json, refused, talk
 from zmqtopo.control.client import Client
-from zmqtopo.service.status_text import farewell
+from zmqtopo.service.status_text import stop_summary
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,5 +31,5 @@ def _end(client: Client, args: argparse.Namespace) -> int:
     if args.format == "json":
         emit_json(devices)
     else:
-        emit("".join(f"{device['name']}: {farewell(device)}\n" for device in devices))
+        emit("".join(f"{device['name']}: {stop_summary(device)}\n" for device in devices))
     return refused(answer) or int(any(device["state"] == "failed" for device in devices))

@@ -19,7 +19,7 @@ from zmqtopo.report.stderr import complain
 from zmqtopo.service.logfile import entry, lines, lines_of_last_run
 from zmqtopo.service.status_text import one_line
 
-LOOK: Final = 0.1
+POLL_INTERVAL: Final = 0.1
 """Seconds between two looks of who follows a log."""
 
 
@@ -75,7 +75,7 @@ def _print_previous(folder: Folder, args: argparse.Namespace, client: Client | N
 
 
 def _show(folder: Folder, args: argparse.Namespace, follow: Client | None) -> None:
-    _emit(lines(folder, lambda: follow is None or follow.has_ended(LOOK)), args)
+    _emit(lines(folder, lambda: follow is None or follow.has_ended(POLL_INTERVAL)), args)
 
 
 def _emit(said: Iterable[str], args: argparse.Namespace) -> None:

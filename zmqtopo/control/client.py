@@ -19,7 +19,7 @@ from zmqtopo.control.errors import ControlError, NotRunningError
 from zmqtopo.control.folder import Folder, names, open_all, open_named, unusable
 from zmqtopo.control.protocol import VERSION, ProtocolError, decode, encode
 
-PATIENCE: Final = 5.0
+ANSWER_TIMEOUT: Final = 5.0
 """Seconds after which a topology that does not answer what needs no time is said to be stuck."""
 
 
@@ -38,7 +38,7 @@ class Client:
     def _open(self, folder: Folder) -> None:
         self._rest = bytearray()
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(PATIENCE)
+        self._socket.settimeout(ANSWER_TIMEOUT)
         try:
             try:
                 self._socket.connect(folder.socket_path())
@@ -46,7 +46,7 @@ class Client:
                 raise NotRunningError(f"{self.name} is not running") from None
             except OSError:     # its queue is full: nobody takes anybody out
                 raise self._stuck() from None
-            greeting = self._receive(PATIENCE)
+            greeting = self._receive(ANSWER_TIMEOUT)
             version, release = greeting.get("zmqtopo"), str(greeting.get("release", "?"))
             if not isinstance(version, int) or isinstance(version, bool):
                 raise self._foreign()
@@ -70,7 +70,7 @@ class Client:
 
     def devices(self) -> list[dict[str, Any]]:
         """What ``ps`` says of each device. Raises ControlError when it says nothing in time."""
-        answer = self.ask("ps", timeout=PATIENCE)
+        answer = self.ask("ps", timeout=ANSWER_TIMEOUT)
         if not answer.get("ok"):
             raise ControlError(f"{self.name} does not tell: {'; '.join(map(str, answer.get('errors', ())))}")
         devices: list[dict[str, Any]] = answer.get("devices", [])
@@ -79,7 +79,7 @@ class Client:
     def wait_for_the_end(self) -> None:
         """Wait until the topology has parted with everybody, which is the last that it does, and its process is gone.
 
-        For that it waits `PATIENCE` at most, and only on Linux, which tells of it.
+        For that it waits `ANSWER_TIMEOUT` at most, and only on Linux, which tells of it.
         """
         process = self._process()
         self._socket.settimeout(None)
@@ -87,7 +87,7 @@ class Client:
             while self._socket.recv(4096):
                 continue
         if process is not None:
-            select.select([process], [], [], PATIENCE)
+            select.select([process], [], [], ANSWER_TIMEOUT)
             os.close(process)
 
     def _process(self) -> int | None:

@@ -36,7 +36,7 @@ SPARE_DESCRIPTORS: Final = 8
 FAREWELL: Final = 1.0
 """Seconds that clients have at the end to take their last answers."""
 
-REST: Final = 1.0
+ACCEPT_BACKOFF: Final = 1.0
 """Seconds until the next try when the system has no descriptor for a client."""
 
 _TURNED_AWAY: Final = encode(refusal("busy", f"it serves {MOST_CLIENTS} clients at a time, and others came; ask again"))
@@ -146,7 +146,7 @@ class Server:
             # No descriptors left: it would be told of the same client again and again.
             self._evict_idle()
             self._selector.unregister(self._listener)
-            self._rests_until = time.monotonic() + REST
+            self._rests_until = time.monotonic() + ACCEPT_BACKOFF
             return
         connection.setblocking(False)
         if len(self._clients) >= MOST_CLIENTS:

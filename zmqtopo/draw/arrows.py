@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from zmqtopo.checks.graph import End, Graph, Link, Meeting
+from zmqtopo.checks.graph import AddressNode, End, Graph, Link
 from zmqtopo.checks.sockets import pattern
 
 Heads = Literal["forward", "back", "both"]
@@ -29,7 +29,7 @@ class Arrow:
     right: End | None
     heads: Heads
     pattern: str
-    meeting: Meeting
+    node: AddressNode
     links: tuple[Link, ...]
 
     @property
@@ -40,7 +40,7 @@ class Arrow:
     @property
     def nodes(self) -> tuple[str, str]:
         """The nodes that it connects, left and right."""
-        alone = self.meeting.node
+        alone = self.node.node
         return self.left.node if self.left else alone, self.right.node if self.right else alone
 
     @property
@@ -51,54 +51,54 @@ class Arrow:
 
 def arrows(graph: Graph) -> Iterator[Arrow]:
     """One arrow for each connection; for an address with one side only, one to or from the address."""
-    for meeting in (part for whole in graph.meetings for part in _apart(whole, graph)):
-        if meeting.binds and meeting.connects:
-            for bind, connect in meeting.pairs:
-                yield _between(meeting, bind, connect)
-            for bind in meeting.binds[1:]:
-                yield _to_address(meeting, bind)
+    for node in (part for whole in graph.nodes for part in _apart(whole, graph)):
+        if node.binds and node.connects:
+            for bind, connect in node.pairs:
+                yield _between(node, bind, connect)
+            for bind in node.binds[1:]:
+                yield _to_address(node, bind)
         else:
-            for link in (*meeting.binds, *meeting.connects):
-                yield _to_address(meeting, link)
+            for link in (*node.binds, *node.connects):
+                yield _to_address(node, link)
 
 
-def _apart(meeting: Meeting, graph: Graph) -> Iterator[Meeting]:
+def _apart(node: AddressNode, graph: Graph) -> Iterator[AddressNode]:
     """One meeting for each socket that claims the address: no message goes from one of them to another.
 
     Drawn as one place, a device whose in and out bind the same address would look as if it fed itself. A connect
     goes to the socket that it names, and one that names only the address to the first.
     """
-    if not any(bind in graph.rivals for bind in meeting.binds[1:]):
-        yield meeting
+    if not any(bind in graph.conflicts for bind in node.binds[1:]):
+        yield node
         return
-    parts: dict[str, Meeting] = {}
-    for bind in meeting.binds:
+    parts: dict[str, AddressNode] = {}
+    for bind in node.binds:
         name = bind.end.name
-        parts.setdefault(name, Meeting(f"{meeting.node} of {name}", bind.text)).binds.append(bind)
+        parts.setdefault(name, AddressNode(f"{node.node} of {name}", bind.text)).binds.append(bind)
     first = next(iter(parts.values()))
-    for connect in meeting.connects:
+    for connect in node.connects:
         parts.get(connect.text, first).connects.append(connect)
     yield from parts.values()
 
 
-def _between(meeting: Meeting, bind: Link, connect: Link) -> Arrow:
+def _between(node: AddressNode, bind: Link, connect: Link) -> Arrow:
     a, b = connect.end, bind.end
     there, back = _flows(a, b), _flows(b, a)
     order = _COLUMN[a.role] - _COLUMN[b.role]
     if order > 0 or (order == 0 and back and not there):
         a, b, there, back = b, a, back, there
     heads: Heads = "both" if there == back else "forward" if there else "back"
-    return Arrow(a, b, heads, pattern(a.type, b.type), meeting, (bind, connect))
+    return Arrow(a, b, heads, pattern(a.type, b.type), node, (bind, connect))
 
 
 def _flows(a: End, b: End) -> bool:
     return a.sends and b.receives
 
 
-def _to_address(meeting: Meeting, link: Link) -> Arrow:
+def _to_address(node: AddressNode, link: Link) -> Arrow:
     end = link.end
     sends, takes = end.sends, end.receives
     on_the_right = _COLUMN[end.role] > 0 or (end.role is None and takes and not sends)
     heads: Heads = "both" if sends and takes else "forward" if takes == on_the_right else "back"
     left, right = (None, end) if on_the_right else (end, None)
-    return Arrow(left, right, heads, pattern(end.type, end.type), meeting, (link,))
+    return Arrow(left, right, heads, pattern(end.type, end.type), node, (link,))

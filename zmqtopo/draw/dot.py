@@ -87,14 +87,14 @@ def _peer(peer: Peer, picture: Picture) -> str:
 
 
 def _addresses(picture: Picture) -> Iterator[str]:
-    for meeting in picture.addresses:
-        yield (f'{_quoted(meeting.node)} [shape="ellipse", style="dashed", fontsize="10", color="#90a4ae", '
-               f"label={_quoted(printable(meeting.text))}]")
+    for node in picture.addresses:
+        yield (f'{_quoted(node.node)} [shape="ellipse", style="dashed", fontsize="10", color="#90a4ae", '
+               f"label={_quoted(printable(node.text))}]")
 
 
 def _edge(arrow: Arrow, picture: Picture) -> str:
     # The address only where no node shows it.
-    words = [arrow.pattern] if arrow.is_alone else [escape(printable(arrow.meeting.text)), arrow.pattern]
+    words = [arrow.pattern] if arrow.is_alone else [escape(printable(arrow.node.text)), arrow.pattern]
     words += picture.faults(arrow)
     attributes = [f"label=<{'<br/>'.join(words)}{_GAP}>"]
     if arrow.heads != "forward":
@@ -110,7 +110,7 @@ def _edge(arrow: Arrow, picture: Picture) -> str:
 
 def _attachment(end: End | None, arrow: Arrow, side: str) -> str:
     if end is None:
-        return _quoted(arrow.meeting.node)
+        return _quoted(arrow.node.node)
     return _quoted(end.node) + (f':"{end.role}":{side}' if end.role else "")
 
 

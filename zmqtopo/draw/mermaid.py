@@ -86,8 +86,8 @@ def _node(name: str, shape: str, owner: Device | Peer, picture: Picture) -> Iter
 
 
 def _addresses(picture: Picture) -> Iterator[str]:
-    for meeting in picture.addresses:
-        yield f'{_id(*meeting.node.split(":", 1))}(["{_text(meeting.text)}"]):::address'
+    for node in picture.addresses:
+        yield f'{_id(*node.node.split(":", 1))}(["{_text(node.text)}"]):::address'
 
 
 def _edge(arrow: Arrow, picture: Picture) -> str:
@@ -96,7 +96,7 @@ def _edge(arrow: Arrow, picture: Picture) -> str:
         left, right = right, left
     # A monitor reaches one column further: side by side, its labels would lie on those of out.
     line = "-..->" if arrow.is_monitor else "-->"
-    label = arrow.pattern if arrow.is_alone else f"{_text(arrow.meeting.text)}<br/>{arrow.pattern}"
+    label = arrow.pattern if arrow.is_alone else f"{_text(arrow.node.text)}<br/>{arrow.pattern}"
     label += _faults(arrow, picture)
     return f'{left} {"<" if arrow.heads == "both" else ""}{line}|"{label}"| {right}'
 

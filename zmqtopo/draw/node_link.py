@@ -76,7 +76,7 @@ def _edges(arrow: Arrow, picture: Picture) -> list[dict[str, Any]]:
     ways = {"forward": [(left, right)], "back": [(right, left)], "both": [(left, right), (right, left)]}
     return [
         {
-            "source": source, "target": target, "key": 0, "endpoint": arrow.meeting.text, "pattern": arrow.pattern,
+            "source": source, "target": target, "key": 0, "endpoint": arrow.node.text, "pattern": arrow.pattern,
             "monitor": arrow.is_monitor, "source_socket": _role(sender), "target_socket": _role(receiver),
             **_problems(arrow, picture),
         }

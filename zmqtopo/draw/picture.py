@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from zmqtopo.checks.graph import Graph, Meeting
+from zmqtopo.checks.graph import AddressNode, Graph
 from zmqtopo.config.model import Device, Peer, Socket
 from zmqtopo.config.problem import Place, Problem, Severity
 from zmqtopo.draw.arrows import Arrow, arrows
@@ -31,7 +31,7 @@ class Picture:
     name: str
     devices: tuple[Device, ...]
     peers: tuple[Peer, ...]
-    addresses: tuple[Meeting, ...]
+    addresses: tuple[AddressNode, ...]
     arrows: tuple[Arrow, ...]
     found: dict[Place, list[Problem]] = field(default_factory=dict)
 
@@ -65,7 +65,7 @@ def picture(graph: Graph, problems: Iterable[Problem] = (), focus: str | None = 
         drawn = [arrow for arrow in drawn if near.issuperset(arrow.nodes)]
         devices = [device for device in devices if f"device:{device.name}" in near]
         peers = [peer for peer in peers if f"peer:{peer.name}" in near]
-    alone = {arrow.meeting.node: arrow.meeting for arrow in drawn if arrow.is_alone}
+    alone = {arrow.node.node: arrow.node for arrow in drawn if arrow.is_alone}
     found: dict[Place, list[Problem]] = {}
     for problem in problems:
         if problem.severity in INKS:
@@ -106,4 +106,4 @@ def _name(owner: Device | Peer) -> str:
 
 def _order(arrow: Arrow) -> tuple[str, ...]:
     roles = (end.role or "" if end else "" for end in (arrow.left, arrow.right))
-    return (*arrow.nodes, *roles, arrow.meeting.node, *(f"{link.side} {link.text}" for link in arrow.links))
+    return (*arrow.nodes, *roles, arrow.node.node, *(f"{link.side} {link.text}" for link in arrow.links))

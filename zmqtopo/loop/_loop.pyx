@@ -2,8 +2,8 @@
 """The broker loop: whole messages between two sockets, both ways, with copies for a third.
 
 One turn moves a burst of messages in each direction that is not idle. After so much work the loop looks at the control
-socket; when both directions are idle it sleeps, in one poll(2) on every socket, until one stirs. Sends never wait: a
-direction whose destination is full keeps its messages in hand and is idle, while the other direction goes on.
+socket; when both directions are idle it sleeps, in one poll(2) on every socket, until one becomes ready. Sends never wait: a
+direction whose destination is full keeps its messages pending and is idle, while the other direction goes on.
 
 The parts: libzmq.pxd is the C interface, load_libzmq.pxi fills it, state.pxd is what the loop keeps, message.pxi how
 one message goes, subscriptions.pxi who wants any, sleep.pxi how the loop waits. They are included, not imported, so
@@ -60,13 +60,13 @@ cdef int burst(Loop *loop, Direction *d, Direction *other) noexcept nogil:
     """Receive a burst of messages and send them; -1 on error.
 
     One after the other, and not message by message: the I/O thread wakes at the first that is sent and finds the others
-    too, which takes 10% less CPU for each message of a forwarder or a streamer. A hand that is not empty is sent first.
+    too, which takes 10% less CPU for each message of a forwarder or a streamer. A batch that is not empty is sent first.
     """
     cdef Result filled = DONE, sent = DONE
     cdef int64_t now, sent_before = d.counters[MESSAGES], dropped_before = d.counters[DROPPED]
     cdef int64_t copies = loop.monitor.counters[MESSAGES]
     if d.step == EMPTY:
-        filled = LATER if d.drained else fill(loop, d)
+        filled = LATER if d.drained else receive_batch(loop, d)
         if filled == FAIL:
             return -1
         d.idle = filled == LATER
@@ -81,11 +81,11 @@ cdef int burst(Loop *loop, Direction *d, Direction *other) noexcept nogil:
     if sent == FAIL:
         return -1
     d.counters[IN_HAND] = d.received - d.sent
-    if d.step == EMPTY and d.hand.capacity > FRAMES_KEPT:
-        give_back(d)
+    if d.step == EMPTY and d.batch.capacity > FRAMES_KEPT:
+        shrink(d)
     if d.step == EMPTY or d.counters[MESSAGES] != sent_before or d.counters[DROPPED] != dropped_before:
         # Sending on a socket takes in what its peers have signalled: its descriptor may not tell of it any more. A send
-        # that is refused does so too, but then `patience` looks before the loop sleeps; and two directions that are
+        # that is refused does so too, but then `poll_timeout` looks before the loop sleeps; and two directions that are
         # full must not wake each other.
         other.idle = not other.open
     d.idle = sent == LATER or (d.idle and d.source != d.destination)
@@ -99,12 +99,12 @@ cdef int burst(Loop *loop, Direction *d, Direction *other) noexcept nogil:
 
 
 cdef void note_peers(Direction *d) noexcept nogil:
-    """Count the peers of the messages in hand if these are their first, and let a stop begin to count the time anew.
+    """Count the peers of the messages pending if these are their first, and let a stop begin to count the time anew.
 
     libzmq takes from its peers in turn, so those of which it holds something are soon known; of others the I/O thread
     has yet to read what the kernel holds. (Peers that came one after the other by one descriptor count as one.)
     """
-    cdef zmq_msg_t *after = d.hand.items
+    cdef zmq_msg_t *after = d.batch.items
     cdef int i, fd
     for i in range(d.received):
         after += d.messages[i].frames
@@ -121,7 +121,7 @@ cdef int drain(Loop *loop, Direction *d, Direction *other) noexcept nogil:
     What had been received when the stop came is at most the receive HWM of each peer. The source runs dry behind it
     unless producers go on as fast as the loop: then the time spent moving ends it, once no new peer turns up.
     """
-    cdef int64_t now, moved, dry, start = clock_ns(CLOCK_MONOTONIC)
+    cdef int64_t now, moved, idle, start = clock_ns(CLOCK_MONOTONIC)
     d.drained = d.drained or not d.open
     if d.drained and d.step == EMPTY:
         d.idle = True
@@ -133,35 +133,35 @@ cdef int drain(Loop *loop, Direction *d, Direction *other) noexcept nogil:
     now = clock_ns(CLOCK_MONOTONIC)
     d.drain_count += moved
     d.drain_time += now - start
-    if d.dry_since and (moved or d.step != EMPTY):
-        d.dry_time += start - d.dry_since
-        d.dry_since = 0
+    if d.idle_since and (moved or d.step != EMPTY):
+        d.idle_time += start - d.idle_since
+        d.idle_since = 0
     if d.step == EMPTY and d.idle:
-        if d.dry_since == 0:
-            d.dry_since = now
-        dry = now - d.dry_since
-        if dry >= DRAIN_QUIET * MILLISECOND or d.dry_time + dry >= DRAIN_DRY * MILLISECOND:
+        if d.idle_since == 0:
+            d.idle_since = now
+        idle = now - d.idle_since
+        if idle >= DRAIN_QUIET * MILLISECOND or d.idle_time + idle >= DRAIN_DRY * MILLISECOND:
             d.drained = True
     if d.drain_time > DRAIN_TIME * MILLISECOND and d.drain_count // max(d.peers, 1) >= d.drain_least:
         d.drained = True
     return 0
 
 
-cdef int turn(Loop *loop, Direction *d, Direction *other) noexcept nogil:
+cdef int step(Loop *loop, Direction *d, Direction *other) noexcept nogil:
     """What a direction does in its turn; -1 on error."""
     if loop.stopping:
         return drain(loop, d, other)
     return 0 if d.idle else burst(loop, d, other)
 
 
-cdef int cycle(Loop *loop) except -2 nogil:
+cdef int run_loop(Loop *loop) except -2 nogil:
     """Turn until told to end (0) or an error ends it (-1)."""
     cdef int rc = 0
     while not loop.now:
         if loop.monitor.asked and count_topics(loop) < 0:
             return -1
         if not loop.paused:
-            if turn(loop, &loop.forward, &loop.back) < 0 or turn(loop, &loop.back, &loop.forward) < 0:
+            if step(loop, &loop.forward, &loop.back) < 0 or step(loop, &loop.back, &loop.forward) < 0:
                 return -1
             if (
                 loop.stopping
@@ -169,7 +169,7 @@ cdef int cycle(Loop *loop) except -2 nogil:
                 and loop.back.drained and loop.back.step == EMPTY
             ):
                 return 0
-        rc = look(loop)
+        rc = poll_once(loop)
         if rc < 0:
             return rc
     return 0
@@ -195,7 +195,7 @@ cdef int set_direction(Loop *loop, Direction *d, int source_role, int destinatio
     hwm = int_option(d.source, OPT_RCVHWM)
     # 0 is no limit: anything may have been received.
     d.drain_least = hwm or INT64_MAX
-    # Whoever wants few messages in a socket does not want many in hand.
+    # Anyone who wants few messages in a socket does not want many pending.
     # But the RCVHWM of an XPUB is to end each look of libzmq at its readers, and says nothing of what they want.
     d.most = hwm if hwm and d.source_type != XPUB else INT_MAX
     d.refuses = loop.subscription_flags & (REFUSES << destination_role) != 0
@@ -208,7 +208,7 @@ cdef int set_direction(Loop *loop, Direction *d, int source_role, int destinatio
         d.topics = new_topics()
     if d.destination_type == PUB or d.destination_type == XPUB:
         hwm = int_option(d.destination, OPT_SNDHWM)
-        d.share = max(hwm // 8, 1) if hwm else 0
+        d.send_quota = max(hwm // 8, 1) if hwm else 0
         limit(d, 1)
     if d.source_type == XPUB:
         d.readers = <Readers *>calloc(1, sizeof(Readers))
@@ -238,8 +238,8 @@ cdef int set_prefix(Direction *d, object prefix) except -1:
     return 0
 
 
-cdef void give_up(Loop *loop, Direction *d) noexcept nogil:
-    """Count what is still in hand as dropped and free it."""
+cdef void discard_pending(Loop *loop, Direction *d) noexcept nogil:
+    """Count what is still pending as dropped and free it."""
     d.counters[DROPPED] += d.received - d.sent
     d.counters[IN_HAND] = 0
     unblock(d.counters)
@@ -252,7 +252,7 @@ cdef void give_up(Loop *loop, Direction *d) noexcept nogil:
     if d.topics != NULL:
         free(d.topics.slots)
     free(d.topics)
-    release(&d.hand)
+    release(&d.batch)
     release(&d.copy)
     zmq.msg_close(&d.prefix)
 
@@ -309,7 +309,7 @@ def run(
             loop.polled[role].fd = -1
             loop.polled[role].events = POLLIN
         for role in range(3):
-            # The same socket twice is an echo: it stirs as in.
+            # The same socket twice is an echo: it becomes ready as in.
             if loop.sockets[role] != NULL and not (role == 1 and in_socket == out_socket):
                 loop.polled[role].fd = int_option(loop.sockets[role], OPT_FD)
         loop.subscription_flags = subscription_flags
@@ -342,10 +342,10 @@ def run(
         loop.state[0] = RUNNING
         try:
             with nogil:
-                cycle(&loop)
+                run_loop(&loop)
         finally:
-            give_up(&loop, &loop.forward)
-            give_up(&loop, &loop.back)
+            discard_pending(&loop, &loop.forward)
+            discard_pending(&loop, &loop.back)
             loop.state[0] = ENDED
         return loop.error, loop.error_role, loop.now
     finally:

@@ -35,20 +35,20 @@ cdef void release(Frames *frames) noexcept nogil:
 # ---- one message -------------------------------------------------------------------------------------------------
 
 cdef inline Result receive(Loop *loop, Direction *d) noexcept nogil:
-    """Take one more whole message from the source into hand.
+    """Take one more whole message from the source into the batch.
 
     libzmq delivers all frames of a message or none (zmq_msg_recv), so only the first can be missing. DROP says that it
     had too many.
     """
-    cdef Frames *hand = &d.hand
-    cdef size_t first = hand.size
+    cdef Frames *batch = &d.batch
+    cdef size_t first = batch.size
     cdef int64_t size = 0
     cdef zmq_msg_t *frame
     cdef int rc, err
     while True:
-        if hand.size == hand.capacity and grow_hand(d):
+        if batch.size == batch.capacity and grow_batch(d):
             return fail(loop, ENOMEM, d.source_role)
-        frame = &hand.items[hand.size]
+        frame = &batch.items[batch.size]
         rc = zmq.msg_recv(frame, d.source, DONTWAIT)
         if rc < 0:
             err = zmq.zmq_errno()
@@ -60,18 +60,18 @@ cdef inline Result receive(Loop *loop, Direction *d) noexcept nogil:
                 d.open = False
                 return LATER
             return fail(loop, err, d.source_role)
-        hand.size += 1
+        batch.size += 1
         size += rc
         if not zmq.msg_more(frame):
             break
-    if hand.size - first > <size_t>loop.most_frames:
-        clear(&hand.items[first], hand.size - first)
-        hand.size = first
+    if batch.size - first > <size_t>loop.most_frames:
+        clear(&batch.items[first], batch.size - first)
+        batch.size = first
         d.counters[DROPPED] += 1
         return DROP
-    if d.swap and hand.size - first > 1:
-        swap(&hand.items[first], &hand.items[first + 1])
-    d.messages[d.received].frames = hand.size - first
+    if d.swap and batch.size - first > 1:
+        swap(&batch.items[first], &batch.items[first + 1])
+    d.messages[d.received].frames = batch.size - first
     d.messages[d.received].size = size
     d.received += 1
     return DONE
@@ -86,32 +86,32 @@ cdef void swap(zmq_msg_t *one, zmq_msg_t *other) noexcept nogil:
     zmq.msg_close(&spare)
 
 
-cdef int grow_hand(Direction *d) noexcept nogil:
+cdef int grow_batch(Direction *d) noexcept nogil:
     cdef Message *messages
-    if grow(&d.hand):
+    if grow(&d.batch):
         return ENOMEM
-    messages = <Message *>realloc(d.messages, d.hand.capacity * sizeof(Message))
+    messages = <Message *>realloc(d.messages, d.batch.capacity * sizeof(Message))
     if messages == NULL:
         return ENOMEM
     d.messages = messages
     return 0
 
 
-cdef void give_back(Direction *d) noexcept nogil:
+cdef void shrink(Direction *d) noexcept nogil:
     """Free the room in the empty hand, and that for a copy: any client may send a message of a million frames."""
-    release(&d.hand)
+    release(&d.batch)
     release(&d.copy)
     free(d.messages)
-    memset(&d.hand, 0, sizeof(d.hand))
+    memset(&d.batch, 0, sizeof(d.batch))
     memset(&d.copy, 0, sizeof(d.copy))
     d.messages = NULL
 
 
-cdef Result fill(Loop *loop, Direction *d) noexcept nogil:
+cdef Result receive_batch(Loop *loop, Direction *d) noexcept nogil:
     """Take a burst of messages from the source into the empty hand; LATER when it has no more."""
     cdef int64_t work = 0
     cdef Result result = DONE
-    while work + FRAME_WORK * <int64_t>d.hand.size < BURST and d.received < d.most:
+    while work + FRAME_WORK * <int64_t>d.batch.size < BURST and d.received < d.most:
         result = receive(loop, d)
         if result == DROP:
             work += MESSAGE_WORK
@@ -120,7 +120,7 @@ cdef Result fill(Loop *loop, Direction *d) noexcept nogil:
         if result != DONE:
             break
         work += d.messages[d.received - 1].size + MESSAGE_WORK
-    loop.work += work + FRAME_WORK * <int64_t>d.hand.size
+    loop.work += work + FRAME_WORK * <int64_t>d.batch.size
     if d.received:
         d.step = TO_DESTINATION
         if loop.stopping:
@@ -136,7 +136,7 @@ cdef Result fill(Loop *loop, Direction *d) noexcept nogil:
 
 
 cdef inline void advance(Direction *d) noexcept nogil:
-    """Go on to the next message in hand."""
+    """Go on to the next message pending."""
     d.first += d.messages[d.sent].frames
     d.sent += 1
     if d.sent < d.received:
@@ -144,7 +144,7 @@ cdef inline void advance(Direction *d) noexcept nogil:
     else:
         d.step = EMPTY
         d.received = d.sent = 0
-        d.first = d.hand.size = 0
+        d.first = d.batch.size = 0
 
 
 cdef inline Result send(
@@ -267,7 +267,7 @@ cdef void drop_copy(Direction *d) noexcept nogil:
     d.copy.size = 0
 
 
-cdef Result show(Loop *loop, Direction *d) noexcept nogil:
+cdef Result publish_copy(Loop *loop, Direction *d) noexcept nogil:
     """Give the monitor its copy of the message that has just gone."""
     cdef Monitor *mon = &loop.monitor
     cdef Result result = DROP
@@ -303,9 +303,9 @@ cdef bint ends_here(Direction *d, zmq_msg_t *frame) noexcept nogil:
 
 
 cdef inline Result deliver(Loop *loop, Direction *d) noexcept nogil:
-    """Pass on the first message in hand; LATER when its destination or the monitor cannot take it yet."""
+    """Pass on the first message pending; LATER when its destination or the monitor cannot take it yet."""
     cdef Monitor *mon = &loop.monitor
-    cdef zmq_msg_t *frames = &d.hand.items[d.first]
+    cdef zmq_msg_t *frames = &d.batch.items[d.first]
     cdef Message *message = &d.messages[d.sent]
     cdef Result result
     if d.step == TO_DESTINATION:
@@ -333,7 +333,7 @@ cdef inline Result deliver(Loop *loop, Direction *d) noexcept nogil:
                 drop_copy(d)
         d.step = TO_MONITOR
     if d.copy.size:
-        result = show(loop, d)
+        result = publish_copy(loop, d)
         if result != DONE:
             return result
     advance(d)

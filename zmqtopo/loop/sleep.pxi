@@ -1,6 +1,6 @@
 # What the loop does between bursts: look, obey, run signal handlers, sleep. Part of _loop.pyx.
 
-cdef int obey(Loop *loop) except -2 nogil:
+cdef int handle_commands(Loop *loop) except -2 nogil:
     """Carry out the commands that wait on the control socket and answer each with the same byte."""
     cdef char commands[16]
     cdef int control = loop.polled[CONTROL].fd
@@ -9,7 +9,7 @@ cdef int obey(Loop *loop) except -2 nogil:
     if n < 0 and (errno == EINTR or errno == EAGAIN):
         return 0
     if n <= 0:
-        # Whoever started this loop is gone: nobody is left to bound a drain, so there is none.
+        # Anyone who started this loop is gone: nobody is left to bound a drain, so there is none.
         loop.now = True
         return 0
     for i in range(n):
@@ -28,7 +28,7 @@ cdef int obey(Loop *loop) except -2 nogil:
             loop.state[0] = DRAINING
         elif commands[i] == b"n":
             loop.now = True
-    # Whoever asked may be gone by now; the answer is a courtesy. (The socket does not block.)
+    # Anyone who asked may be gone by now; the answer is a courtesy. (The socket does not block.)
     write(control, commands, n)
     return 0
 
@@ -69,11 +69,11 @@ cdef inline void wake(Direction *d, int role, int events) noexcept nogil:
 
 
 cdef inline int waits_for(Direction *d) noexcept nogil:
-    """The role of the socket that has to take what is in hand."""
+    """The role of the socket that has to take what is pending."""
     return 2 if d.step == TO_MONITOR else d.destination_role
 
 
-cdef int stir(Loop *loop, int role) noexcept nogil:
+cdef int process_events(Loop *loop, int role) noexcept nogil:
     """Take in what a socket's peers have signalled; -1 on error."""
     cdef int events = 0
     cdef size_t size = sizeof(events)
@@ -88,18 +88,18 @@ cdef int stir(Loop *loop, int role) noexcept nogil:
     return 0
 
 
-cdef int patience(Loop *loop, Direction *d) noexcept nogil:
-    """How long an idle direction lets the loop sleep, in milliseconds: -1 for ever; -2 on error."""
+cdef int poll_timeout(Loop *loop, Direction *d) noexcept nogil:
+    """How long an idle direction lets the loop sleep, in milliseconds: -1 without limit; -2 on error."""
     if d.step != EMPTY and may_refuse(loop.monitor.type if d.step == TO_MONITOR else d.destination_type):
         return REFUSED_RETRY
     if d.step != EMPTY:
         # A send that is refused looks only once a millisecond (libzmq's max_command_delay) at what its peers have
         # signalled, and another socket's look may have emptied the descriptor.
-        return -1 if stir(loop, waits_for(d)) == 0 else -2
+        return -1 if process_events(loop, waits_for(d)) == 0 else -2
     return DRAIN_QUIET if loop.stopping and d.open and not d.drained else -1
 
 
-cdef int look(Loop *loop) except -2 nogil:
+cdef int poll_once(Loop *loop) except -2 nogil:
     """Look at control and signals; when nothing can move, sleep until something can. -1 on error.
 
     poll(2) on the sockets' file descriptors instead of zmq_poll: a descriptor turns readable when a peer has signalled
@@ -110,8 +110,8 @@ cdef int look(Loop *loop) except -2 nogil:
     if loop.paused:
         timeout = -1
     elif loop.forward.idle and loop.back.idle:
-        forward = patience(loop, &loop.forward)
-        back = patience(loop, &loop.back)
+        forward = poll_timeout(loop, &loop.forward)
+        back = poll_timeout(loop, &loop.back)
         if forward < -1 or back < -1:
             return -1
         if loop.forward.idle and loop.back.idle:
@@ -129,10 +129,10 @@ cdef int look(Loop *loop) except -2 nogil:
     if rc <= 0:
         return 0
     for role in range(3):
-        if loop.polled[role].revents and stir(loop, role) < 0:
+        if loop.polled[role].revents and process_events(loop, role) < 0:
             return -1
     if loop.polled[WAKEUP].revents and run_handlers(loop) < 0:
         return -2
     if loop.polled[CONTROL].revents:
-        return obey(loop)
+        return handle_commands(loop)
     return 0

@@ -23,7 +23,7 @@ cdef enum:
     BURST = 1 << 20
     MESSAGE_WORK = 768
     FRAME_WORK = 256
-    # Room for so many frames is kept when the hand is empty, twice those of a burst. Whoever sends longer messages makes
+    # Room for so many frames is kept when the batch is empty, twice those of a burst. Anyone who sends longer messages makes
     # the loop find it anew each time, which takes a quarter longer.
     FRAMES_KEPT = 1 << 13
     # How often to try a socket that calls itself writable and refuses: the only wait with a time, in milliseconds.
@@ -67,7 +67,7 @@ cdef enum Result:
     MISSED = 4      # dropped for a reader without room; the monitor sees it as it sees what nobody has subscribed to
 
 cdef enum Step:
-    # Where the first message in hand is. The destination comes before the monitor: a copy is only ever shown of a message
+    # Where the first message pending is. The destination comes before the monitor: a copy is only ever shown of a message
     # that its destination has taken.
     EMPTY = 0
     TO_DESTINATION = 1
@@ -86,7 +86,7 @@ cdef struct Frames:
     size_t capacity
 
 cdef struct Message:
-    # One of the messages in hand.
+    # One of the messages pending.
     size_t frames
     int64_t size            # bytes of all frames
 
@@ -96,7 +96,7 @@ cdef enum:
 
 cdef struct Readers:
     # Who reads from an XPUB, as far as libzmq says: of each topic it passes on the first subscription and the last
-    # unsubscription, which comes by no descriptor when its reader has gone. So a topic stands for whoever was the first
+    # unsubscription, which comes by no descriptor when its reader has gone. So a topic stands for anyone who was the first
     # to want it, until nobody does. Too few are counted when topics share a place or readers share their topics, and
     # that loses nothing; one too many when a reader has gone whose topics another one goes on to want.
     int64_t count
@@ -134,14 +134,14 @@ cdef struct Direction:
     void *source
     void *destination
     int64_t *counters
-    Message *messages       # room for as many as the hand has for frames
-    Frames hand
-    size_t first            # where the frames of the next one in hand begin
-    int received            # messages that have been taken into hand
+    Message *messages       # room for as many as the batch has for frames
+    Frames batch
+    size_t first            # where the frames of the next one pending begin
+    int received            # messages that have been taken into the batch
     int sent                # and of these, those that are done with
-    int most                # messages in hand at most
+    int most                # messages pending at most
     Step step
-    bint idle               # the source was dry or the way full: nothing to do until a socket stirs
+    bint idle               # the source was dry or the way full: nothing to do until a socket becomes ready
     bint swap               # ROUTER to ROUTER: destination and sender change places
     bint open               # the source is of a type that can receive
     int source_type
@@ -155,14 +155,14 @@ cdef struct Direction:
     Readers *audience       # of the destination, where each of its subscriptions is known; NULL for others
     int64_t checked         # MESSAGES when it was last made sure that no new reader waits to be noted
     int64_t *inexact        # whether DROPPED is a lower bound
-    int64_t share           # of the messages in hand, for each reader of a socket that drops; 0 for others
+    int64_t send_quota      # of the messages pending, for each reader of a socket that drops; 0 for others
     Frames copy             # of the next one, for the monitor
     int64_t copy_size       # and its bytes
     bint has_prefix
     zmq_msg_t prefix        # first frame of every copy for the monitor
     bint drained            # a stop has found nothing more to pass on
-    int64_t dry_since       # when a stop first found nothing, 0 when there was something
-    int64_t dry_time        # nanoseconds that the source was dry before, since the stop
+    int64_t idle_since       # when a stop first found nothing, 0 when there was something
+    int64_t idle_time        # nanoseconds that the source was dry before, since the stop
     int64_t drain_time      # nanoseconds spent moving since the stop
     int64_t drain_count     # messages moved since the stop
     int64_t drain_least     # and how many it moves at least: the receive HWM of each peer

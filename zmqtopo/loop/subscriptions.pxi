@@ -23,8 +23,8 @@ cdef bint can_count(void *socket, int socket_type) noexcept nogil:
 
 
 cdef void note_readers(Direction *d) noexcept nogil:
-    """Count the readers of an XPUB by the subscriptions and unsubscriptions in hand."""
-    cdef zmq_msg_t *frame = d.hand.items
+    """Count the readers of an XPUB by the subscriptions and unsubscriptions pending."""
+    cdef zmq_msg_t *frame = d.batch.items
     cdef int i
     for i in range(d.received):
         note_reader(d.readers, frame)
@@ -74,8 +74,8 @@ cdef inline void limit(Direction *d, int64_t readers) noexcept nogil:
     To a single one, a whole HWM at once lost 20% of a full stream, and an eighth 6%. Ten or a hundred share the stream,
     and take 10% less CPU a message from a larger part, as it wakes the I/O thread less often.
     """
-    if d.share:
-        d.most = <int>min(d.drain_least, d.share * readers, <int64_t>INT_MAX)
+    if d.send_quota:
+        d.most = <int>min(d.drain_least, d.send_quota * readers, <int64_t>INT_MAX)
 
 
 # ---- what may go on to an XSUB -----------------------------------------------------------------------------------
@@ -98,7 +98,7 @@ cdef inline void sip_round(uint64_t *v) noexcept nogil:
 
 
 cdef uint64_t topic_key(Topics *topics, unsigned char *topic, size_t size) noexcept nogil:
-    """SipHash-1-3 (Aumasson and Bernstein, 2012): whoever does not know the secret can make no two topics meet."""
+    """SipHash-1-3 (Aumasson and Bernstein, 2012): anyone who does not know the secret can make no two topics meet."""
     cdef uint64_t v[4]
     cdef uint64_t word
     cdef size_t at = 0
@@ -279,8 +279,8 @@ cdef int may_pass(Loop *loop, Direction *d, zmq_msg_t *frames, size_t count) noe
 
 
 cdef int filter_subscriptions(Loop *loop, Direction *d) noexcept nogil:
-    """Leave in hand what may go on to an XSUB; ENOMEM or 0."""
-    cdef zmq_msg_t *items = d.hand.items
+    """Leave pending what may go on to an XSUB; ENOMEM or 0."""
+    cdef zmq_msg_t *items = d.batch.items
     cdef size_t at = 0, to = 0, count, j
     cdef int i, kept = 0, passed
     for i in range(d.received):
@@ -300,7 +300,7 @@ cdef int filter_subscriptions(Loop *loop, Direction *d) noexcept nogil:
             d.messages[kept].size = d.messages[i].size
             kept += 1
     clear(items + to, at - to)
-    d.hand.size = to
+    d.batch.size = to
     d.received = kept
     if d.topics != NULL and d.topics.count == 0:
         d.readers.only = 0

@@ -18,19 +18,19 @@ from zmqtopo.control.errors import ControlError
 from zmqtopo.control.folder import Folder, unusable
 from zmqtopo.control.protocol import VERSION, Question, refusal
 from zmqtopo.control.server import Answer, Server
-from zmqtopo.service.log_outputs import Voice
+from zmqtopo.service.log_outputs import LogOutputs
 from zmqtopo.service.logfile import LOGS
 from zmqtopo.service.notify import Notifier
-from zmqtopo.service.reloading import Reloading, Wish
-from zmqtopo.service.requests import Questions, last_words
-from zmqtopo.service.status_text import farewell
+from zmqtopo.service.reloading import Reloading, ReloadRequest
+from zmqtopo.service.requests import Requests, final_status
+from zmqtopo.service.status_text import stop_summary
 from zmqtopo.service.watch import Watch
 from zmqtopo.supervisor.device_state import StateChange
 from zmqtopo.supervisor.journal import Narrator
 from zmqtopo.supervisor.open_files import CHECK_INTERVAL, shortage
 from zmqtopo.supervisor.reload_plan import option_files
 from zmqtopo.supervisor.supervisor import StartError, Supervisor
-from zmqtopo.supervisor.timers import Chore, every
+from zmqtopo.supervisor.timers import Timer, every
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """They end it; but SIGHUP that does not come from a terminal that is gone reloads it."""
@@ -57,8 +57,8 @@ class Foreground:
         self._had_terminal = _has_terminal()
         self._hung_up = False
         self._folder = folder
-        self._voice = Voice(topology.name, folder, starter, log_format)
-        self._narrator = Narrator(self._voice.say, stopping="stopping; a second signal skips the wait")
+        self._log = LogOutputs(topology.name, folder, starter, log_format)
+        self._narrator = Narrator(self._log.say, stopping="stopping; a second signal skips the wait")
         self._notifier = Notifier()
         self._abort_on_failure = abort_on_failure
         self._signals = 0
@@ -76,29 +76,29 @@ class Foreground:
             return self._supervise()
         except StartError as error:
             for failure in error.failures:
-                self._voice.say(failure, event="error")
-            self._voice.say("not started; what had been started is undone")
+                self._log.say(failure, event="error")
+            self._log.say("not started; what had been started is undone")
             return 1
         finally:
-            self._voice.close()
+            self._log.close()
             self._notifier.close()
 
     def _supervise(self) -> int:
         seed_routing_ids()
-        chores = self._voice.chores
+        timers = self._log.timers
         if self._notifier.watchdog_interval is not None:
-            chores.append(every(self._notifier.watchdog_interval, self._notifier.watchdog))
-        chores.append(every(FOLDER_CHECK_INTERVAL, self._keep_folder))
-        chores.append(every(CHECK_INTERVAL, self._check_open_files))
-        chores.append(Chore(lambda: 0.0 if self._hung_up and self._ready else None, self._reload))
+            timers.append(every(self._notifier.watchdog_interval, self._notifier.watchdog))
+        timers.append(every(FOLDER_CHECK_INTERVAL, self._keep_folder))
+        timers.append(every(CHECK_INTERVAL, self._check_open_files))
+        timers.append(Timer(lambda: 0.0 if self._hung_up and self._ready else None, self._reload))
         if self._watch is not None:
             watch = self._watch
-            chores.append(Chore(lambda: watch.due if self._ready else None, self._look))
+            timers.append(Timer(lambda: watch.due if self._ready else None, self._look))
         self._supervisor = Supervisor(
-            self._topology, tell=self._tell, isolated=True, abort_on_failure=self._abort_on_failure, chores=chores
+            self._topology, tell=self._tell, isolated=True, abort_on_failure=self._abort_on_failure, timers=timers
         )
-        self._reloading = Reloading(self._supervisor, self._voice, self._notifier, self._follow)
-        questions = Questions(self._supervisor, self._on_reload)
+        self._reloading = Reloading(self._supervisor, self._log, self._notifier, self._follow)
+        questions = Requests(self._supervisor, self._on_reload)
         greeting: dict[str, Any] = {
             "zmqtopo": VERSION, "name": self._topology.name, "pid": self._folder.pid, "release": zmqtopo.__version__,
         }
@@ -106,7 +106,7 @@ class Foreground:
             server = self._server = Server(self._folder.socket_path(), greeting, questions.handle)
         except OSError as error:
             raise unusable("listen in", self._folder.path, error) from None
-        self._voice.found()
+        self._log.found()
         before = {number: signal.getsignal(number) for number in SIGNALS}
         for number in SIGNALS:
             # A shell starts what it puts in the background with SIGINT ignored; only nohup is meant.
@@ -128,7 +128,7 @@ class Foreground:
     def _leave(self, code: int) -> None:
         if not self._ready:
             self._folder.give_back()
-        elif self._voice.is_all_there_is and code == 1:
+        elif self._log.is_all_there_is and code == 1:
             note(self._folder, "a device failed for good")
             self._folder.remove(keep=(*LOGS, "ended"))
         else:
@@ -136,7 +136,7 @@ class Foreground:
                      "stopped before everything was passed on" if self._cut_short else "cleanly")
             self._folder.remove()
 
-    def _run(self, questions: Questions) -> int:
+    def _run(self, questions: Requests) -> int:
         start = time.monotonic()
         self._supervisor.wake_on_signals()
         self._supervisor.start()
@@ -144,13 +144,13 @@ class Foreground:
         if not self._signals and not self._supervisor.is_stopping:
             self._ready = True
             self._narrator.ready(devices, time.monotonic() - start)
-            self._voice.started()
+            self._log.started()
             self._notifier.ready(f"{self._topology.name}: {count(len(devices), 'device')}")
         well = self._supervisor.run()
-        ended = last_words(self._supervisor)
+        ended = final_status(self._supervisor)
         self._cut_short = any(device.get("forced") or device.get("unsent") for device in ended)
         for device in ended:
-            self._voice.say(farewell(device), device=device["name"], state=device["state"])
+            self._log.say(stop_summary(device), device=device["name"], state=device["state"])
         if self._signals > 1:
             return 130
         return 0 if well else 1
@@ -172,11 +172,11 @@ class Foreground:
         except (ControlError, OSError) as error:
             text = str(error)
             if text != self._about_folder:      # what cannot be helped is said once
-                self._voice.say(text, event="state-folder")
+                self._log.say(text, event="state-folder")
             self._about_folder = text
         else:
-            self._voice.bring()
-            self._voice.say(f"its state folder was removed, and is {self._folder.path} now", event="state-folder")
+            self._log.bring()
+            self._log.say(f"its state folder was removed, and is {self._folder.path} now", event="state-folder")
             self._about_folder = ""
 
     def _check_open_files(self) -> None:
@@ -185,7 +185,7 @@ class Foreground:
         for pid in found.keys() - self._short_of_files:
             devices = [device.name for device in self._supervisor.status if device.pid == pid]
             for device in devices[:8]:
-                self._voice.say(found[pid], event="open-files", device=device)
+                self._log.say(found[pid], event="open-files", device=device)
         self._short_of_files = {*found}
 
     # -- reloading ------------------------------------------------------------------------------------------------
@@ -193,9 +193,9 @@ class Foreground:
     def _reload(self) -> None:
         self._hung_up = False
         if self._source == "-":
-            self._voice.say("not reloaded; it came from standard input", event="not-reloaded")
+            self._log.say("not reloaded; it came from standard input", event="not-reloaded")
         else:
-            self._reloading.wish(Wish(self._source))
+            self._reloading.request(ReloadRequest(self._source))
 
     def _look(self) -> None:
         if self._watch is not None and self._watch.look():
@@ -208,7 +208,7 @@ class Foreground:
             name = self._topology.name
             answer(refusal("refused", f"{name} came from standard input; name a file: zmqtopo reload {name} FILE"))
         else:
-            self._reloading.wish(Wish(file, question["dry_run"], answer))
+            self._reloading.request(ReloadRequest(file, question["dry_run"], answer))
 
     def _follow(self, wanted: Topology) -> None:
         """Look at the files of what runs and of what shall: a secret that is missing there may come yet."""

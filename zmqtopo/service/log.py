@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from zmqtopo.config.wording import printable
 from zmqtopo.supervisor.log_writer import Sink
-from zmqtopo.supervisor.timers import Chore
+from zmqtopo.supervisor.timers import Timer
 
 BURST: Final = 20
 """Messages about one device that are said at once."""
@@ -109,9 +109,9 @@ class Log(logging.Handler):
                 bucket.take(now)
 
     @property
-    def chore(self) -> Chore:
+    def timer(self) -> Timer:
         """To `tick` when it is `due`."""
-        return Chore(lambda: self.due, self.tick)
+        return Timer(lambda: self.due, self.tick)
 
     def close(self) -> None:
         """Say all that has been left out; the descriptor stays open."""

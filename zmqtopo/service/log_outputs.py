@@ -11,7 +11,7 @@ from zmqtopo.control.folder import Folder, unusable
 from zmqtopo.service.log import Log
 from zmqtopo.service.logfile import LogFile
 from zmqtopo.supervisor.journal import Journal
-from zmqtopo.supervisor.timers import Chore
+from zmqtopo.supervisor.timers import Timer
 
 FOUND = b"\1"
 """What a starter hears as soon as other commands find the topology."""
@@ -20,7 +20,7 @@ READY = b"\0"
 """What follows the last word to a starter when the start has succeeded."""
 
 
-class Voice:
+class LogOutputs:
     """Says the same on standard error, as text, and in the log of the state folder, as JSON.
 
     In the background standard error is that log, and a starter hears what there is to say until all is ready.
@@ -68,9 +68,9 @@ class Voice:
             os.dup2(self._file.fd, fd)
 
     @property
-    def chores(self) -> list[Chore]:
+    def timers(self) -> list[Timer]:
         """What the logs have to do though nothing happens."""
-        return [log.chore for log in self._logs]
+        return [log.timer for log in self._logs]
 
     def found(self) -> None:
         """Other commands find it: whoever has started it may leave."""

@@ -16,7 +16,7 @@ from zmqtopo.checks.present import Present
 from zmqtopo.config.model import Topology
 from zmqtopo.config.wording import count
 from zmqtopo.control.protocol import refusal
-from zmqtopo.service.log_outputs import Voice
+from zmqtopo.service.log_outputs import LogOutputs
 from zmqtopo.service.notify import Notifier
 from zmqtopo.service.requests import plain_report
 from zmqtopo.service.status_text import rolled_back
@@ -26,11 +26,11 @@ from zmqtopo.supervisor.reload import Reload, ReloadError
 from zmqtopo.supervisor.reload_plan import Plan, plan, those
 from zmqtopo.supervisor.supervisor import Supervisor
 
-Stops = Mapping[str, StopReport | None]
+Shutdown = Mapping[str, StopReport | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ReloadRequest:
     """Somebody wants a file to be what runs; without ``answer`` it is only said what becomes of it."""
 
     file: str
@@ -42,51 +42,51 @@ class Reloading:
     """Fulfils wishes, one after the other; but for `wish`, all of it is done in the supervisor's thread."""
 
     def __init__(
-        self, supervisor: Supervisor, voice: Voice, notifier: Notifier, follow: Callable[[Topology], object]
+        self, supervisor: Supervisor, log: LogOutputs, notifier: Notifier, follow: Callable[[Topology], object]
     ) -> None:
         """``follow`` is called with a topology that somebody wants to run, and again when it does."""
         self._supervisor = supervisor
-        self._voice = voice
+        self._log = log
         self._notifier = notifier
         self._follow = follow
-        self._waiting: deque[Wish] = deque()
+        self._waiting: deque[ReloadRequest] = deque()
         self._busy = False
         """One wish is fulfilled at a time: what the machine is asked about depends on what runs."""
 
-    def wish(self, wish: Wish) -> None:
+    def request(self, request: ReloadRequest) -> None:
         """Take a wish, in any thread."""
-        self._supervisor.call(lambda: self._take(wish))
+        self._supervisor.call(lambda: self._take(request))
 
-    def _take(self, wish: Wish) -> None:
+    def _take(self, request: ReloadRequest) -> None:
         # A file that is about to be read anyway need not be read once more for nobody.
-        if wish.answer is not None or wish not in self._waiting:
-            self._waiting.append(wish)
+        if request.answer is not None or request not in self._waiting:
+            self._waiting.append(request)
         self._next()
 
     def _next(self) -> None:
         if self._busy or not self._waiting:
             return
-        wish = self._waiting.popleft()
+        request = self._waiting.popleft()
         self._busy = True
         try:
-            threading.Thread(target=self._read, args=(wish,), name="zmqtopo reload", daemon=True).start()
+            threading.Thread(target=self._read, args=(request,), name="zmqtopo reload", daemon=True).start()
         except RuntimeError as error:
-            self._go_on(wish, f"cannot read {wish.file}: {error}", None)
+            self._go_on(request, f"cannot read {request.file}: {error}", None)
 
-    def _read(self, wish: Wish) -> None:
+    def _read(self, request: ReloadRequest) -> None:
         """In a thread of its own."""
         found: Checked | str = "internal error"     # the thread's traceback says more
         made = None
         try:
             # A pipe would be waited for, and every other wish with it.
-            found = examine_to_run(wish.file, streams=False)
+            found = examine_to_run(request.file, streams=False)
             if found.topology is not None and not found.has_errors:
                 made = plan(self._supervisor.topology, found.topology)
                 found = with_machine(found, self._present(made))
         except ChangingFileError as error:
             found = str(error)
         finally:
-            self._supervisor.call(lambda: self._go_on(wish, found, made))
+            self._supervisor.call(lambda: self._go_on(request, found, made))
 
     def _present(self, made: Plan) -> Present:
         """What is there beside the new sockets of a plan."""
@@ -96,62 +96,62 @@ class Reloading:
                  for addresses in device.endpoints.values() for address in addresses]
         return Present(made.old, frozenset(those(made.devices, "added", "replaced")) - stopped, bound)
 
-    def _go_on(self, wish: Wish, found: Checked | str, made: Plan | None) -> None:
+    def _go_on(self, request: ReloadRequest, found: Checked | str, made: Plan | None) -> None:
         """``made`` is None for what is not a good file."""
         if isinstance(found, str):
-            self._refuse(wish, [found], "", made)
+            self._refuse(request, [found], "", made)
         elif found.has_errors or found.topology is None:
-            self._refuse(wish, _lines(found), _report(found), made)
+            self._refuse(request, _lines(found), _report(found), made)
         else:
-            if not wish.dry_run:
+            if not request.dry_run:
                 self._follow(found.topology)
             report, began = _report(found), time.monotonic()
-            reload = Reload(found.topology, wish.dry_run, lambda made: self._begin(wish, made))
-            reload.reply.add_done_callback(lambda done: self._end(wish, done, reload.stops, report, began))
+            reload = Reload(found.topology, request.dry_run, lambda made: self._begin(request, made))
+            reload.reply.add_done_callback(lambda done: self._end(request, done, reload.stops, report, began))
             self._supervisor.ask(reload)
 
-    def _refuse(self, wish: Wish, errors: list[str], report: str, made: Plan | None) -> None:
+    def _refuse(self, request: ReloadRequest, errors: list[str], report: str, made: Plan | None) -> None:
         """A bad file, or one that this machine cannot run: what it would take is ``made`` then."""
-        if not wish.dry_run:
+        if not request.dry_run:
             for error in errors:
-                self._voice.say(error, event="error")
+                self._log.say(error, event="error")
             where = "" if made is None else " on this machine now"
-            self._voice.say(f"not reloaded; {wish.file} cannot run{where}, and nothing is changed",
+            self._log.say(f"not reloaded; {request.file} cannot run{where}, and nothing is changed",
                             event="not-reloaded")
-        if wish.answer is not None:
-            told = {"plan": made.plain(), "text": str(made)} if made is not None and wish.dry_run else {}
-            wish.answer({**refusal("bad-file" if made is None else "refused", *errors), "report": report, **told})
+        if request.answer is not None:
+            told = {"plan": made.plain(), "text": str(made)} if made is not None and request.dry_run else {}
+            request.answer({**refusal("bad-file" if made is None else "refused", *errors), "report": report, **told})
         self._done()
 
     def _done(self) -> None:
         self._busy = False
         self._next()
 
-    def _begin(self, wish: Wish, made: Plan) -> None:
-        if wish.dry_run:
+    def _begin(self, request: ReloadRequest, made: Plan) -> None:
+        if request.dry_run:
             return
         self._notifier.reloading(f"{self._supervisor.topology.name}: reloading")
-        self._voice.say(f"reloading {wish.file}", event="reloading")
+        self._log.say(f"reloading {request.file}", event="reloading")
         for line in made.lines():
             if not line.startswith("="):
-                self._voice.say(line, event="plan")
+                self._log.say(line, event="plan")
 
-    def _end(self, wish: Wish, done: Future[Plan], stops: Stops, report: str, began: float) -> None:
+    def _end(self, request: ReloadRequest, done: Future[Plan], stops: Shutdown, report: str, began: float) -> None:
         error = done.exception()
         made = error.plan if isinstance(error, ReloadError) else None if error is not None else done.result()
-        if not wish.dry_run:
+        if not request.dry_run:
             self._say_the_end(made, error, time.monotonic() - began)
-        if wish.answer is not None:
-            self._answer(wish.answer, wish, made, error, {"report": report, **_told(made, stops)})
+        if request.answer is not None:
+            self._answer(request.answer, request, made, error, {"report": report, **_told(made, stops)})
         self._done()
 
     def _answer(
-        self, answer: Callable[[dict[str, Any]], None], wish: Wish, made: Plan | None, error: BaseException | None,
+        self, answer: Callable[[dict[str, Any]], None], request: ReloadRequest, made: Plan | None, error: BaseException | None,
         told: dict[str, Any],
     ) -> None:
         if error is None:
-            result = "unchanged" if not made else "planned" if wish.dry_run else "done"
-            note = self._note(made, dry_run=wish.dry_run)
+            result = "unchanged" if not made else "planned" if request.dry_run else "done"
+            note = self._note(made, dry_run=request.dry_run)
             answer({"ok": True, "result": result, **told} | ({"note": note} if note else {}))
         else:
             if isinstance(error, ReloadError):
@@ -171,20 +171,20 @@ class Reloading:
     def _say_the_end(self, made: Plan | None, error: BaseException | None, took: float) -> None:
         if error is None and made is not None:
             self._follow(self._supervisor.topology)
-            self._voice.say(f"reloaded in {took:.2f} s: {_sum(made)}" if made else "reloaded; nothing has changed",
+            self._log.say(f"reloaded in {took:.2f} s: {_sum(made)}" if made else "reloaded; nothing has changed",
                             event="reloaded")
             if note := self._note(made, dry_run=False):
-                self._voice.say(note, event="idle")
+                self._log.say(note, event="idle")
         else:
             for failure in getattr(error, "failures", [str(error)]):
-                self._voice.say(failure, event="error")
+                self._log.say(failure, event="error")
             what = rolled_back(error.restarted) if isinstance(error, ReloadError) else "nothing is changed"
-            self._voice.say(f"not reloaded; {what}", event="not-reloaded")
+            self._log.say(f"not reloaded; {what}", event="not-reloaded")
         if not self._supervisor.is_stopping:
             self._notifier.ready(f"{self._supervisor.topology.name}: {count(len(self._supervisor.devices), 'device')}")
 
 
-def _told(made: Plan | None, stops: Stops) -> dict[str, Any]:
+def _told(made: Plan | None, stops: Shutdown) -> dict[str, Any]:
     """A plan, and what the stops have done with the messages of the devices that it has stopped."""
     if made is None:
         return {}

@@ -17,7 +17,7 @@ from zmqtopo.supervisor.status import DeviceStatus
 from zmqtopo.supervisor.supervisor import Supervisor
 
 
-class Questions:
+class Requests:
     """Hands questions on to a supervisor, and its replies back."""
 
     def __init__(self, supervisor: Supervisor, reload: Callable[[Question, Answer], None]) -> None:
@@ -73,12 +73,12 @@ class Questions:
     def ended(self) -> None:
         """Everything has ended: tell those who wanted to know."""
         with self._lock:
-            self._last = {"ok": True, "devices": last_words(self._supervisor)}
+            self._last = {"ok": True, "devices": final_status(self._supervisor)}
             for answer in self._waiting:
                 answer(self._last)
 
 
-def last_words(supervisor: Supervisor) -> list[dict[str, Any]]:
+def final_status(supervisor: Supervisor) -> list[dict[str, Any]]:
     """What is said of each device in the end: its status, and what its stop has lost."""
     return [
         {**device.as_dict(), "forced": device.forced, "unsent": device.unsent, "stop": plain_report(device.last_stop)}

@@ -11,7 +11,7 @@ from zmqtopo.supervisor.losses import UNSENT, StopReport
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
 
-def farewell(device: dict[str, Any]) -> str:
+def stop_summary(device: dict[str, Any]) -> str:
     """What has become of a device, and of the messages that it was given."""
     forth, back, mon = (device["counters"][flow] for flow in ("in_to_out", "out_to_in", "mon"))
     parts = [f"{forth['messages']:,} messages in to out", f"{back['messages']:,} out to in"]

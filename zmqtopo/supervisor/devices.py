@@ -17,11 +17,11 @@ from zmqtopo.broker.ipc import remove_stale
 from zmqtopo.config.model import Device, OptionValue, Role, Topology
 from zmqtopo.supervisor.addresses import Connections, binds
 from zmqtopo.supervisor.device_state import START_TIMEOUT, DeviceState, Event, StateChange
-from zmqtopo.supervisor.forkserver import Nursery
+from zmqtopo.supervisor.forkserver import Forkserver
 from zmqtopo.supervisor.losses import UNSENT
 from zmqtopo.supervisor.restart_policy import restart_delay
 from zmqtopo.supervisor.shutdown import Shutdown
-from zmqtopo.supervisor.worker_pool import Crew, Outside
+from zmqtopo.supervisor.worker_pool import Environment, WorkerPool
 from zmqtopo.supervisor.workers import NOT_STOPPED, Inbox
 from zmqtopo.worker.protocol import (
     Adapt,
@@ -29,11 +29,11 @@ from zmqtopo.worker.protocol import (
     Bind,
     Bound,
     Failed,
-    Held,
-    Hold,
     Order,
     Pause,
     Paused,
+    Quiesce,
+    Quiesced,
     Ready,
     Resume,
     Resumed,
@@ -47,7 +47,7 @@ class Devices:
     """The devices of a topology and the workers that hold them."""
 
     def __init__(
-        self, topology: Topology, outside: Outside, inbox: Inbox, context: zmq.Context[Any] | None, isolated: bool
+        self, topology: Topology, environment: Environment, inbox: Inbox, context: zmq.Context[Any] | None, isolated: bool
     ) -> None:
         """With ``isolated`` thread devices are threads of a worker process.
 
@@ -60,9 +60,9 @@ class Devices:
             name: DeviceState(spec, blocks[name], starts_together=True) for name, spec in topology.devices.items()
         }
         """Never changed, but replaced as a whole: other threads may be looking at it."""
-        self._nursery = Nursery(topology.name)
-        self.crew = Crew(lambda name: outside.make(name, self.topology, inbox, context, self._nursery,
-                                                   isolated=isolated), outside.clock)
+        self._forkserver = Forkserver(topology.name)
+        self.pool = WorkerPool(lambda name: environment.make(name, self.topology, inbox, context, self._forkserver,
+                                                   isolated=isolated), environment.clock)
         self.connections = Connections(topology)
         self.changes: deque[StateChange] = deque()
         """What has happened, to be told by the supervisor."""
@@ -70,8 +70,8 @@ class Devices:
         self.reloading = False
         self.stopping = False
         self._idle = False
-        self._clock = outside.clock
-        self._jitter = outside.jitter
+        self._clock = environment.clock
+        self._jitter = environment.jitter
         self._inbox = inbox
         self._shutdown = Shutdown(topology, self._clock)
         self._signs: dict[str, float] = {}
@@ -92,7 +92,7 @@ class Devices:
     def deadlines(self) -> list[float]:
         """When something is to be done though no event comes."""
         mine = [device.deadline for device in self.by_name.values() if device.deadline is not None]
-        return mine + self.crew.deadlines + self._shutdown.deadlines
+        return mine + self.pool.deadlines + self._shutdown.deadlines
 
     def act_on_time(self) -> None:
         """Do what is due."""
@@ -106,7 +106,7 @@ class Devices:
                 else:
                     self._on(device, "deadline")
         self._send(self._shutdown.act_on_time())
-        self.crew.kill_overdue()
+        self.pool.kill_overdue()
 
     def blocks(self, devices: Iterable[Device]) -> dict[str, CounterBlock]:
         """Counters by device, in memory that its worker shares; raises OSError when there are no descriptors left."""
@@ -138,7 +138,7 @@ class Devices:
 
     def bind(self, device: DeviceState) -> None:
         """The first step of a start, as soon as its worker takes orders: one that is about to end takes none."""
-        if not self.crew.is_ending(device.spec.process):
+        if not self.pool.is_ending(device.spec.process):
             self._on(device, "worker free")
 
     def connect(self, device: DeviceState) -> None:
@@ -194,7 +194,7 @@ class Devices:
                 self._on(device, "paused")
             case Resumed():
                 self._on(device, "resumed")
-            case Held():
+            case Quiesced():
                 device.note_quiesced()
             case Adapted(_, spec):
                 device.spec = spec
@@ -210,7 +210,7 @@ class Devices:
 
     def on_worker_ended(self, worker: str, how: str) -> None:
         """A worker is gone; whatever of its devices had not ended has ended with it."""
-        expected = self.crew.remove(worker)
+        expected = self.pool.remove(worker)
         for device in [device for device in self.by_name.values() if device.spec.process == worker]:
             if expected:
                 self.bind(device)
@@ -289,7 +289,7 @@ class Devices:
                 if device.desired_state == "pause":
                     self.pause(device)
                 if device.quiesce != "no":
-                    self._send([Hold(device.name)])
+                    self._send([Quiesce(device.name)])
             case "stopped" if event in ("stop", "abort"):
                 self._end_idle_worker(device.spec.process)
 
@@ -299,11 +299,11 @@ class Devices:
     def _send(self, orders: Iterable[Order]) -> None:
         for order in orders:
             if (device := self.by_name.get(getattr(order, "name", ""))) is not None:
-                self.crew.order(device.spec, order)
+                self.pool.order(device.spec, order)
 
     def _order_bind(self, device: DeviceState) -> None:
         try:
-            worker = self.crew.need(device.spec)
+            worker = self.pool.need(device.spec)
         except (OSError, zmq.ZMQError, ValueError, OverflowError) as error:
             # Too many processes or descriptors, or a context that cannot be; it fails as it would by any other error.
             why = error.strerror if isinstance(error, OSError | zmq.ZMQError) else error
@@ -318,11 +318,11 @@ class Devices:
         process, name = device.spec.process, device.name
         # Of those that end with it, each is told whose end it is.
         why = f"was killed: {name} {device.unanswered}" if device.unanswered else NOT_STOPPED
-        if self.crew.kill(process, why):
+        if self.pool.kill(process, why):
             return
         if device.state == "starting":
             self._inbox.post(Failed(name, f"{name}: {device.unanswered}"))
-        elif process in self.crew:
+        elif process in self.pool:
             silent = device.unanswered or "did not stop in time"
             device.error = f"{name}: {silent}; a thread cannot be killed and may go on until the program ends"
             device.closed = self.connections.next_turn()
@@ -334,17 +334,17 @@ class Devices:
         """End a process whose devices have all ended: the next start is one of a fresh interpreter."""
         mine = [device for device in self.by_name.values() if device.spec.process == name]
         if (name or self._isolated) and self.started and all(device.over for device in mine):
-            self.crew.end(name, mine)
+            self.pool.end(name, mine)
 
     def abandon(self, error: str) -> None:
         """After an error of ours: whatever can be is ended at once, and nobody waits for it."""
-        self.crew.abandon()
+        self.pool.abandon()
         for device in self.by_name.values():
             if not device.over:
                 device.phase, device.error = "failed", f"{device.name}: {error}"
 
     def close(self) -> None:
         """Keep the numbers and let go of the memory that was shared; end what started the workers."""
-        self._nursery.close()
+        self._forkserver.close()
         for device in self.by_name.values():
             device.block = device.block.copy()

@@ -20,11 +20,11 @@ FORK_TIMEOUT = 3.0
 """Seconds for each further answer, which takes milliseconds, and a second on a machine that has too much else to do.
 The supervisor waits for it, but not for one that has been stopped by SIGSTOP: that is replaced."""
 
-ROOM = 256
+TITLE_SIZE = 256
 """Bytes for the name of a worker in process lists; see `zmqtopo.worker.main`."""
 
 
-class Nursery:
+class Forkserver:
     """A process that has imported what workers need and forks them, started when it is first needed.
 
     A fresh interpreter for each worker would spend a tenth of a second of CPU on imports; this one forks in 2 ms, since
@@ -94,7 +94,7 @@ class Nursery:
 
     def _start(self) -> None:
         self._forget()
-        self._process, self._connection = start("zmqtopo.worker.main", self._topology, " " * ROOM)
+        self._process, self._connection = start("zmqtopo.worker.main", self._topology, " " * TITLE_SIZE)
         self._timeout = BEGIN_TIMEOUT
 
     def _ask(self, question: tuple[str, int] | int, *given: int) -> Any:

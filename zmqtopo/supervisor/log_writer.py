@@ -6,7 +6,7 @@ import os
 import select
 import time
 
-PATIENCE = 0.5
+WRITE_TIMEOUT = 0.5
 """Seconds to wait for a reader that has stopped reading; afterwards it is not waited for until it reads again."""
 
 
@@ -33,7 +33,7 @@ class Sink:
         # A disk that was full in the middle of a line has left half of it there.
         rest = memoryview(b"\n" + line if self._torn else line)
         whole = len(rest)
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + WRITE_TIMEOUT
         try:
             while rest:
                 self._wait(deadline)

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from zmqtopo.supervisor.device_state import DeviceState
-from zmqtopo.worker.protocol import Hold, Order, Resume
+from zmqtopo.worker.protocol import Order, Quiesce, Resume
 
 QUIET_TIME = 0.05
 """Seconds without a message after which nothing more comes from those that are quiesced."""
@@ -59,7 +59,7 @@ class Quiescing:
 
         It counts as dry after ``timeout`` seconds in any case.
         """
-        orders = [Hold(feeder.name) for feeder in feeders if feeder.request_quiesce()]
+        orders = [Quiesce(feeder.name) for feeder in feeders if feeder.request_quiesce()]
         self._stops.append(_Stop(device, feeders, now + timeout, now, dry=_connected(device, feeders)))
         return [*orders, Resume(device.name)]       # one that is paused has all the more to pass on
 

@@ -178,8 +178,8 @@ class _Way:
         for device in devices:
             self._note_stop(device.name, device.last_stop if device.name in ran else None)
         for process in step.processes:
-            self._devices.crew.end(process, self._devices.by_name.values())
-        yield from _until(lambda: not any(process in self._devices.crew for process in step.processes))
+            self._devices.pool.end(process, self._devices.by_name.values())
+        yield from _until(lambda: not any(process in self._devices.pool for process in step.processes))
 
     def _note_stop(self, name: str, report: StopReport | None) -> None:
         """A device stops twice when it is stopped as it was, and then as it was to be."""

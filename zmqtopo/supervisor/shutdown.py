@@ -112,8 +112,8 @@ def upstream(topology: Topology, *, only_patient: bool = False) -> dict[str, fro
     is not there, which loses what is published meanwhile in any case.
     """
     found: dict[str, set[str]] = {name: set() for name in topology.devices}
-    for meeting in Graph(topology).meetings:
-        for bind, connect in meeting.pairs:
+    for node in Graph(topology).nodes:
+        for bind, connect in node.pairs:
             for giver, taker in ((bind, connect), (connect, bind)):
                 if _feeds(giver, taker) and (_is_patient(giver) or not only_patient):
                     found[taker.end.owner.name].add(giver.end.owner.name)

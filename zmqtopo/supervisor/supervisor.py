@@ -21,8 +21,8 @@ from zmqtopo.supervisor.devices import Devices
 from zmqtopo.supervisor.reload import Reload, Reloads
 from zmqtopo.supervisor.requests import Callback, StopRequest
 from zmqtopo.supervisor.status import DeviceStatus, statuses
-from zmqtopo.supervisor.timers import Chore, deadlines, do_due
-from zmqtopo.supervisor.worker_pool import Outside
+from zmqtopo.supervisor.timers import Timer, deadlines, run_due
+from zmqtopo.supervisor.worker_pool import Environment
 from zmqtopo.supervisor.workers import Inbox, LocalWorker, Message, WorkerEnded
 from zmqtopo.worker.protocol import Event
 
@@ -53,8 +53,8 @@ class Supervisor:
         tell: Callable[[StateChange], None] = lambda change: None,
         isolated: bool = False,
         abort_on_failure: bool = False,
-        outside: Outside | None = None,
-        chores: Sequence[Chore] = (),
+        environment: Environment | None = None,
+        timers: Sequence[Timer] = (),
     ) -> None:
         """``context`` is for the thread devices, unless ``isolated`` gives them a worker process of their own.
 
@@ -64,16 +64,16 @@ class Supervisor:
         """
         self._tell = tell
         self._abort_on_failure = abort_on_failure
-        self._chores = chores
-        outside = outside or Outside()
-        self._wait = outside.wait
-        self._clock = outside.clock
+        self._timers = timers
+        environment = environment or Environment()
+        self._wait = environment.wait
+        self._clock = environment.clock
         self._asking = threading.Lock()
         self._ended = False
         self._error = ""
         try:
             self._inbox = Inbox()
-            self._devices = Devices(topology, outside, self._inbox, context, isolated)
+            self._devices = Devices(topology, environment, self._inbox, context, isolated)
         except OSError as error:
             raise StartError([f"cannot keep counters for {len(topology.devices)} devices: {error.strerror}"]) from None
         self._commands = Commands(self._devices)
@@ -118,12 +118,12 @@ class Supervisor:
     @property
     def status(self) -> list[DeviceStatus]:
         """Every device as it is now, in the order of the file."""
-        return statuses(self.devices.values(), self._devices.crew.pids, self._clock())
+        return statuses(self.devices.values(), self._devices.pool.pids, self._clock())
 
     @property
     def worker_pids(self) -> list[int]:
         """The processes of the workers."""
-        return [worker.pid for worker in self._devices.crew]
+        return [worker.pid for worker in self._devices.pool]
 
     @property
     def is_stopping(self) -> bool:
@@ -133,7 +133,7 @@ class Supervisor:
     @property
     def context(self) -> zmq.Context[Any] | None:
         """The context of the thread devices, None without any in this process."""
-        local = self._devices.crew.local
+        local = self._devices.pool.local
         return local.host.context if isinstance(local, LocalWorker) else None
 
     def start(self) -> None:
@@ -157,9 +157,9 @@ class Supervisor:
         with self._abandoned_by_an_error():
             self._turn_while(lambda: bool(self._reloads) or not self._devices.is_over)
             self._devices.stopping = True     # what would be started now would be told to end by nobody
-            for worker in list(self._devices.crew):
-                self._devices.crew.end(worker.name, self.devices.values())
-            self._turn_while(lambda: bool(self._devices.crew))
+            for worker in list(self._devices.pool):
+                self._devices.pool.end(worker.name, self.devices.values())
+            self._turn_while(lambda: bool(self._devices.pool))
         self._close()
         return not any(device.state == "failed" for device in self.devices.values())
 
@@ -198,14 +198,14 @@ class Supervisor:
         With ``give_up`` a stop ends it, and so does the first failure, by StartError.
         """
         while condition() and not (give_up and self._devices.stopping):
-            due = self._devices.deadlines + deadlines(self._chores)
+            due = self._devices.deadlines + deadlines(self._timers)
             timeout = max(min(due) - self._clock(), 0) if due else None
-            for event in self._wait(self._devices.crew, self._inbox, timeout):
+            for event in self._wait(self._devices.pool, self._inbox, timeout):
                 self._handle(event)
                 self._tell_changes()
             self._devices.act_on_time()
             self._tell_changes()
-            do_due(self._chores, self._clock())
+            run_due(self._timers, self._clock())
             self._settle()
             failures = [d.error for d in self.devices.values() if d.state == "failed"] if give_up else []
             if failures:
@@ -270,7 +270,7 @@ class Supervisor:
             self._refuse(self._asked.popleft())
         self._devices.stop(self.devices.values(), force=force)
         if force:
-            self._devices.crew.hurry()
+            self._devices.pool.hurry()
 
     def _refuse(self, question: Command | Reload | Look) -> None:
         if isinstance(question, Look):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Chore:
+class Timer:
     """Something that is short, and done in the thread of a loop that sleeps until the earliest is due."""
 
     due: Callable[[], float | None]
@@ -16,7 +16,7 @@ class Chore:
     do: Callable[[], object]
 
 
-def every(seconds: float, do: Callable[[], object], clock: Callable[[], float] = time.monotonic) -> Chore:
+def every(seconds: float, do: Callable[[], object], clock: Callable[[], float] = time.monotonic) -> Timer:
     """A chore that is done again and again; how late it was once does not count for the next time."""
     due = clock() + seconds
 
@@ -25,17 +25,17 @@ def every(seconds: float, do: Callable[[], object], clock: Callable[[], float] =
         due = clock() + seconds
         do()
 
-    return Chore(lambda: due, act)
+    return Timer(lambda: due, act)
 
 
-def deadlines(chores: Iterable[Chore]) -> list[float]:
+def deadlines(timers: Iterable[Timer]) -> list[float]:
     """When they are due."""
-    return [due for chore in chores if (due := chore.due()) is not None]
+    return [due for timer in timers if (due := timer.due()) is not None]
 
 
-def do_due(chores: Iterable[Chore], now: float) -> None:
+def run_due(timers: Iterable[Timer], now: float) -> None:
     """Do those that are due."""
-    for chore in chores:
-        due = chore.due()
+    for timer in timers:
+        due = timer.due()
         if due is not None and due <= now:
-            chore.do()
+            timer.do()

@@ -14,7 +14,7 @@ from zmqtopo.worker.protocol import End, Order
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class Environment:
     """All that reaches outside: the time in seconds, chance (0 to 1), a new worker, and waiting for events."""
 
     clock: Callable[[], float] = time.monotonic
@@ -23,7 +23,7 @@ class Outside:
     wait: Callable[[Iterable[Worker], Inbox, float | None], list[Message]] = ready
 
 
-class Crew:
+class WorkerPool:
     """Workers and what they have been told about their end."""
 
     def __init__(self, make: Callable[[str], Worker], clock: Callable[[], float]) -> None:

@@ -22,7 +22,7 @@ import zmq
 
 from zmqtopo.config.model import ContextSettings, Topology
 from zmqtopo.supervisor.exit_reason import StandardError, how_it_ended, oom_kills
-from zmqtopo.supervisor.forkserver import Nursery
+from zmqtopo.supervisor.forkserver import Forkserver
 from zmqtopo.supervisor.requests import Request
 from zmqtopo.worker import fd_passing
 from zmqtopo.worker.host import Host
@@ -183,17 +183,17 @@ class LocalWorker:
 class ProcessWorker:
     """A process of its own."""
 
-    def __init__(self, name: str, settings: ContextSettings, sockets: int, nursery: Nursery) -> None:
+    def __init__(self, name: str, settings: ContextSettings, sockets: int, forkserver: Forkserver) -> None:
         """``name`` is shown in process lists; that of the thread devices is empty."""
         self.name = name
-        self._nursery = nursery
+        self._forkserver = forkserver
         self._killed = ""
         self._memory: int | None = None
         self._oom_kills = oom_kills()
         self.errors = StandardError()
         ours, theirs = fd_passing.pair()
         try:
-            self.pid = nursery.fork(name or "threads", theirs.fileno(), self.errors.worker)
+            self.pid = forkserver.fork(name or "threads", theirs.fileno(), self.errors.worker)
         except BaseException:
             ours.close()
             self.errors.close()
@@ -240,7 +240,7 @@ class ProcessWorker:
             self.connection.close()
             self.connection = None
             self._orders.clear()
-            code = self._nursery.wait(self.pid)
+            code = self._forkserver.wait(self.pid)
             if self._killed and code in (-signal.SIGKILL, None):
                 self.errors.close()
                 return WorkerEnded(self.name, f"process {self.pid} {self._killed}")
@@ -294,7 +294,7 @@ def patched_by() -> str:
 
 
 def make_worker(
-    name: str, topology: Topology, inbox: Inbox, context: zmq.Context[Any] | None, nursery: Nursery, *,
+    name: str, topology: Topology, inbox: Inbox, context: zmq.Context[Any] | None, forkserver: Forkserver, *,
     isolated: bool = False,
 ) -> Worker:
     """The worker of that name for the devices of ``topology`` that are its own; the thread devices' has no name.
@@ -309,7 +309,7 @@ def make_worker(
         raise OSError(errno.ENOTSUP, f"{patched} has replaced threads by greenlets, and a device would block them all; "
                       "use run: process, or isolated=True")
     if name or isolated:
-        return ProcessWorker(name, topology.context, sockets, nursery)
+        return ProcessWorker(name, topology.context, sockets, forkserver)
     return LocalWorker(name, topology.context, sockets, inbox, context)
 
 

@@ -31,11 +31,11 @@ from zmqtopo.worker.protocol import (
     Endpoints,
     Event,
     Failed,
-    Held,
-    Hold,
     Order,
     Pause,
     Paused,
+    Quiesce,
+    Quiesced,
     Ready,
     Reconnect,
     Resume,
@@ -45,7 +45,7 @@ from zmqtopo.worker.protocol import (
     Unsent,
 )
 
-ROOM = 16383
+MAX_SOCKETS = 16383
 """Sockets that a context has room for when nobody says otherwise: a reload may bring more devices, and it cannot be
 raised once there is a socket. libzmq's own 1023 are reached by 512 devices; these cost 120 kB and 60 microseconds."""
 
@@ -111,7 +111,7 @@ class Host:
         self.context = context if context is not None else zmq.Context(settings.io_threads)
         self._owns_context = context is None
         if context is None:
-            self.context.max_sockets = settings.max_sockets or max(ROOM, 2 * sockets)
+            self.context.max_sockets = settings.max_sockets or max(MAX_SOCKETS, 2 * sockets)
         self._post = post
         self._devices: dict[str, _Running] = {}
         self._inproc = InprocNames()
@@ -132,8 +132,8 @@ class Host:
                 self._stop(order)
             case Pause(name):
                 self._call(name, b"pc", None, Paused(name))
-            case Hold(name):
-                self._call(name, b"pc", None, Held(name))
+            case Quiesce(name):
+                self._call(name, b"pc", None, Quiesced(name))
             case Resume(name):
                 self._call(name, b"rc", None, Resumed(name))
             case Reconnect(name, connects):

@@ -27,7 +27,7 @@ from zmqtopo.worker.host import Host
 from zmqtopo.worker.limits import MemoryLimit
 from zmqtopo.worker.protocol import Bind, End, Event, Failed, Order
 
-PATIENCE = 1.0
+LINGER_TIMEOUT = 1.0
 """Seconds that a context may take to end when nobody is left to care for what it still has to send."""
 
 KILL_AFTER = 1.5
@@ -124,13 +124,13 @@ def _at_death_of_parent(number: signal.Signals) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
 
 
-def _end_with(nursery: int) -> None:
+def _end_with(forkserver: int) -> None:
     """In a worker: end with the process that has forked it, also when stopped by SIGSTOP.
 
     That one outlives the supervisor only until all workers have ended by themselves or have been killed.
     """
     _at_death_of_parent(signal.SIGKILL)
-    if os.getppid() != nursery:
+    if os.getppid() != forkserver:
         os._exit(1)
 
 
@@ -190,7 +190,7 @@ def serve(fd: int) -> None:
     # What devices have stopped before may have something left to send, and its time to do so.
     end = threading.Thread(target=host.end, daemon=True)
     end.start()
-    end.join(PATIENCE)
+    end.join(LINGER_TIMEOUT)
 
 
 def _refuse(orders: Iterator[Order], why: str, post: Callable[[Event], None]) -> None:

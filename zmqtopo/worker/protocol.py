@@ -55,7 +55,7 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class Quiesce:
     """As `Pause`, for so short a time that nobody calls it that; answered by `Held` unless the device ends."""
 
     name: str
@@ -96,7 +96,7 @@ class End:
     """All devices have ended: end the context, which waits for their LINGER, and then the worker."""
 
 
-Order = Bind | Connect | Stop | Pause | Hold | Resume | Reconnect | Adapt | End
+Order = Bind | Connect | Stop | Pause | Quiesce | Resume | Reconnect | Adapt | End
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Paused:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Quiesced:
     """The device moves nothing until it is told to resume."""
 
     name: str
@@ -165,5 +165,5 @@ class Unsent:
     name: str
 
 
-Event = Bound | Ready | Paused | Held | Resumed | Adapted | Failed | Stopped | Unsent
+Event = Bound | Ready | Paused | Quiesced | Resumed | Adapted | Failed | Stopped | Unsent
 """What a worker says of one of its devices, by its name."""

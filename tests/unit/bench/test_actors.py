@@ -69,7 +69,7 @@ def test_a_publisher_waits_for_room(opened: Any, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_sink_gives_up(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(actors, "PATIENCE", 0.05)
+    monkeypatch.setattr(actors, "IDLE_TIMEOUT", 0.05)
     sink = Sink("PULL", 1000, 2)
     opened(sink, *opened(Source("PUSH", 1000, 16, 0, ("inproc://a",))))
     with pytest.raises(StalledError, match=r"no message came through for 0\.05 s"):

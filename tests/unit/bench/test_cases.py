@@ -10,8 +10,8 @@ from zmqtopo.bench.cases import (
     TELLING,
     TRANSPORTS,
     Requests,
+    Selection,
     Stream,
-    Wishes,
     cases,
     queue_length,
     show_size,
@@ -19,7 +19,7 @@ from zmqtopo.bench.cases import (
 
 
 def test_every_pattern_transport_and_size_that_is_wished() -> None:
-    found = cases(Wishes(sizes=(16, 1024), transports=TRANSPORTS, subscribers=(1, 100)))
+    found = cases(Selection(sizes=(16, 1024), transports=TRANSPORTS, subscribers=(1, 100)))
     # One load each, but two numbers of subscribers for a forwarder, and mon with and without a reader.
     assert len(found) == 2 * 3 * (1 + 2 + 1 + 1 + 2)
     assert {case.pattern for case in found} == set(PATTERNS)
@@ -27,38 +27,38 @@ def test_every_pattern_transport_and_size_that_is_wished() -> None:
 
 
 def test_who_takes_part() -> None:
-    for case in cases(Wishes(transports=("tcp", "inproc"))):
+    for case in cases(Selection(transports=("tcp", "inproc"))):
         missing = set(CONTESTANTS) - set(case.contestants)
         assert ("zmqtopo.process" in missing) == (case.transport == "inproc")     # which is for one process
         assert ("zmqtopo.plain" in missing) == (case.device.mon is None)
         assert missing <= {"zmqtopo.process", "zmqtopo.plain"}
-    assert [case.contestants for case in cases(Wishes(("queue",)), ["direct"])] == [("direct",)]
+    assert [case.contestants for case in cases(Selection(("queue",)), ["direct"])] == [("direct",)]
 
 
 def test_the_usual_cases_tell_each_pattern() -> None:
-    assert {case.pattern for wishes in TELLING for case in cases(wishes)} == set(PATTERNS)
+    assert {case.pattern for selection in TELLING for case in cases(selection)} == set(PATTERNS)
 
 
 @pytest.mark.parametrize(
-    ("wishes", "load", "title"),
+    ("selection", "load", "title"),
     [
-        (Wishes(("streamer",), (64 << 10,), ("ipc",)), Stream(), "streamer, 64 KiB, ipc"),
-        (Wishes(("forwarder",), subscribers=(1,), topics=1), Stream(1, 1),
+        (Selection(("streamer",), (64 << 10,), ("ipc",)), Stream(), "streamer, 64 KiB, ipc"),
+        (Selection(("forwarder",), subscribers=(1,), topics=1), Stream(1, 1),
          "forwarder, 16 B, tcp, 1 subscriber, 1 topic"),
-        (Wishes(("forwarder",), subscribers=(7,), topics=3), Stream(7, 7),     # nobody is left without
+        (Selection(("forwarder",), subscribers=(7,), topics=3), Stream(7, 7),     # nobody is left without
          "forwarder, 16 B, tcp, 7 subscribers, 7 topics"),
-        (Wishes(("queue",)), Requests(32, 16, 8), "queue, 16 B, tcp, 32 clients with 16 requests each, 8 workers"),
-        (Wishes(("queue",), (1 << 20,)), Requests(32, 1, 8),     # 32 MiB on the way
+        (Selection(("queue",)), Requests(32, 16, 8), "queue, 16 B, tcp, 32 clients with 16 requests each, 8 workers"),
+        (Selection(("queue",), (1 << 20,)), Requests(32, 1, 8),     # 32 MiB on the way
          "queue, 1 MiB, tcp, 32 clients with 1 request each, 8 workers"),
-        (Wishes(("queue",), (64 << 20,)), Requests(32, 1, 8),
+        (Selection(("queue",), (64 << 20,)), Requests(32, 1, 8),
          "queue, 64 MiB, tcp, 32 clients with 1 request each, 8 workers"),
-        (Wishes(("latency",)), Requests(), "latency, 16 B, tcp, one request at a time"),
-        (Wishes(("monitored_queue",), readers=(0,)), Stream(), "monitored_queue, 16 B, tcp, nobody on mon"),
-        (Wishes(("monitored_queue",), readers=(1,)), Stream(readers=1), "monitored_queue, 16 B, tcp, 1 reader on mon"),
+        (Selection(("latency",)), Requests(), "latency, 16 B, tcp, one request at a time"),
+        (Selection(("monitored_queue",), readers=(0,)), Stream(), "monitored_queue, 16 B, tcp, nobody on mon"),
+        (Selection(("monitored_queue",), readers=(1,)), Stream(readers=1), "monitored_queue, 16 B, tcp, 1 reader on mon"),
     ],
 )
-def test_loads_and_titles(wishes: Wishes, load: Stream | Requests, title: str) -> None:
-    (case,) = cases(wishes)
+def test_loads_and_titles(selection: Selection, load: Stream | Requests, title: str) -> None:
+    (case,) = cases(selection)
     assert (case.load, case.title) == (load, title)
 
 
@@ -67,7 +67,7 @@ def test_queues_hold_what_memory_has_room_for(size: int) -> None:
     length = queue_length(size)
     assert 1 <= length <= HWM
     assert length == 1 or length * size <= QUEUED_BYTES
-    (case,) = cases(Wishes(("streamer",), (size,)))
+    (case,) = cases(Selection(("streamer",), (size,)))
     assert {socket.options["hwm"] for socket in case.device.sockets} == {length}
 
 

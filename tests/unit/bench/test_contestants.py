@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import zmq
 
-from zmqtopo.bench.cases import CONTESTANTS, Contestant, Wishes, cases
+from zmqtopo.bench.cases import CONTESTANTS, Contestant, Selection, cases
 from zmqtopo.bench.contestants import Subject
 from zmqtopo.bench.host import Answer, Clear, Host, Place
 
@@ -33,7 +33,7 @@ def host(answers: queue.SimpleQueue[Answer]) -> Iterator[Host]:
 def test_it_is_cleared_away_though_nobody_takes_what_it_holds(
     host: Host, answers: queue.SimpleQueue[Answer], net: Any, contestant: Contestant
 ) -> None:
-    (case,) = cases(Wishes(("monitored_queue",), readers=(0,)))
+    (case,) = cases(Selection(("monitored_queue",), readers=(0,)))
     host.execute(Place("subject", Subject(contestant, case.device, case.context)))
     bound = answers.get(timeout=DEADLINE).value
     source = net.socket(zmq.PUSH, connect=bound["in"][0], sndhwm=1)

@@ -5,11 +5,11 @@ import io
 
 import pytest
 
-from zmqtopo.bench.cases import Wishes, cases
+from zmqtopo.bench.cases import Selection, cases
 from zmqtopo.bench.progress import Progress
 from zmqtopo.bench.series import Step
 
-(CASE,) = cases(Wishes(("streamer",)))
+(CASE,) = cases(Selection(("streamer",)))
 
 
 class Terminal(io.StringIO):

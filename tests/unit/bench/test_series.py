@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from zmqtopo.bench.cases import Case, Wishes, cases
-from zmqtopo.bench.measurement import Dose, TrialError
+from zmqtopo.bench.cases import Case, Selection, cases
+from zmqtopo.bench.measurement import Load, TrialError
 from zmqtopo.bench.series import NoFolderError, Series, Step, reason
 from zmqtopo.bench.worker_pool import WorkerEndedError
 
-DOSE = Dose(0, 100)
+DOSE = Load(0, 100)
 
 
 @pytest.fixture
 def cases_() -> list[Case]:
     """Two cases in one worker each."""
-    return cases(Wishes(("streamer", "latency"), transports=("inproc",)), ["direct", "zmqtopo.thread"])
+    return cases(Selection(("streamer", "latency"), transports=("inproc",)), ["direct", "zmqtopo.thread"])
 
 
 def nothing(step: Step) -> None:

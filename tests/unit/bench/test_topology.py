@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 
 import zmqtopo
-from zmqtopo.bench.cases import CONTESTANTS, Case, Requests, Stream, Wishes
+from zmqtopo.bench.cases import CONTESTANTS, Case, Requests, Selection, Stream
 from zmqtopo.bench.topology import cases_of
 
 TOPOLOGIES = sorted((Path(__file__).parents[3] / "topologies").glob("*.yaml"))
 
 
-def cases(tmp_path: Path, text: str, wishes: Wishes | None = None) -> list[Case]:
+def cases(tmp_path: Path, text: str, selection: Selection | None = None) -> list[Case]:
     path = tmp_path / "it.yaml"
     path.write_text(text)
-    return cases_of(zmqtopo.load(path), wishes or Wishes(), CONTESTANTS)
+    return cases_of(zmqtopo.load(path), selection or Selection(), CONTESTANTS)
 
 
 def case(tmp_path: Path, device: str) -> Case:
@@ -27,7 +27,7 @@ def case(tmp_path: Path, device: str) -> Case:
 @pytest.mark.parametrize("path", TOPOLOGIES, ids=lambda path: path.stem)
 def test_each_device_of_the_examples_on_addresses_of_its_own(path: Path) -> None:
     topology = zmqtopo.load(path)
-    found = cases_of(topology, Wishes(), CONTESTANTS)
+    found = cases_of(topology, Selection(), CONTESTANTS)
     assert [case.device.name for case in found] == list(topology.devices)
     for case in found:
         original = topology.devices[case.device.name]
@@ -64,7 +64,7 @@ devices:
   a: {type: forwarder, in: {bind: inproc://a}, out: {bind: inproc://b}}
   b: {type: queue, in: {bind: inproc://c}, out: {bind: inproc://d}}
 """
-    found = cases(tmp_path, text, Wishes(sizes=(16, 1024), subscribers=(1, 10)))
+    found = cases(tmp_path, text, Selection(sizes=(16, 1024), subscribers=(1, 10)))
     assert [case.title for case in found] == [
         "a (forwarder), 16 B, inproc, 1 subscriber, 1,000 topics",
         "a (forwarder), 16 B, inproc, 10 subscribers, 1,000 topics",
@@ -81,7 +81,7 @@ devices:
   a: {type: queue, in: {bind: inproc://a}, out: {bind: inproc://b}}
   b: {type: queue, in: {type: PAIR, bind: inproc://c}, out: {type: PAIR, bind: inproc://d}}
 """
-    first, second = cases(tmp_path, text, Wishes(sizes=(4 << 20,)))
+    first, second = cases(tmp_path, text, Selection(sizes=(4 << 20,)))
     assert (first.load, second.load) == (Requests(32, 1, 8), Requests(1, 8, 1))
 
 

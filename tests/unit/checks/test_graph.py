@@ -5,7 +5,7 @@ from textwrap import dedent
 import pytest
 
 from zmqtopo.checks import examine_text
-from zmqtopo.checks.graph import Graph, Meeting
+from zmqtopo.checks.graph import AddressNode, Graph
 
 TOPOLOGY = """
     devices:
@@ -37,7 +37,7 @@ def pipeline() -> Graph:
 
 
 def test_every_address_is_one_meeting(pipeline: Graph) -> None:
-    met = {m.text: ([b.end.name for b in m.binds], [c.end.name for c in m.connects]) for m in pipeline.meetings}
+    met = {m.text: ([b.end.name for b in m.binds], [c.end.name for c in m.connects]) for m in pipeline.nodes}
     assert met == {
         "tcp://*:5001": (["ingest.in"], ["peer feed"]),
         "tcp://127.0.0.1:*": (["ingest.out"], ["peer reader"]),
@@ -56,7 +56,7 @@ def test_the_nodes_of_the_network(pipeline: Graph) -> None:
         "endpoint:tcp://*:5003": "endpoint", "endpoint:tcp://10.0.0.1:5004": "endpoint",
         "endpoint:tcp://far:5005": "endpoint",
     }
-    assert isinstance(pipeline.net.nodes["endpoint:tcp://*:5001"]["value"], Meeting)
+    assert isinstance(pipeline.net.nodes["endpoint:tcp://*:5001"]["value"], AddressNode)
     assert pipeline.net.nodes["device:rpc"]["value"] is pipeline.topology.devices["rpc"]
 
 
@@ -96,7 +96,7 @@ def test_which_connect_reaches_which_bind(bind: str, connect: str, meet: bool) -
           b: {{type: PULL, bind: "{bind}"}}
           c: {{type: PUSH, connect: "{connect}"}}
         """)
-    assert [bool(m.binds) and bool(m.connects) for m in both.meetings] == ([True] if meet else [False, False])
+    assert [bool(m.binds) and bool(m.connects) for m in both.nodes] == ([True] if meet else [False, False])
 
 
 def test_an_address_of_one_of_our_devices_is_on_this_machine() -> None:
@@ -109,7 +109,7 @@ def test_an_address_of_one_of_our_devices_is_on_this_machine() -> None:
         peers:
           c: {type: PULL, connect: tcp://10.0.0.1:2}
         """)
-    assert [len(m.connects) for m in found.meetings] == [0, 1]
+    assert [len(m.connects) for m in found.nodes] == [0, 1]
 
 
 def test_equal_inproc_names_in_two_processes_are_two_endpoints() -> None:
@@ -118,5 +118,5 @@ def test_equal_inproc_names_in_two_processes_are_two_endpoints() -> None:
           a: {type: streamer, run: process, in: {bind: inproc://x}, out: {connect: tcp://h:1}}
           b: {type: streamer, in: {bind: inproc://x}, out: {connect: tcp://h:1}}
         """)
-    assert [m.node for m in found.meetings] == [
+    assert [m.node for m in found.nodes] == [
         "endpoint:inproc://x in device a", "endpoint:inproc://x", "endpoint:tcp://h:1"]

@@ -131,7 +131,7 @@ def test_one_that_does_not_speak_as_it_should(fakes: list[Fake], said: tuple[byt
 def test_one_that_does_not_answer(
     fakes: list[Fake], said: tuple[bytes, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "PATIENCE", 0.1)
+    monkeypatch.setattr(module, "ANSWER_TIMEOUT", 0.1)
     fakes.append(Fake("it", "-", *said, parts=False))
     with pytest.raises(ControlError, match=rf"^it, process {os.getpid()}, does not answer$"), connect("it") as client:
         client.ask("ps", timeout=0.1)

@@ -344,7 +344,7 @@ def test_who_speaks_while_its_place_is_taken(served: Served) -> None:
 
 def test_no_descriptor_left_for_a_client(served: Served, net: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(served.server, "_keep_spare", lambda: None)
-    monkeypatch.setattr("zmqtopo.control.server.REST", 0.1)
+    monkeypatch.setattr("zmqtopo.control.server.ACCEPT_BACKOFF", 0.1)
     while served.server._spare:
         os.close(served.server._spare.pop())
     first = served.client()

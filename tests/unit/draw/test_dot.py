@@ -110,7 +110,7 @@ def test_graphviz_takes_it_without_a_word(draw, name: str) -> None:
     drawing = ElementTree.fromstring(done.stdout)
     texts = {element.text for element in drawing.iter("{http://www.w3.org/2000/svg}text")}
     assert texts >= {owner.name for owner in (*picture.devices, *picture.peers)}
-    assert texts >= {arrow.meeting.text for arrow in picture.arrows}
+    assert texts >= {arrow.node.text for arrow in picture.arrows}
     assert texts >= {title for owner in (*picture.devices, *picture.peers) for title in frames(owner)}
     nodes = [element for element in drawing.iter() if element.get("class") == "node"]
     assert len(nodes) == len(picture.devices) + len(picture.peers) + len(picture.addresses)

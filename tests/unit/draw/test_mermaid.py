@@ -108,6 +108,6 @@ def test_mermaid_draws_every_text_as_it_is(draw, drawings: dict[str, str], name:
         sockets = [lines(s, f"{s.role} {s.type}") for s in device.sockets]
         wanted.add("\n".join([lines(device, f"<b>{device.name}</b>", kind(device)), *sockets]))
     wanted |= {lines(peer, peer.name, peer.type) for peer in picture.peers}
-    wanted |= {meeting.text for meeting in picture.addresses}
-    wanted |= {lines(a, *([] if a.is_alone else [a.meeting.text]), a.pattern) for a in picture.arrows}
+    wanted |= {node.text for node in picture.addresses}
+    wanted |= {lines(a, *([] if a.is_alone else [a.node.text]), a.pattern) for a in picture.arrows}
     assert drawn == wanted

@@ -40,7 +40,7 @@ def test_focus_is_a_device_and_its_neighbours(draw, focus, devices, peers, addre
     seen = draw("all", focus=focus)
     assert [device.name for device in seen.devices] == devices
     assert [peer.name for peer in seen.peers] == peers
-    assert [meeting.text for meeting in seen.addresses] == addresses
+    assert [node.text for node in seen.addresses] == addresses
 
 
 def test_focus_keeps_what_neighbours_have_with_each_other(draw) -> None:
@@ -99,5 +99,5 @@ def test_an_address_that_several_may_bind_is_one_place(draw) -> None:
     seen = draw("devices:\n" + "".join(
         f"  {name}: {{type: forwarder, in: {{bind: 'epgm://eth0;239.1.1.1:5555'}}, out: {{bind: tcp://*:{port}}}}}\n"
         for name, port in (("a", 5001), ("b", 5002))))
-    assert [meeting.text for meeting in seen.addresses] == [
+    assert [node.text for node in seen.addresses] == [
         "epgm://eth0;239.1.1.1:5555", "tcp://*:5001", "tcp://*:5002"]

@@ -11,7 +11,7 @@ from zmqtopo.checks import examine_text
 from zmqtopo.config.model import Topology
 from zmqtopo.supervisor.requests import StopRequest
 from zmqtopo.supervisor.supervisor import Supervisor
-from zmqtopo.supervisor.worker_pool import Outside
+from zmqtopo.supervisor.worker_pool import Environment
 from zmqtopo.supervisor.workers import NOT_STOPPED, Inbox, Message, WorkerEnded
 from zmqtopo.worker.protocol import (
     Adapt,
@@ -20,11 +20,11 @@ from zmqtopo.worker.protocol import (
     Bound,
     Connect,
     End,
-    Held,
-    Hold,
     Order,
     Pause,
     Paused,
+    Quiesce,
+    Quiesced,
     Ready,
     Reconnect,
     Resume,
@@ -83,7 +83,7 @@ class World:
         """``at_once`` lets all events that there are come in one go, instead of one by one."""
         self.at_once = at_once
         return Supervisor(
-            topology, outside=Outside(lambda: self.now, lambda: self.jitter, self.make, self.wait),
+            topology, environment=Environment(lambda: self.now, lambda: self.jitter, self.make, self.wait),
             tell=lambda change: self.told.append((change.device.name, change.state, self.now)), **options,
         )
 
@@ -135,8 +135,8 @@ class World:
                 return [Stopped(name)]
             case Pause():
                 return [Paused(name)]
-            case Hold():
-                return [Held(name)]
+            case Quiesce():
+                return [Quiesced(name)]
             case Resume():
                 return [Resumed(name)]
             case Reconnect():

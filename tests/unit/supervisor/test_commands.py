@@ -13,7 +13,7 @@ from zmqtopo.supervisor.commands import Command, CommandError, Look, UnknownDevi
 from zmqtopo.supervisor.device_state import ANSWER_TIMEOUT
 from zmqtopo.supervisor.requests import StopRequest
 from zmqtopo.supervisor.supervisor import Supervisor
-from zmqtopo.supervisor.timers import Chore
+from zmqtopo.supervisor.timers import Timer
 from zmqtopo.supervisor.worker_pool import KILL_AFTER
 from zmqtopo.supervisor.workers import WorkerEnded
 from zmqtopo.worker.protocol import (
@@ -519,7 +519,7 @@ def test_an_error_of_ours_leaves_nobody_waiting(world: World) -> None:
     def fail() -> None:
         raise LookupError("a bug")
 
-    supervisor = world.supervisor(topology("a", "b"), chores=[Chore(lambda: 1003.0, fail)])
+    supervisor = world.supervisor(topology("a", "b"), timers=[Timer(lambda: 1003.0, fail)])
     supervisor.start()
     operator = Operator(world, supervisor)
     for order in (Pause, Stop):

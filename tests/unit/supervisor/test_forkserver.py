@@ -16,87 +16,87 @@ from typing import Any
 
 import pytest
 
-from zmqtopo.supervisor.forkserver import Nursery
+from zmqtopo.supervisor.forkserver import Forkserver
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's end")
 
 
 @pytest.fixture
-def nursery() -> Iterator[Nursery]:
-    nursery = Nursery("it")
-    yield nursery
-    nursery.close()
+def forkserver() -> Iterator[Forkserver]:
+    forkserver = Forkserver("it")
+    yield forkserver
+    forkserver.close()
 
 
 class Worker:
     """One that was told nothing yet."""
 
-    def __init__(self, nursery: Nursery, name: str = "device d") -> None:
+    def __init__(self, forkserver: Forkserver, name: str = "device d") -> None:
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            self.pid = nursery.fork(name, theirs.fileno())
+            self.pid = forkserver.fork(name, theirs.fileno())
             self.connection: Connection[Any, Any] = Connection(ours.detach())
 
 
-def test_how_a_worker_ends_is_told(nursery: Nursery) -> None:
-    first, second = Worker(nursery), Worker(nursery)
+def test_how_a_worker_ends_is_told(forkserver: Forkserver) -> None:
+    first, second = Worker(forkserver), Worker(forkserver)
     first.connection.close()
-    assert nursery.wait(first.pid) == 0
+    assert forkserver.wait(first.pid) == 0
     os.kill(second.pid, signal.SIGSEGV)
-    assert nursery.wait(second.pid) == -signal.SIGSEGV
+    assert forkserver.wait(second.pid) == -signal.SIGSEGV
     second.connection.close()
 
 
 @pytest.mark.parametrize("name", ["device d", "group Zoë", "device " + "d" * 1000])
-def test_process_lists_show_who_it_is(nursery: Nursery, name: str, net: Any) -> None:
-    worker = Worker(nursery, name)
+def test_process_lists_show_who_it_is(forkserver: Forkserver, name: str, net: Any) -> None:
+    worker = Worker(forkserver, name)
     command = ["ps", "-ww", "-o", "args=", "-p", str(worker.pid)]
     expected = f" -m zmqtopo.worker.main it {name}"[:200]
     # It has its process id before it shows its name.
     net.until(lambda: expected in subprocess.run(command, capture_output=True, check=True, text=True).stdout)
     worker.connection.close()
-    assert nursery.wait(worker.pid) == 0
+    assert forkserver.wait(worker.pid) == 0
 
 
-def test_a_nursery_that_was_killed_is_replaced(nursery: Nursery) -> None:
-    worker = Worker(nursery)
-    assert nursery._process is not None
-    nursery._process.kill()
-    nursery._process.wait()
-    again = Worker(nursery)
+def test_a_nursery_that_was_killed_is_replaced(forkserver: Forkserver) -> None:
+    worker = Worker(forkserver)
+    assert forkserver._process is not None
+    forkserver._process.kill()
+    forkserver._process.wait()
+    again = Worker(forkserver)
     for each in (worker, again):
         each.connection.close()
-    assert nursery.wait(worker.pid) is None     # it was a child of the first
-    assert nursery.wait(again.pid) == 0
+    assert forkserver.wait(worker.pid) is None     # it was a child of the first
+    assert forkserver.wait(again.pid) == 0
 
 
-def test_a_nursery_that_stands_still_is_given_up(nursery: Nursery, monkeypatch: pytest.MonkeyPatch) -> None:
-    worker = Worker(nursery)
-    assert nursery._process is not None
-    os.kill(nursery._process.pid, signal.SIGSTOP)
-    monkeypatch.setattr(nursery, "_timeout", 0.05)
+def test_a_nursery_that_stands_still_is_given_up(forkserver: Forkserver, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = Worker(forkserver)
+    assert forkserver._process is not None
+    os.kill(forkserver._process.pid, signal.SIGSTOP)
+    monkeypatch.setattr(forkserver, "_timeout", 0.05)
     with pytest.raises(TimeoutError, match="the process that starts workers does not answer"):
-        Worker(nursery)
+        Worker(forkserver)
     # It has been replaced, and its workers go on.
-    again = Worker(nursery)
+    again = Worker(forkserver)
     os.kill(worker.pid, 0)
     again.connection.close()
-    assert nursery.wait(again.pid) == 0
-    assert nursery.wait(worker.pid) is None
+    assert forkserver.wait(again.pid) == 0
+    assert forkserver.wait(worker.pid) is None
     worker.connection.close()
 
 
 @LINUX
 @pytest.mark.parametrize("stopped", [False, True])
-def test_workers_end_with_the_nursery(nursery: Nursery, stopped: bool, net: Any) -> None:
-    worker = Worker(nursery)
+def test_workers_end_with_the_nursery(forkserver: Forkserver, stopped: bool, net: Any) -> None:
+    worker = Worker(forkserver)
     # It shows its name when it has asked the system to end it with its parent.
     net.until(lambda: b"device d" in Path(f"/proc/{worker.pid}/cmdline").read_bytes())
     if stopped:
         os.kill(worker.pid, signal.SIGSTOP)
-    assert nursery._process is not None
+    assert forkserver._process is not None
     ended = os.pidfd_open(worker.pid)
-    nursery._process.kill()
+    forkserver._process.kill()
     assert select.select([ended], [], [], 10)[0]
     os.close(ended)
     worker.connection.close()
@@ -134,21 +134,21 @@ os.kill(os.getpid(), signal.SIGKILL)
         os.kill(child, signal.SIGKILL)
 
 
-def test_a_nursery_without_its_supervisor_ends(nursery: Nursery) -> None:
-    worker = Worker(nursery)
-    assert nursery._process is not None
-    nursery._connection.close()
+def test_a_nursery_without_its_supervisor_ends(forkserver: Forkserver) -> None:
+    worker = Worker(forkserver)
+    assert forkserver._process is not None
+    forkserver._connection.close()
     worker.connection.close()
-    assert nursery._process.wait(10) == 0
+    assert forkserver._process.wait(10) == 0
 
 
 @pytest.mark.slow    # as above
-def test_a_nursery_without_its_supervisor_takes_those_along_that_stand_still(nursery: Nursery) -> None:
-    worker = Worker(nursery)
+def test_a_nursery_without_its_supervisor_takes_those_along_that_stand_still(forkserver: Forkserver) -> None:
+    worker = Worker(forkserver)
     os.kill(worker.pid, signal.SIGSTOP)
-    assert nursery._process is not None
-    nursery._connection.close()
+    assert forkserver._process is not None
+    forkserver._connection.close()
     worker.connection.close()
-    assert nursery._process.wait(10) == 0
+    assert forkserver._process.wait(10) == 0
     with pytest.raises(ProcessLookupError):
         os.kill(worker.pid, 0)

@@ -12,7 +12,7 @@ from zmqtopo.supervisor.commands import Command, Verb
 from zmqtopo.supervisor.quiesce import CLOSE_TIME, QUIET_TIME
 from zmqtopo.supervisor.requests import StopRequest
 from zmqtopo.supervisor.supervisor import Supervisor
-from zmqtopo.worker.protocol import Connect, Failed, Hold, Order, Ready, Stop, Stopped
+from zmqtopo.worker.protocol import Connect, Failed, Order, Quiesce, Ready, Stop, Stopped
 
 from .histories import World, chain, run_until
 
@@ -51,7 +51,7 @@ def test_a_restart_holds_who_feeds_it_until_its_connections_have_ended(world: Wo
     command = at(world, abc, 1, "restart", "b")
     assert run_until(world, abc, 2)
     assert before_the_end(world) == [
-        ("Hold", "a"), ("Resume", "b"), ("Stop", "b"), ("Bind", "b"), ("Connect", "b"), ("Resume", "a"),
+        ("Quiesce", "a"), ("Resume", "b"), ("Stop", "b"), ("Bind", "b"), ("Connect", "b"), ("Resume", "a"),
     ]
     assert world.times("b", "stopped")[0] == pytest.approx(1001 + QUIET_TIME, abs=0.02)
     assert command.reply.result() == {"b": "running"}
@@ -62,7 +62,7 @@ def test_a_restart_holds_who_feeds_it_until_its_connections_have_ended(world: Wo
 def test_what_it_feeds_is_not_held_and_who_feeds_nobody_neither(world: World, abc: Supervisor) -> None:
     at(world, abc, 1, "restart", "a")
     run_until(world, abc, 2)
-    assert world.ordered("Hold") == []
+    assert world.ordered("Quiesce") == []
     assert world.times("a", "stopped")[0] == 1001
 
 
@@ -70,7 +70,7 @@ def test_a_part_of_a_chain_is_fed_by_what_comes_before_it(world: World, abc: Sup
     at(world, abc, 1, "stop", "c", "b")
     run_until(world, abc, 2)
     assert before_the_end(world) == [
-        ("Hold", "a"), ("Resume", "b"), ("Stop", "b"), ("Stop", "c"), ("Resume", "a"),
+        ("Quiesce", "a"), ("Resume", "b"), ("Stop", "b"), ("Stop", "c"), ("Resume", "a"),
     ]
 
 
@@ -108,7 +108,7 @@ def test_it_waits_half_its_time(world: World, abc: Supervisor, stuck: str) -> No
         for number in range(400):
             world.after(1 + number * 0.01, lambda: move(abc, "b"))
     else:
-        world.answers_to(Hold, "a", [])
+        world.answers_to(Quiesce, "a", [])
     at(world, abc, 1, "stop", "b")
     run_until(world, abc, 8)
     assert orders_of(world, Stop)[0].timeout == pytest.approx(2.5, abs=0.02)
@@ -162,7 +162,7 @@ def test_who_ends_while_it_is_held_comes_back_held(world: World) -> None:
     world.after(3, Stopped("b"))
     run_until(world, supervisor, 4)
     assert before_the_end(world) == [
-        ("Hold", "a"), ("Resume", "b"), ("Stop", "b"), ("Bind", "a"), ("Connect", "a"), ("Hold", "a"), ("Resume", "a"),
+        ("Quiesce", "a"), ("Resume", "b"), ("Stop", "b"), ("Bind", "a"), ("Connect", "a"), ("Quiesce", "a"), ("Resume", "a"),
     ]
     assert [order.paused for order in orders_of(world, Connect)] == [True]
 
@@ -171,7 +171,7 @@ def test_who_feeds_it_goes_on_when_it_ends_by_itself(world: World, abc: Supervis
     at(world, abc, 1, "restart", "b")
     world.after(1.01, Failed("b", "b: broken"))
     run_until(world, abc, 2)
-    assert before_the_end(world) == [("Hold", "a"), ("Resume", "b"), ("Bind", "b"), ("Connect", "b"), ("Resume", "a")]
+    assert before_the_end(world) == [("Quiesce", "a"), ("Resume", "b"), ("Bind", "b"), ("Connect", "b"), ("Resume", "a")]
 
 
 def test_everything_stops_with_the_stream_though_somebody_was_held(world: World, abc: Supervisor) -> None:
@@ -180,7 +180,7 @@ def test_everything_stops_with_the_stream_though_somebody_was_held(world: World,
     world.after(1.02, StopRequest())
     world.after(2, Stopped("a"))
     assert abc.run()
-    assert world.log[:5] == [("Hold", "a"), ("Resume", "b"), ("Stop", "a"), ("Stop", "b"), ("Stop", "c")]
+    assert world.log[:5] == [("Quiesce", "a"), ("Resume", "b"), ("Stop", "a"), ("Stop", "b"), ("Stop", "c")]
     assert world.times("b", "stopped") == [1002]
 
 
@@ -189,7 +189,7 @@ def test_who_is_held_may_be_stopped_too(world: World, abc: Supervisor) -> None:
     at(world, abc, 1.01, "stop", "b")
     run_until(world, abc, 2)
     assert before_the_end(world) == [
-        ("Hold", "b"), ("Resume", "c"), ("Hold", "a"), ("Resume", "b"), ("Stop", "b"), ("Stop", "c"), ("Resume", "a"),
+        ("Quiesce", "b"), ("Resume", "c"), ("Quiesce", "a"), ("Resume", "b"), ("Stop", "b"), ("Stop", "c"), ("Resume", "a"),
     ]
 
 
@@ -201,7 +201,7 @@ def test_who_feeds_two_is_held_for_both(world: World) -> None:
     at(world, supervisor, 1.04, "stop", "c")
     run_until(world, supervisor, 2)
     assert before_the_end(world) == [
-        ("Hold", "a"), ("Resume", "b"), ("Resume", "c"), ("Stop", "b"), ("Stop", "c"), ("Resume", "a"),
+        ("Quiesce", "a"), ("Resume", "b"), ("Resume", "c"), ("Stop", "b"), ("Stop", "c"), ("Resume", "a"),
     ]
 
 

@@ -20,7 +20,7 @@ import pytest
 from zmqtopo.broker.counters import CounterBlock, Segment
 from zmqtopo.checks import examine_text
 from zmqtopo.config.model import ContextSettings, Topology
-from zmqtopo.supervisor.forkserver import Nursery
+from zmqtopo.supervisor.forkserver import Forkserver
 from zmqtopo.supervisor.workers import (
     Inbox,
     LocalWorker,
@@ -125,8 +125,8 @@ class Told:
         self.block = CounterBlock(Segment() if run != "thread" else None)
         self.inbox = Inbox()
         self.events: deque[Message] = deque()
-        self.nursery = Nursery(self.topology.name)
-        self.worker: Worker = make_worker(self.device.process, self.topology, self.inbox, None, self.nursery)
+        self.forkserver = Forkserver(self.topology.name)
+        self.worker: Worker = make_worker(self.device.process, self.topology, self.inbox, None, self.forkserver)
 
     def next(self) -> Message:
         deadline = time.monotonic() + DEADLINE
@@ -143,7 +143,7 @@ class Told:
         assert self.next() == Ready("d")
 
     def close(self) -> None:
-        self.nursery.close()
+        self.forkserver.close()
         self.inbox.close()
 
 
@@ -310,7 +310,7 @@ def test_a_process_that_cannot_be_started_leaves_nothing(monkeypatch: pytest.Mon
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     inbox = Inbox()
     with pytest.raises(FileNotFoundError):
-        make_worker("device d", topology("process"), inbox, None, Nursery("it"))
+        make_worker("device d", topology("process"), inbox, None, Forkserver("it"))
     inbox.close()
 
 
@@ -320,7 +320,7 @@ def test_a_worker_without_its_supervisor_ends(process: Told) -> None:
     assert process.worker.connection is not None
     process.worker.connection.close()
     process.worker.connection = None
-    assert process.nursery.wait(process.worker.pid) == 0
+    assert process.forkserver.wait(process.worker.pid) == 0
 
 
 def test_a_supervisor_that_dies_in_the_middle_of_an_order(process: Told) -> None:
@@ -330,12 +330,12 @@ def test_a_supervisor_that_dies_in_the_middle_of_an_order(process: Told) -> None
     process.worker.connection.send(Bind(process.device, {"in": (), "out": ()}, None))   # a descriptor should follow
     process.worker.connection.close()
     process.worker.connection = None
-    assert process.nursery.wait(process.worker.pid) == 0
+    assert process.forkserver.wait(process.worker.pid) == 0
 
 
 def test_workers_have_nothing_of_each_other(process: Told) -> None:
     process.start()
-    other = ProcessWorker("other", ContextSettings(), 0, process.nursery)
+    other = ProcessWorker("other", ContextSettings(), 0, process.forkserver)
     # Only when nobody else holds the other end of its connection, its own death ends that.
     os.kill(other.pid, signal.SIGKILL)
     events: list[Message] = []
@@ -348,9 +348,9 @@ def test_workers_have_nothing_of_each_other(process: Told) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's end")
 def test_a_worker_ends_with_the_nursery(process: Told) -> None:
     process.start()
-    assert process.nursery._process is not None
+    assert process.forkserver._process is not None
     os.kill(process.worker.pid, signal.SIGSTOP)
-    os.kill(process.nursery._process.pid, signal.SIGKILL)
+    os.kill(process.forkserver._process.pid, signal.SIGKILL)
     # It was the nursery's child, and nobody else could have waited for it.
     assert process.next() == WorkerEnded("device d", f"process {process.worker.pid} ended")
 

@@ -110,7 +110,7 @@ class Link:
 
 
 @dataclass(slots=True, eq=False)
-class Meeting:
+class AddressNode:
     """A place where sockets meet: one address, who binds it and who connects to it, in file order."""
 
     node: str
@@ -140,28 +140,28 @@ class Graph:
         for bind in self.binds:
             if bind.end.role is not None:
                 self._binds_of.setdefault((bind.end.owner.name, bind.end.role), []).append(bind)
-        self.meetings = self._meet()
+        self.nodes = self._meet()
 
     @cached_property
-    def rivals(self) -> dict[Link, set[Link]]:
+    def conflicts(self) -> dict[Link, set[Link]]:
         """For each bind whose address another one claims too: who that is."""
-        rivals: dict[Link, set[Link]] = {}
+        conflicts: dict[Link, set[Link]] = {}
         for later, earlier in self.book.clashes:
-            rivals.setdefault(later, set()).add(earlier)
-            rivals.setdefault(earlier, set()).add(later)
-        return rivals
+            conflicts.setdefault(later, set()).add(earlier)
+            conflicts.setdefault(earlier, set()).add(later)
+        return conflicts
 
     @property
     def connections(self) -> Iterator[tuple[Link, Link]]:
         """Every connection (binder, connector), but for those to an address that two claim: whose, nobody knows."""
-        return (pair for meeting in self.meetings for pair in meeting.pairs if pair[0] not in self.rivals)
+        return (pair for node in self.nodes for pair in node.pairs if pair[0] not in self.conflicts)
 
     @property
     def possible_connections(self) -> Iterator[tuple[Link, Link]]:
         """As `connections`, and for an address that two claim each that may come to be."""
-        for meeting in self.meetings:
-            for connect in meeting.connects:
-                binds = {bind: None for first in meeting.binds[:1] for bind in (first, *self.rivals.get(first, ()))}
+        for node in self.nodes:
+            for connect in node.connects:
+                binds = {bind: None for first in node.binds[:1] for bind in (first, *self.conflicts.get(first, ()))}
                 if isinstance(connect.written, Reference):
                     named = self.binds_of(connect.written)
                     binds = {bind: None for bind in binds if bind in named} or binds
@@ -184,17 +184,17 @@ class Graph:
             net.add_node(f"device:{device.name}", kind="device", value=device)
         for peer in self.topology.peers.values():
             net.add_node(f"peer:{peer.name}", kind="peer", value=peer)
-        for meeting in self.meetings:
-            net.add_node(meeting.node, kind="endpoint", value=meeting)
-            for link in (*meeting.binds, *meeting.connects):
+        for node in self.nodes:
+            net.add_node(node.node, kind="endpoint", value=node)
+            for link in (*node.binds, *node.connects):
                 end = link.end
                 about = {
                     "role": end.role, "side": link.side, "type": end.type, "address": link.text, "link": link,
                 }
                 if end.sends:
-                    net.add_edge(end.node, meeting.node, **about)
+                    net.add_edge(end.node, node.node, **about)
                 if end.receives:
-                    net.add_edge(meeting.node, end.node, **about)
+                    net.add_edge(node.node, end.node, **about)
         return net
 
     def binds_of(self, reference: Reference) -> list[Link]:
@@ -209,16 +209,16 @@ class Graph:
                 else:
                     yield Link(end, "connect", written, nearest(written, end.owner, self.topology))
 
-    def _meet(self) -> tuple[Meeting, ...]:
+    def _meet(self) -> tuple[AddressNode, ...]:
         """Bring every bind and connect to its meeting; an address that cannot be read has none."""
-        meetings: dict[Key, Meeting] = {}
-        at: dict[Link, Meeting] = {}
+        nodes: dict[Key, AddressNode] = {}
+        at: dict[Link, AddressNode] = {}
         for bind in self.binds:
             if bind.endpoint is None:
                 continue
             key: Key = ("system", bind.end.name, bind.text) if bind.endpoint.is_system_port else self.book.key(bind)
-            meeting = at[bind] = meetings.setdefault(key, Meeting(_node(bind), bind.text))
-            meeting.binds.append(bind)
+            node = at[bind] = nodes.setdefault(key, AddressNode(_node(bind), bind.text))
+            node.binds.append(bind)
         for connect in self.connects:
             reached = self._reached(connect)
             if reached is not None:
@@ -226,8 +226,8 @@ class Graph:
             elif connect.endpoint is not None:
                 key = self.book.key(connect)
                 text = str(connect.endpoint) if isinstance(connect.written, Reference) else connect.text
-                meetings.setdefault(key, Meeting(_node(connect), text)).connects.append(connect)
-        return tuple(meetings.values())
+                nodes.setdefault(key, AddressNode(_node(connect), text)).connects.append(connect)
+        return tuple(nodes.values())
 
     def _reached(self, connect: Link) -> Link | None:
         """The bind at the other end of a connect, if it is in this file."""

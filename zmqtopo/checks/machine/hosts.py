@@ -15,7 +15,7 @@ from zmqtopo.checks.graph import Graph, Link
 from zmqtopo.checks.rule import Finding, rule
 from zmqtopo.config.wording import quote
 
-PATIENCE: Final = 5.0
+RESOLVE_TIMEOUT: Final = 5.0
 """Seconds for all names together: a name server that does not answer is not waited for longer."""
 
 _ASKERS: Final = 16
@@ -118,7 +118,7 @@ def _unresolvable(hosts: set[str]) -> dict[str, str]:
     for _ in range(min(_ASKERS, len(hosts))):
         # Nobody can interrupt a look-up, so nobody waits for its thread either.
         threading.Thread(target=ask, daemon=True, name="zmqtopo look-up").start()
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + RESOLVE_TIMEOUT
     told: dict[str, str] = {}
     while len(told) < len(hosts):
         try:
@@ -126,7 +126,7 @@ def _unresolvable(hosts: set[str]) -> dict[str, str]:
         except queue.Empty:
             break
         told[host] = reason
-    late = f"no name server answered within {PATIENCE:g} s"
+    late = f"no name server answered within {RESOLVE_TIMEOUT:g} s"
     return {host: reason for host in hosts if (reason := told.get(host, late))}
 
 

@@ -217,8 +217,8 @@ def unbound_endpoint(graph: Graph) -> Iterator[Finding]:
     unreadable = graph.topology.unread or any("bind" in end.socket.unread for end in graph.ends)
     if unreadable or any(bind.endpoint is None for bind in graph.binds):
         return
-    for meeting in graph.meetings:
-        for link in meeting.connects if not meeting.binds else ():
+    for node in graph.nodes:
+        for link in node.connects if not node.binds else ():
             endpoint = link.endpoint
             if endpoint is None or endpoint.is_wildcard_host or endpoint.is_system_port:
                 continue  # other rules speak about these

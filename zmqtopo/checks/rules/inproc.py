@@ -103,9 +103,9 @@ def inproc_unbound(graph: Graph) -> Iterator[Finding]:
 
 def _alone(graph: Graph) -> Iterator[Link]:
     """The inproc connects that no bind of their own process answers."""
-    for meeting in graph.meetings:
-        if not meeting.binds:
-            yield from (c for c in meeting.connects if c.endpoint and c.endpoint.transport == "inproc")
+    for node in graph.nodes:
+        if not node.binds:
+            yield from (c for c in node.connects if c.endpoint and c.endpoint.transport == "inproc")
 
 
 def _references_across(graph: Graph) -> Iterator[tuple[Link, Link]]:

@@ -154,7 +154,7 @@ def test_a_silent_name_server_is_not_waited_for(monkeypatch: pytest.MonkeyPatch)
         return "" if host == "known" else "it is unknown"
 
     monkeypatch.setattr(hosts, "_reason", silent)
-    monkeypatch.setattr(hosts, "PATIENCE", 0.05)
+    monkeypatch.setattr(hosts, "RESOLVE_TIMEOUT", 0.05)
     found = hosts._unresolvable({"slow", "known", "unknown"})
     gone.set()
     assert found == {"slow": "no name server answered within 0.05 s", "unknown": "it is unknown"}
