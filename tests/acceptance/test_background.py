@@ -93,7 +93,7 @@ def test_who_does_not_wait_hears_what_is_wrong_with_the_file(in_background: Call
 def test_a_wait_that_is_no_time(in_background: Callable[..., Any], wait: str) -> None:
     started = in_background(TOPOLOGY, wait)
     assert started.returncode == 2
-    assert f"argument --wait: {wait.partition('=')[2]!r} is no number of seconds\n" in started.stderr
+    assert f"argument --wait: {wait.partition('=')[2]!r} is not a number of seconds\n" in started.stderr
 
 
 def test_a_start_that_fails_is_told_to_who_started_it(

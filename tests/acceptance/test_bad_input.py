@@ -136,7 +136,7 @@ def test_standard_input(zmqtopo: Run, verb: str) -> None:
     (["up", "--abort", "it.yaml"], "there is no option '--abort'"),
     *[([verb], "the following arguments are required: FILE") for verb in VERBS],
     *[([verb, "--nonsense", "it.yaml"], "there is no option '--nonsense'") for verb in VERBS],
-    *[([verb, "it.yaml", "more"], "one argument too many: 'more'") for verb in VERBS if verb != "validate"],
+    *[([verb, "it.yaml", "more"], "unexpected argument 'more'") for verb in VERBS if verb != "validate"],
     (["validate", "--format", "nonsense", "it.yaml"], "invalid choice: 'nonsense'"),
     (["graph", "--format", "nonsense", "it.yaml"], "invalid choice: 'nonsense'"),
     (["graph", "-o"], "expected one argument"),

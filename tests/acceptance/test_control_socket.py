@@ -170,7 +170,7 @@ def test_a_hundred_clients_and_some_that_die_in_the_middle(
         if connection.fileno() >= 0:
             with connection, connection.makefile() as lines:
                 assert json.loads(lines.readline())["name"] == "it"
-                # Whoever came in between has stopped what this one has started.
+                # Another command in between has stopped what this one has started.
                 assert "ok" in json.loads(lines.readline())
     assert set(json.loads(control("start", "--format", "json"))[0]) == {"name", "state"}
     assert set(control.states().values()) == {"running"}

@@ -70,7 +70,7 @@ def test_encodings_and_line_ends(tmp_path: Path, encoded: bytes) -> None:
     (["-"], b"<queue>\n<in/>\n</queue>", "<stdin>:1: error: <queue> has no <out>\n"),
     (["-"], b"# x\nmain\n    na\xefve = 1\n", "<stdin>:3: error: the byte 0xef is not UTF-8; save the file as UTF-8\n"),
     (["--from", "zpl", "-"], b"{}\n",
-     "<stdin>:1: error: '{}' is no property; ZPL has NAME = VALUE, one to a line; "
+     "<stdin>:1: error: '{}' is not a valid property; ZPL has NAME = VALUE, one to a line; "
      "is this another format? See --from\n"),
     (["nowhere"], b"", "nowhere:1: error: the file cannot be read: No such file or directory\n"),
     (["."], b"", ".:1: error: the file cannot be read: Is a directory\n"),

@@ -114,7 +114,7 @@ if __name__ == "__main__":
         else:
             device.launcher.join()
     del device
-    last = Kind(zmq.STREAMER, zmq.PULL, zmq.PUSH)   # whoever ended without anybody asking is let go by the next start
+    last = Kind(zmq.STREAMER, zmq.PULL, zmq.PUSH)   # what ended without being asked is released by the next start
     last.start()
     gc.collect()
     assert [ref() for ref in known] == [None] * 4
@@ -307,7 +307,7 @@ def in_the_child():
         assert refused(device.join)
     assert device.counters.in_to_out.messages == 1
     assert len(device.endpoints["in"]) == 0 and device.error is None and device.done is False
-    device.__exit__(None, None, None)       # whoever leaves a block that another process has entered
+    device.__exit__(None, None, None)       # leaving a block that another process has entered
     device.start()
     device.wait_ready(10)
     device.stop()

@@ -83,7 +83,7 @@ class Scale:
     def _look(self) -> dict[str, Size]:
         supervisor = self._up.process.pid
         pids = {"supervisor": supervisor}
-        pids |= {f"nursery {number}": pid for number, pid in enumerate(sorted(children(supervisor)))}
+        pids |= {f"forkserver {number}": pid for number, pid in enumerate(sorted(children(supervisor)))}
         for device in self._asked.ask("ps", timeout=DEADLINE)["devices"]:
             assert device["state"] == "running", device
             if device["pid"] != supervisor:

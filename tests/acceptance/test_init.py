@@ -67,7 +67,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
         (tmp_path / name).write_text("mine")
     done = run(tmp_path, "init")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "zmqtopo: error: topology.yaml is there already and was left as it is; name another file\n"
+    assert done.stderr == "zmqtopo: error: topology.yaml already exists; not overwritten; name another file\n"
     assert run(tmp_path, "init", "other.yaml").stderr.count("\n") == 1
     assert (tmp_path / "topology.yaml").read_text() == (tmp_path / "topology.schema.json").read_text() == "mine"
 

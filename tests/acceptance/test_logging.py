@@ -94,7 +94,7 @@ def test_a_life(path: Path, heard: Heard) -> None:
         running.resume("calm")
     told = heard.lines[3:]
     assert told[0][0] == "WARNING"
-    assert re.fullmatch(r"wild: ended: process \d+ ended by SIGKILL; starts again in 0\.0\d+ s", told[0][1])
+    assert re.fullmatch(r"wild: ended: process \d+ ended by SIGKILL; restarting in 0\.0\d+ s", told[0][1])
     assert told[1:] == [
         ("INFO", "wild: running"), ("INFO", "calm: paused"), ("INFO", "calm: running"), ("INFO", "stopping"),
         *told[5:7], ("INFO", "stopped"),
@@ -254,7 +254,7 @@ def test_a_program_that_configures_nothing_prints_nothing(program: Callable[[str
 
 def test_a_program_with_the_usual_configuration_prints_what_is_wrong(program: Callable[[str], str]) -> None:
     line, = program("logging.basicConfig()").splitlines()
-    assert re.fullmatch(r"WARNING:zmqtopo\.feed:wild: ended: process \d+ ended by SIGKILL; starts again in .* s", line)
+    assert re.fullmatch(r"WARNING:zmqtopo\.feed:wild: ended: process \d+ ended by SIGKILL; restarting in .* s", line)
 
 
 def test_a_program_that_logs_its_fields(program: Callable[[str], str]) -> None:

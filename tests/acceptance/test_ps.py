@@ -114,7 +114,7 @@ def test_names_that_are_not_there(start: Callable[..., Any], zmqtopo: Run, contr
         (("logs", "it", "calsl"), 2, "there is no device 'calsl'; did you mean calls?"),
         (("pause", "it", "x\x1b[2J"), 2, r"there is no device 'x\x1b[2J'"),
         (("stop",), 2, "the following arguments are required: TOPOLOGY\n"),
-        (("ps", "it", "jobs"), 2, "one argument too many"),
+        (("ps", "it", "jobs"), 2, "unexpected argument"),
     ):
         done = zmqtopo(*arguments)
         assert (done.returncode, done.stdout) == (code, ""), arguments

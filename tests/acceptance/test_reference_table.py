@@ -102,7 +102,7 @@ def test_a_reply_passes_a_full_destination(net: Any, devices: ModuleType, transp
 # -- a signal in the middle of a message ----------------------------------------------------------------------------
 
 # Ends in a thread, the device in the main thread, where Python's signal handlers run. A third message that does not
-# go says that one is in the device's hand: the queues between hold two.
+# go says that one is in the device's batch: the queues between hold two.
 SIGNALLED = """
 import json, signal, sys, threading
 import zmq

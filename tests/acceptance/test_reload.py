@@ -57,7 +57,7 @@ def test_another_name_waits_for_the_next_up(
     up = start(topology(A)).ready()
     (tmp_path / "it.yaml").write_text("name: other\n" + topology(A))
     line = "~ changed: name it -> other (not before the next up)\n= unchanged: a\n"
-    assert control("reload", "--dry-run") == line + "it: nothing is done yet\n"
+    assert control("reload", "--dry-run") == line + "it: dry run: nothing changed\n"
     for _ in range(2):
         assert control("reload") == line + "it: reloaded\n"
     assert zmqtopo("reload", "it.yaml").stdout == line + "it: reloaded\n"
@@ -74,7 +74,7 @@ def test_the_plan_is_printed_and_done(start: Callable[..., Up], control: Control
         "~ changed: b.out.options.sndhwm 1000 -> 7 (new sockets)\n"
         "+ added: c\n"
     )
-    assert control("reload", "--dry-run") == printed + "it: nothing is done yet\n"
+    assert control("reload", "--dry-run") == printed + "it: dry run: nothing changed\n"
     assert control.ps() | {"a": {}, "b": {}} == {"a": {}, "b": {}}
     assert control("reload") == printed + "it: reloaded\n"
     now = control.ps()
@@ -140,7 +140,7 @@ def test_a_port_that_is_taken_rolls_back(
     assert done.returncode == 1
     assert done.stdout.endswith("+ added: c\n")
     assert f"c.in: cannot bind {taken}: Address already in use" in done.stderr
-    assert done.stderr.endswith("zmqtopo: error: not reloaded; everything is as it was, but b was restarted\n")
+    assert done.stderr.endswith("zmqtopo: error: not reloaded; everything was restored, but b was restarted\n")
     told = json.loads(zmqtopo("reload", "it", "--format", "json").stdout)
     assert (told["result"], len(told["errors"]), told["restarted"]) == ("rolled-back", 1, ["b"])
     now = control.ps()
@@ -148,7 +148,7 @@ def test_a_port_that_is_taken_rolls_back(
         name: device["endpoints"] for name, device in before.items()}
     for name in "ab":
         pump(net, *client(up.address(f"{name}.in"), up.address(f"{name}.out")), range(10))
-    assert "not reloaded; everything is as it was, but b was restarted" in up.stop()
+    assert "not reloaded; everything was restored, but b was restarted" in up.stop()
 
 
 @pytest.mark.parametrize(("bad", "rule"), [

@@ -50,7 +50,7 @@ def test_what_the_first_device_has_received_leaves_the_last(
         pull = net.socket(zmq.PULL, rcvhwm=0)
         for number in range(COUNT):
             push.send(b"%08d" % number + PADDING)
-        # The chain is full from end to end: the last has sent nothing, and the first has all it can hold in hand.
+        # The chain is full from end to end: the last has sent nothing, and the first has all it can hold in its batch.
         net.until(lambda: running.counters()["first"].in_to_out.waiting, "the first device's wait")
         pull.connect(running.address("third.out"))
         running.stop()

@@ -53,12 +53,12 @@ def freeze(world: World) -> list[Excuse]:
     return []
 
 
-def kill_nursery(world: World) -> list[Excuse]:
+def kill_forkserver(world: World) -> list[Excuse]:
     """SIGKILL the process that has started the workers: they end with it, and all comes back."""
     before = world.processes()
     starters = {parent for parent in map(_parent, before) if parent > 1 and _parent(parent) == os.getpid()}
     gone = {pid: devices for pid, devices in before.items() if _parent(pid) in starters}
-    world.story.append("SIGKILL of the nursery")
+    world.story.append("SIGKILL of the forkserver")
     for starter in starters:
         os.kill(starter, signal.SIGKILL)
     devices = frozenset().union(*gone.values())
@@ -118,7 +118,7 @@ def replace_receiver(world: World) -> list[Excuse]:
 def restart_in_between(world: World) -> list[Excuse]:
     """Restart a device while senders send: what they had sent and it had not received when it closed is lost.
 
-    Unless they are devices too, which are held meanwhile.
+    Unless they are devices too, which are quiesced meanwhile.
     """
     device = world.random.choice(world.devices)
     world.story.append(f"restart of {device}")
@@ -215,7 +215,7 @@ USUAL: dict[str, Disturbance] = {
     "kill": kill,
     "abort": abort,
     "freeze": freeze,
-    "kill-starter": kill_nursery,
+    "kill-starter": kill_forkserver,
     "pause": pause,
     "kill-paused": kill_paused,
     "restart-between": restart_in_between,

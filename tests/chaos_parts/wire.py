@@ -48,7 +48,7 @@ def unsubscribe(topic: bytes) -> bytes:
 
 
 class Stranger:
-    """A connection from somebody who may say anything. That he is cut off, or not heard, is no error."""
+    """A connection from somebody who may say anything. That they are cut off, or not heard, is no error."""
 
     def __init__(self, address: str) -> None:
         transport, _, rest = address.partition("://")

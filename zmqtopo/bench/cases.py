@@ -122,7 +122,7 @@ def queue_length(size: int) -> int:
 def window_for(size: int, clients: int, window: int) -> int:
     """As many of ``window`` requests of ``size`` bytes as each of the clients may have on the way.
 
-    A client's share of what a queue may hold: what a ROUTER has no room for is lost, and a client would wait for ever.
+    A client's share of what a queue may hold: what a ROUTER has no room for is lost, and a client would wait without limit.
     """
     return max(min(window, QUEUED_BYTES // (size * clients)), 1)
 
@@ -168,7 +168,7 @@ TELLING: Final = (
 
 
 def cases(selection: Selection, only: Iterable[Contestant] = CONTESTANTS) -> list[Case]:
-    """Every case of these wishes, for those contestants that can take part."""
+    """Every case of this selection, for those contestants that can take part."""
     return [
         _case(pattern, transport, size, load, tuple(only))
         for pattern, transport, size in product(selection.patterns, selection.transports, selection.sizes)

@@ -120,7 +120,7 @@ class Subject:
 def _without_linger(device: Device) -> Device:
     """The device with sockets that drop at their end what nobody takes.
 
-    LINGER can no longer be set when the context has begun to end, which would then wait for ever.
+    LINGER can no longer be set when the context has begun to end, which would then wait without limit.
     """
     def closing(socket: _SocketT) -> _SocketT:
         return replace(socket, options={**socket.options, "linger": 0})

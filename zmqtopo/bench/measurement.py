@@ -311,7 +311,7 @@ class _Trial:
         return wanted & self._answers.keys()
 
     def _cause(self, part: str, error: str) -> str:
-        """Why a part has failed: what has befallen the device, if anything has."""
+        """Why a part has failed: what has happened to the device, if anything has."""
         if part == "subject" or "subject" not in self._homes:
             return error
         subject = self._homes["subject"]

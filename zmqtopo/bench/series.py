@@ -112,6 +112,6 @@ def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
 
 
 def _turned(contestants: tuple[Contestant, ...], by: int) -> tuple[Contestant, ...]:
-    """Beginning with another one each round: whoever comes first may find a cooler machine."""
+    """Beginning with another one each round: the first may find a cooler machine."""
     start = by % max(len(contestants), 1)
     return contestants[start:] + contestants[:start]

@@ -38,7 +38,7 @@ _STRANGERS: Final = (
 
 
 def cases_of(topology: Topology, selection: Selection, only: Iterable[Contestant]) -> list[Case]:
-    """The cases of each device, of every size and, where it has any, number of subscribers that is wished."""
+    """The cases of each device, of every size and, where it has any, number of subscribers that is asked for."""
     return [
         _case(topology, device, size, load, tuple(only))
         for device in topology.devices.values()
@@ -52,7 +52,7 @@ def _case(
 ) -> Case:
     transports = {socket.role: _transport(topology, device, socket) for socket in device.sockets}
     sockets = {socket.role: _apart(socket, transports[socket.role], size) for socket in device.sockets}
-    # inproc is for threads of one process: such a device is measured in one, whoever its process is.
+    # inproc is for threads of one process: such a device is measured in one, whatever its process is.
     run = Run() if "inproc" in transports.values() else Run(device.run.kind)
     mon = sockets.get("mon")
     apart = replace(device, in_=sockets["in"], out=sockets["out"], run=run,
@@ -86,7 +86,7 @@ def _loads(device: Device, size: int, selection: Selection) -> list[Stream | Req
     # A ROUTER loses replies for which it has no room, and hears of room for more by halves of its mark.
     most = min([selection.window, *(max(mark // 4, 1) for mark in marks if isinstance(mark, int) and mark > 0)])
     if types == {"PAIR"} or device.in_.type == device.out.type == "DEALER":
-        # Replies of a DEALER go to its clients in turn, whoever asked.
+        # Replies of a DEALER go to its clients in turn, no matter which asked.
         return [Requests(1, window_for(size, 1, most), readers=readers)]
     return [Requests(selection.clients, window_for(size, selection.clients, most), selection.workers, readers)]
 

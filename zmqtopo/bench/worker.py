@@ -1,6 +1,6 @@
 """A process for parts of measurements: ``python -P -m zmqtopo.bench.worker FD NAME``.
 
-Parts run in threads of their own; the main thread takes orders from the connection, so that the end of whoever started
+Parts run in threads of their own; the main thread takes orders from the connection, so that the end of the process that started
 this ends it at once, whatever its parts are doing.
 """
 
@@ -20,7 +20,7 @@ from zmqtopo.bench.host import Answer, Host
 
 def main(fd: int) -> None:
     """Serve the other end of ``fd`` until it is gone."""
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())      # see `Crew`
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())      # see `WorkerPool`
     # Hundreds of subscribers need more files than a shell's usual 1,024.
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)

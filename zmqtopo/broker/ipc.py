@@ -28,7 +28,7 @@ CHOSEN = f"{PREFIX}*"
 
 _PREFIX, _SUFFIX = "zmqtopo-", ".ipc"
 _MADE = re.compile(rf"{_PREFIX}[a-z0-9_]{{8}}{re.escape(_SUFFIX)}/socket")
-"""What is bound for `CHOSEN`: of a worker that was killed, whoever cleans up knows the address and no more."""
+"""What is bound for `CHOSEN`: of a worker that was killed, the process that cleans up knows the address and no more."""
 
 _LONGEST = 107
 """Bytes of a path, or of an abstract name with its ``@``, that libzmq takes."""
@@ -76,7 +76,7 @@ class Access:
     group: str | int | None = None
 
     def open_folder(self, folder: Path) -> None:
-        """Let those whom the mode lets connect find a path in a folder made for it alone. Raises OSError."""
+        """Let those that the mode lets connect find a path in a folder made for it alone. Raises OSError."""
         mode = 0o700 | (0o010 if (self.mode or 0) & 0o070 else 0) | (0o001 if (self.mode or 0) & 0o007 else 0)
         if self.group is not None:
             _give(folder, self.group, folder)
@@ -85,7 +85,7 @@ class Access:
     def apply(self, path: Path) -> None:
         """Set both on a socket that has just been bound, and does not listen yet. Raises OSError.
 
-        Whoever may write to the folder could put a link in its place, so on Linux the socket itself is held.
+        Anyone who may write to the folder could put a link in its place, so on Linux the socket itself is held.
         """
         if sys.platform != "linux":
             if self.group is not None:
@@ -133,7 +133,7 @@ def _give(held: Path, group: str | int, path: Path) -> None:
 
 
 def make_folder() -> Path:
-    """A folder for a socket named ``socket`` whose path the system shall choose; it goes with its `IpcFile`.
+    """A folder for a socket named ``socket`` whose path the system chooses; it goes with its `IpcFile`.
 
     libzmq makes its own below TMPDIR, TEMPDIR or TMP, and without them in the working directory, with a relative path
     that leads programs elsewhere to nothing. Raises OSError.

@@ -20,7 +20,7 @@ from zmqtopo.broker.subscriptions import RCVHWM
 
 DEFAULT_LINGER = 5000
 """Milliseconds that a closed socket goes on sending unless an option or its context says otherwise. libzmq's own
-default is for ever, with which a context cannot end while a peer stays away."""
+default is unlimited, with which a context cannot end while a peer stays away."""
 
 MOST_LINGER = (1 << 31) - 1
 """Milliseconds that LINGER, a C int, can be at most: 24 days."""

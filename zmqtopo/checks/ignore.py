@@ -78,7 +78,7 @@ class Ignores:
                 elif rule.family == "machine" or rule.name in _BY_CHANCE or self._silenced[number, word.rule]:
                     continue
                 elif rule.family in ("reading", "schema"):
-                    yield self._problem(word, f"{rule.name} cannot be silenced", "mend what it finds")
+                    yield self._problem(word, f"{rule.name} cannot be silenced", "fix what it finds")
                 elif certain:
                     yield self._problem(word, f"this comment silences nothing: there is no {rule.name} in this line",
                                         "remove it, or put it on the line that the finding names")

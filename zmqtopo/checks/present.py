@@ -17,7 +17,7 @@ _WILDCARDS = frozenset({"0.0.0.0", "::", "*"})  # noqa: S104 - compared, not bou
 class Present:
     """A running topology, beside which only the devices ``fresh`` of the new one get sockets.
 
-    ``bound`` are the addresses that it has bound: whoever takes one over finds it free.
+    ``bound`` are the addresses that it has bound: a device that takes one over finds it free.
     """
 
     topology: Topology

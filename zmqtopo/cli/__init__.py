@@ -19,7 +19,7 @@ from zmqtopo.cli.output import OutputError, emit
 from zmqtopo.exit_codes import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, EXIT_USAGE
 
 _OPERAND: Final = "\0"
-"""Put before what stands behind ``--``, lest argparse look at its dash; no argument of a process has one.
+"""Put before what stands behind ``--``, so that argparse does not look at its dash; no argument of a process has one.
 
 Parsing options and operands in any order, argparse loses ``--`` on the way from the former to the latter."""
 
@@ -88,7 +88,7 @@ class Parser(argparse.ArgumentParser):
             if argument.startswith("-"):
                 known = [name for action in self.actions for name in action.option_strings]
                 self.fail("option", argument.partition("=")[0], known)
-            self.error(f"one argument too many: {_without_mark(argument)!r}")
+            self.error(f"unexpected argument {_without_mark(argument)!r}")
         return args
 
     def fail(self, thing: str, word: str, known: Sequence[str]) -> NoReturn:
@@ -189,7 +189,7 @@ def _parser() -> Parser:
         "zmqtopo", "Run ZeroMQ brokers from one YAML file that is checked before it runs.",
         "zmqtopo [-h] [--version] VERB ...", "`zmqtopo VERB --help` explains a verb.",
     )
-    parser.add_argument("--version", action="store_true", help="print the versions of zmqtopo and what it stands on")
+    parser.add_argument("--version", action="store_true", help="print the versions of zmqtopo and its dependencies")
     verbs = parser.add_argument_group("verbs")
     for verb, words in VERBS.items():
         verbs.add_argument(verb, nargs="?", help=words)

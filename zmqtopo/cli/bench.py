@@ -212,7 +212,7 @@ def _number(low: int, high: int) -> Callable[[str], int]:
     def number(text: str) -> int:
         digits = text.replace("_", "")
         if not (digits.isascii() and digits.isdigit() and low <= int(digits[:20]) <= high):
-            raise argparse.ArgumentTypeError(f"{text!r} is no number from {low:,} to {high:,}")
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low:,} to {high:,}")
         return int(digits)
 
     return number
@@ -223,7 +223,7 @@ def _size(text: str) -> int:
     size = int(form[1]) * _UNITS[form[2]] if form and form[2] in _UNITS else 0
     if not SMALLEST <= size <= LARGEST:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no size from {SMALLEST} (bytes) to {LARGEST >> 20}MiB; units are B, kB, MB, KiB and MiB"
+            f"{text!r} is not a size from {SMALLEST} (bytes) to {LARGEST >> 20}MiB; units are B, kB, MB, KiB and MiB"
         )
     return size
 
@@ -240,5 +240,5 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 0.01 <= seconds <= 3600:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time from 0.01 to 3600 seconds")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time from 0.01 to 3600 seconds")
     return seconds

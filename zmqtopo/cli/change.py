@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_topology(parser)
     # With a default, or argparse calls it required.
     parser.add_argument(
-        "devices", metavar="DEVICE", nargs="*", default=[], help="the devices that are meant (default: all)"
+        "devices", metavar="DEVICE", nargs="*", default=[], help="devices to act on (default: all)"
     )
     add_format(parser)
     parser.set_defaults(verb=parser.prog.split()[-1])

@@ -11,7 +11,7 @@ from zmqtopo.cli.output import emit
 from zmqtopo.cli.shells import FILES, SCRIPTS
 
 ANSWER_TIMEOUT: Final = 1.0
-"""Seconds that a topology has to tell its devices; whoever has pressed a key does not wait longer."""
+"""Seconds that a topology has to tell its devices; nobody who has pressed a key waits longer."""
 
 Candidate = tuple[str, str]
 """A word and what it is, for shells that show that."""
@@ -19,7 +19,7 @@ Candidate = tuple[str, str]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
-    parser.add_argument("shell", choices=tuple(SCRIPTS), help="print what this shell has to be told")
+    parser.add_argument("shell", choices=tuple(SCRIPTS), help="print the completion script of this shell")
     # What the script asks with: the words of the line behind the command, up to the one that is to be completed.
     parser.add_argument("words", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
 

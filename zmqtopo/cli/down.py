@@ -14,7 +14,7 @@ from zmqtopo.service.status_text import stop_summary
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     add_topology(parser)
-    parser.add_argument("--force", action="store_true", help="do not wait until what was received is passed on")
+    parser.add_argument("--force", action="store_true", help="stop at once, without draining")
     add_format(parser)
 
 

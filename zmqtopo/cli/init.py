@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     parser.add_argument(
         "file", metavar="FILE", nargs="?", default="topology.yaml",
-        help="what to write (default: topology.yaml), - for standard output; a file that is there is left alone",
+        help="what to write (default: topology.yaml), - for standard output; an existing file is never overwritten",
     )
     parser.add_argument("--kind", choices=list(TEMPLATES), default="queue", help="the pattern (default: queue)")
 
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
 
     path = Path(args.file)
     if not _create(path, template(args.kind, args.file, SCHEMA)):
-        raise OutputError(f"{path} is there already and was left as it is; name another file")
+        raise OutputError(f"{path} already exists; not overwritten; name another file")
     _say(f"wrote {path}; next: zmqtopo validate {path}")
     schema = path.with_name(SCHEMA)
     if _create(schema, schema_text()):

@@ -26,12 +26,12 @@ POLL_INTERVAL: Final = 0.1
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     add_topology(parser)
-    parser.add_argument("device", metavar="DEVICE", nargs="?", help="only what concerns this device")
+    parser.add_argument("device", metavar="DEVICE", nargs="?", help="only lines about this device")
     parser.add_argument(
         "--previous", action="store_true", help="of the run before, if that did not end as it was told to"
     )
-    parser.add_argument("-f", "--follow", action="store_true", help="go on with what it says, until it ends")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="json: an object a line")
+    parser.add_argument("-f", "--follow", action="store_true", help="follow the log until the topology ends")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="json: one object per line")
 
 
 def run(args: argparse.Namespace) -> int:

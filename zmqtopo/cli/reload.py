@@ -15,14 +15,14 @@ from zmqtopo.report.stderr import complain
 from zmqtopo.service.status_text import rolled_back
 from zmqtopo.service.watch import is_stream
 
-_WORDS = {"done": "reloaded", "unchanged": "nothing has changed", "planned": "nothing is done yet"}
+_WORDS = {"done": "reloaded", "unchanged": "nothing has changed", "planned": "dry run: nothing changed"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     add_topology(parser)
     parser.add_argument("file", metavar="FILE", nargs="?", help="another file (default: the one that `up` was given)")
-    parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    parser.add_argument("--dry-run", action="store_true", help="only print what would be done")
     add_format(parser)
 
 

@@ -22,7 +22,7 @@ devices:
     out: {bind: tcp://127.0.0.1:5560}   # programs that answer connect here
 """,
     "rpc": """\
-# Requests are shared among workers and each reply finds its way back; a copy of both goes to whoever wants to see it.
+# Requests are shared among workers and each reply finds its way back; a copy of both goes to anyone who wants to see it.
 # Run it with: zmqtopo up {file}
 version: 1
 devices:

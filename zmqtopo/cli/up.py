@@ -29,7 +29,7 @@ def add_arguments(parser: Parser) -> None:
     parser.alone["--wait"] = "inf"
     parser.add_argument(
         "--log-format", choices=("text", "json"), default="text",
-        help="how to say what happens on standard error: json is an object a line, with the time (default: text)",
+        help="log format on standard error; json: one object per line, with the time (default: text)",
     )
     parser.add_argument(
         "--watch", action="store_true", help="reload when the file, or one with a secret that it names, has changed"
@@ -61,5 +61,5 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = -1
     if not seconds >= 0:    # nan is not
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
     return seconds

@@ -28,9 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="full quotes the file (default), concise has one line for each problem, json is for programs, github "
         "annotates a change (default in GitHub Actions), sarif is for code scanning, junit for test reports",
     )
-    parser.add_argument("--strict", action="store_true", help="let warnings fail too")
+    parser.add_argument("--strict", action="store_true", help="treat warnings as errors")
     parser.add_argument(
-        "--probe", action="store_true", help="ask this machine too: whether ports, folders and names are there"
+        "--probe", action="store_true", help="also check this machine: ports in use, directories, host names"
     )
 
 

@@ -116,7 +116,7 @@ def parse(text: str) -> Endpoint:
         raise EndpointError(f"{quote(text)} has blanks around it or characters that cannot be printed")
     transport, mark, rest = text.partition("://")
     if not mark:
-        raise EndpointError(f"{quote(text)} is no address: it has no '://'", _without_mark(text))
+        raise EndpointError(f"{quote(text)} is not a valid address: it has no '://'", _without_mark(text))
     if transport not in TRANSPORTS:
         near = closest(transport, TRANSPORTS)
         hint = f"did you mean {near}://?" if near else f"known are {listing(TRANSPORTS, 'and')}"
@@ -162,7 +162,7 @@ def _port(text: str, port: str) -> int | None:
     if port == "*":
         return None
     if not (port.isascii() and port.isdigit()):
-        raise EndpointError(f"{quote(port)} in {quote(text)} is no port",
+        raise EndpointError(f"{quote(port)} in {quote(text)} is not a valid port",
                             "a port is a number from 1 to 65535, or * (or 0) where the system chooses")
     number = int(port[-9:]) if port[:-9].strip("0") == "" else 10**9
     if number > 65535:
@@ -188,16 +188,16 @@ def _host(text: str, transport: str, host: str) -> str:
             # An IPv4 address in IPv6's spelling, which libzmq takes with and without the option ipv6.
             return str(address.ipv4_mapped or address)
         except AddressValueError:
-            raise EndpointError(f"{quote(bare)} in {quote(text)} is no IPv6 address",
+            raise EndpointError(f"{quote(bare)} in {quote(text)} is not a valid IPv6 address",
                                 "an address has one host and one port; IPv6 is written as [::1]") from None
     if _FOUR_NUMBERS.fullmatch(bare):
         try:
             return str(IPv4Address(bare))
         except AddressValueError:
-            raise EndpointError(f"{quote(bare)} in {quote(text)} is no IPv4 address",
+            raise EndpointError(f"{quote(bare)} in {quote(text)} is not a valid IPv4 address",
                                 "it has four numbers from 0 to 255") from None
     if not _HOST.fullmatch(bare):
-        raise EndpointError(f"{quote(bare)} in {quote(text)} is no host name", _such_as(transport))
+        raise EndpointError(f"{quote(bare)} in {quote(text)} is not a valid host name", _such_as(transport))
     return bare.lower()
 
 

@@ -42,14 +42,14 @@ _GOOD: Final = """
 READING: Final = (
     Explanation(
         "reading", "unreadable-file", "error",
-        finds="A file that is not there, may not be read, or is no file, and a folder without a topology.",
+        finds="A file that is not there, may not be read, or is not a file, and a folder without a topology.",
         why="Nothing was checked. A check that passes because a name was mistyped is worse than none.",
         bad="$ zmqtopo validate topolgy.yaml",
         good="$ zmqtopo validate topology.yaml",
     ),
     Explanation(
         "reading", "yaml-syntax", "error",
-        finds="A text that is no YAML, or not one document in UTF-8.",
+        finds="A text that is not YAML, or not one document in UTF-8.",
         why="Nothing behind the place can be understood. What is meant as text and begins with one of "
         "`* & ! % @ [ {` or has a colon and a blank in it needs quotes.",
         bad="""
@@ -197,7 +197,7 @@ UNUSED: Final = Explanation(
     "reading", "unused-ignore", "warning",
     finds="A comment `# zmqtopo: ignore[rule]` that silences nothing: the finding is gone, stands on another line, "
     "is an error of reading or of the schema, which no comment can make fit to run, or no rule has that name.",
-    why="Whoever reads the comment believes that something is wrong there, and on the day when something is, "
+    why="A reader of the comment believes that something is wrong there, and on the day when something is, "
     "nobody is told.",
     bad="""
         devices:

@@ -19,7 +19,7 @@ def quantity(value: float | str, rules: Schema) -> float:
     """Convert ``value``, which ``rules`` allow, to a number in their ``x-unit``; text has the form ``1.5h``.
 
     The number is whole, an int, where the schema wants integers. Raises ValueError, in words for the
-    user, where the text is no whole number of units or outside ``minimum`` and ``maximum``.
+    user, where the text is not a whole number of units or outside ``minimum`` and ``maximum``.
     """
     whole = "integer" in rules["type"]
     if not isinstance(value, str):
@@ -37,7 +37,7 @@ def quantity(value: float | str, rules: Schema) -> float:
     if not whole:
         return float(number)
     if number != int(number):
-        raise ValueError(f"{shortened(value)} is no whole number of {_NAMES[unit]}")
+        raise ValueError(f"{shortened(value)} is not a whole number of {_NAMES[unit]}")
     return int(number)
 
 

@@ -99,7 +99,7 @@ class Client:
         return None
 
     def has_ended(self, within: float) -> bool:
-        """Whether the topology parts with this client in so many seconds, as it does at its end."""
+        """Whether the topology closes this connection within so many seconds, as it does at its end."""
         self._socket.settimeout(within)
         try:
             if self._socket.recv(4096):
@@ -205,7 +205,7 @@ def running() -> list[str]:
         except NotRunningError:
             continue
         except ControlError:
-            pass        # it is there, whatever ails it
+            pass        # it is there, whatever is wrong with it
         found.append(folder.path.name)
     return found
 

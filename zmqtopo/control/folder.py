@@ -240,7 +240,7 @@ class Folder:
                 raise AlreadyRunningError(path.name, folder.pid) from None
             finally:
                 os.close(lock)
-            # Whoever writes to the log, or listens, goes on with the same number.
+            # The process that writes to the log, or listens, continues with the same descriptor.
             os.dup2(folder.fd, self.fd, inheritable=False)
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(self.fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -329,14 +329,14 @@ def _make(path: Path) -> None:
 
 
 def _check(path: Path, found: os.stat_result) -> None:
-    """Whoever owns the folder could put a socket of his own there, and get what is meant for the devices."""
+    """The owner of the folder could put a socket of their own there, and get what is meant for the devices."""
     if found.st_uid != os.geteuid():
         raise ControlError(
             f"{path} belongs to another user ({_user(found.st_uid)}); be that user, or set ZMQTOPO_STATE_DIR to "
             "a folder of your own"
         )
     if not stat.S_ISDIR(found.st_mode):
-        raise ControlError(f"{path} is no folder; remove it")
+        raise ControlError(f"{path} is not a folder; remove it")
 
 
 def _user(uid: int) -> str:

@@ -91,7 +91,7 @@ class Server:
             self._listener = listener
 
     def close(self) -> None:
-        """Deliver the answers that were given, part with everybody and end."""
+        """Deliver the answers that were given, close all connections and end."""
         self._closing = True
         self._wake()
         self._thread.join()
@@ -257,7 +257,7 @@ class Server:
         self._watch(client)
 
     def _watch(self, client: _Client) -> None:
-        """Listen for what can go on; part with who has ended and has all its answers."""
+        """Listen for what can go on; close connections that have ended and have all their answers."""
         if client not in self._clients:
             return
         if client.has_ended and not client.output and not client.waits and b"\n" not in client.input:

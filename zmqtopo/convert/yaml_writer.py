@@ -9,7 +9,7 @@ from textwrap import wrap
 from typing import Final
 
 _PLAIN: Final = re.compile(r"[^\W\d_][\w./:*;-]*")
-# Words of YAML 1.1 and 1.2 that are no texts; both shall read the file alike.
+# Words of YAML 1.1 and 1.2 that are no texts; both must read the file alike.
 _WORDS: Final = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
 _WIDTH: Final = 100
 

@@ -1,4 +1,4 @@
-"""Devices in a thread or a process, so that whoever starts them goes on."""
+"""Devices in a thread or a process, so that their starter continues."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ log = logging.getLogger("zmqtopo")
 
 
 class BackgroundDevice(Device):
-    """A device that runs in the background of whoever starts it; as a context manager it starts, gets ready, stops.
+    """A device that runs in the background of its starter; as a context manager it starts, gets ready, stops.
 
     Errors of the worker do not print tracebacks: they are logged in one line on the logger ``zmqtopo``, kept in
     `error` and raised by `wait_ready`.
@@ -194,7 +194,7 @@ def _end_on_signals() -> None:
 
 
 def _end_cleanly(number: int, frame: FrameType | None) -> None:
-    # An owner that ends by Ctrl-C sends SIGTERM too, and neither it nor a closed terminal is in a hurry; whoever
+    # An owner that ends by Ctrl-C sends SIGTERM too, and neither it nor a closed terminal is in a hurry; a user who
     # presses Ctrl-C again is. A handler that does nothing, since SIG_IGN makes Python report what is on its way.
     for other in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(other, _go_on)

@@ -30,7 +30,7 @@ class ThreadReports:
         self._queue.put(report)
 
     def get(self, timeout: float | None) -> Report | None:
-        """Wait up to ``timeout`` seconds, None for ever; None when nothing came."""
+        """Wait up to ``timeout`` seconds, None for no limit; None when nothing came."""
         try:
             return self._queue.get(timeout=timeout) if timeout != 0 else self._queue.get_nowait()
         except queue.Empty:
@@ -60,7 +60,7 @@ class ProcessReports:
             return      # the owner has gone
 
     def get(self, timeout: float | None) -> Report | None:
-        """Wait up to ``timeout`` seconds, None for ever; None when nothing came. Raises EOFError when nothing can."""
+        """Wait up to ``timeout`` seconds, None for no limit; None when nothing came. Raises EOFError when nothing can."""
         assert self._receiver is not None
         if not self._receiver.poll(timeout):
             return None

@@ -42,7 +42,7 @@ def launch(file: str, *, wait: float | None, abort_on_failure: bool, log_format:
                 # Who left before would be told by `down` that nothing runs, and see it run a moment later.
                 left = max(deadline - time.monotonic(), 0) if deadline is not None and found else None
                 if not select.select([said], [], [], left)[0]:
-                    complain(f"not ready within {wait:g} s; process {process.pid} goes on starting it")
+                    complain(f"not ready within {wait:g} s; process {process.pid} is still starting it")
                     process.returncode = 0      # it is not waited for
                     return EXIT_FAILURE
                 words = said.read(1 << 16)

@@ -120,7 +120,7 @@ class Foreground:
                 signal.signal(number, handler)
             questions.ended()
             # What a topology in the background said before it failed is nowhere else. Who waits for the end may take
-            # the name as soon as he hears of it.
+            # the name as soon as they hear of it.
             self._leave(code)
             server.close()
         return code
@@ -211,7 +211,7 @@ class Foreground:
             self._reloading.request(ReloadRequest(file, question["dry_run"], answer))
 
     def _follow(self, wanted: Topology) -> None:
-        """Look at the files of what runs and of what shall: a secret that is missing there may come yet."""
+        """Look at the files of what runs and of what is to run: a secret that is missing there may come yet."""
         if self._watch is not None:
             self._watch.follow(self._watched(self._supervisor.topology, wanted))
 

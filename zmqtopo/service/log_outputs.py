@@ -73,13 +73,13 @@ class LogOutputs:
         return [log.timer for log in self._logs]
 
     def found(self) -> None:
-        """Other commands find it: whoever has started it may leave."""
+        """Other commands find it: the command that started it may leave."""
         if self._starter is not None:
-            with contextlib.suppress(OSError):      # Ctrl-C has ended him
+            with contextlib.suppress(OSError):      # Ctrl-C has ended it
                 os.write(self._starter, FOUND)
 
     def started(self) -> None:
-        """All is ready: part with the starter."""
+        """All is ready: release the launcher."""
         if self._starter is not None:
             self._end(self._logs.pop())
             with contextlib.suppress(OSError):      # who did not want to wait any longer

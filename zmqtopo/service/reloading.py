@@ -31,7 +31,7 @@ Shutdown = Mapping[str, StopReport | None]
 
 @dataclass(frozen=True, slots=True)
 class ReloadRequest:
-    """Somebody wants a file to be what runs; without ``answer`` it is only said what becomes of it."""
+    """A file is to become what runs; without ``answer`` it is only said what becomes of it."""
 
     file: str
     dry_run: bool = False
@@ -39,7 +39,7 @@ class ReloadRequest:
 
 
 class Reloading:
-    """Fulfils wishes, one after the other; but for `wish`, all of it is done in the supervisor's thread."""
+    """Carries out requests, one after the other; but for `request`, all of it is done in the supervisor's thread."""
 
     def __init__(
         self, supervisor: Supervisor, log: LogOutputs, notifier: Notifier, follow: Callable[[Topology], object]
@@ -51,10 +51,10 @@ class Reloading:
         self._follow = follow
         self._waiting: deque[ReloadRequest] = deque()
         self._busy = False
-        """One wish is fulfilled at a time: what the machine is asked about depends on what runs."""
+        """One request is carried out at a time: what the machine is asked about depends on what runs."""
 
     def request(self, request: ReloadRequest) -> None:
-        """Take a wish, in any thread."""
+        """Take a request, in any thread."""
         self._supervisor.call(lambda: self._take(request))
 
     def _take(self, request: ReloadRequest) -> None:
@@ -78,7 +78,7 @@ class Reloading:
         found: Checked | str = "internal error"     # the thread's traceback says more
         made = None
         try:
-            # A pipe would be waited for, and every other wish with it.
+            # A pipe would be waited for, and every other request with it.
             found = examine_to_run(request.file, streams=False)
             if found.topology is not None and not found.has_errors:
                 made = plan(self._supervisor.topology, found.topology)

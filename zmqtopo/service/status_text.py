@@ -53,9 +53,9 @@ def stop_words(device: dict[str, Any]) -> str:
 def rolled_back(restarted: Sequence[str]) -> str:
     """What a reload has left that failed on its way."""
     if not restarted:
-        return "everything is as it was"
+        return "everything was restored"
     were = "was" if len(restarted) == 1 else "were"
-    return f"everything is as it was, but {listing(restarted, 'and')} {were} restarted"
+    return f"everything was restored, but {listing(restarted, 'and')} {were} restarted"
 
 
 def duration(seconds: float | None) -> str:

@@ -94,7 +94,7 @@ def examine_to_run(path: str, *, streams: bool = True) -> Checked:
 
 
 def is_stream(path: str) -> bool:
-    """Whether it is a pipe or a device: who reads one may have to wait for ever."""
+    """Whether it is a pipe or a device: a reader may have to wait without limit."""
     status = _status(path)
     return status is not None and not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode))
 
@@ -108,6 +108,6 @@ def _identity(path: str) -> Identity:
 
 def _status(path: str) -> os.stat_result | None:
     try:
-        return os.stat(path)    # noqa: PTH116 - it shall follow symbolic links, and a path may be too long for Path
+        return os.stat(path)    # noqa: PTH116 - it must follow symbolic links, and a path may be too long for Path
     except (OSError, ValueError):
         return None

@@ -245,9 +245,9 @@ class Devices:
         delay = restart_delay(device.spec.restart, failures, error, self._jitter())
         if isinstance(delay, float):
             ended = device.said(error) or "stopped"
-            self._on(device, "restart", f"ended: {ended}; starts again in {delay:.2g} s", delay=delay)
+            self._on(device, "restart", f"ended: {ended}; restarting in {delay:.2g} s", delay=delay)
         elif delay.error:
-            self._on(device, "failed", f"failed: {device.said(delay.error)}; does not start again by itself")
+            self._on(device, "failed", f"failed: {device.said(delay.error)}; gave up; zmqtopo start revives it")
         else:
             self._on(device, "stopped")
 

@@ -23,7 +23,7 @@ def start(module: str, *words: str) -> tuple[subprocess.Popen[bytes], Connection
             [sys.executable, "-P", "-m", module, str(theirs.fileno()), *words],
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
-            # Ctrl-C in a terminal goes to a process group; whoever starts workers acts on it and ends them.
+            # Ctrl-C in a terminal goes to a process group; the process that starts workers acts on it and ends them.
             process_group=0,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
         )

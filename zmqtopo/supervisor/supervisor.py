@@ -60,7 +60,7 @@ class Supervisor:
 
         ``tell`` is called with each change of a device's state.
 
-        ``chores`` are done between events. Raises StartError when there are no file descriptors left for its own.
+        ``timers`` run between events. Raises StartError when there are no file descriptors left for its own.
         """
         self._tell = tell
         self._abort_on_failure = abort_on_failure
@@ -165,7 +165,7 @@ class Supervisor:
 
     @contextmanager
     def _abandoned_by_an_error(self) -> Iterator[None]:
-        """After an error of ours everything ends, and nobody waits for an answer for ever."""
+        """After an error of ours everything ends, and nobody waits for an answer without limit."""
         try:
             yield
         except StartError:

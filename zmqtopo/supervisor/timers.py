@@ -17,7 +17,7 @@ class Timer:
 
 
 def every(seconds: float, do: Callable[[], object], clock: Callable[[], float] = time.monotonic) -> Timer:
-    """A chore that is done again and again; how late it was once does not count for the next time."""
+    """A timer that fires again and again; how late it was once does not count for the next time."""
     due = clock() + seconds
 
     def act() -> None:

@@ -321,7 +321,7 @@ def _all_of(worker: Worker) -> Iterator[Message]:
 
 
 def ready(workers: Iterable[Worker], inbox: Inbox, timeout: float | None) -> list[Message]:
-    """Wait up to ``timeout`` seconds (None: for ever) for events from anywhere."""
+    """Wait up to ``timeout`` seconds (None: without limit) for events from anywhere."""
     events: list[Message] = []
     with selectors.PollSelector() as selector:
         selector.register(inbox.receiver, selectors.EVENT_READ)

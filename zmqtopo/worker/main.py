@@ -1,4 +1,4 @@
-"""What runs in the nursery and in the workers that it forks: hosts whose orders come through a connection."""
+"""What runs in the forkserver and in the workers that it forks: hosts whose orders come through a connection."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ LINGER_TIMEOUT = 1.0
 """Seconds that a context may take to end when nobody is left to care for what it still has to send."""
 
 KILL_AFTER = 1.5
-"""Seconds without a supervisor after which the nursery kills the workers that are left, such as one that has been
+"""Seconds without a supervisor after which the forkserver kills the workers that are left, such as one that has been
 stopped by SIGSTOP: its sockets would be in the way of a successor."""
 
 
 def nurse(fd: int, topology: str) -> int | None:
-    """Serve the `zmqtopo.supervisor.forkserver.Nursery` at the other end of ``fd``.
+    """Serve the `zmqtopo.supervisor.forkserver.Forkserver` at the other end of ``fd``.
 
     Returns in each worker, with the descriptor of its connection, and in this process, with None, when the supervisor
     and then the workers are gone.
@@ -55,7 +55,7 @@ def nurse(fd: int, topology: str) -> int | None:
         if isinstance(question, int):
             try:
                 answer = os.waitstatus_to_exitcode(os.waitpid(question, 0)[1])
-            except ChildProcessError:       # of a nursery that has been killed
+            except ChildProcessError:       # of a forkserver that has been killed
                 answer = None
             workers.discard(question)
         else:
@@ -135,7 +135,7 @@ def _end_with(forkserver: int) -> None:
 
 
 def _continue_without(supervisor: int, connection: int) -> None:
-    """In the nursery: go on when the supervisor is gone, also when stopped by SIGSTOP, and see to the workers.
+    """In the forkserver: go on when the supervisor is gone, also when stopped by SIGSTOP, and see to the workers.
 
     The end of the connection says the same to one that has not been stopped, unless a process that the program has
     forked keeps it open.
@@ -230,7 +230,7 @@ def _outlive(workers: set[int]) -> None:
 
 
 def _received(connection: Connection[Any, Any]) -> Iterator[Any]:
-    """What the supervisor sends until it is gone: questions for a nursery, or settings and then orders for a `Host`."""
+    """What the supervisor sends until it is gone: requests for a forkserver, or settings and then orders for a `Host`."""
     with contextlib.suppress(EOFError, OSError):
         while True:
             yield connection.recv()

@@ -24,7 +24,7 @@ class Bind:
     block: CounterBlock | None
     """The memory for its counters; None on the way to another process, where the descriptor of its segment follows."""
     patient: bool = False
-    """Whoever has had an address may be about to let go of it."""
+    """The previous owner of an address may be about to release it."""
     index: int = 0
     """Of the block in its segment, on the way to another process."""
 
@@ -36,7 +36,7 @@ class Connect:
     name: str
     connects: Endpoints
     paused: bool = False
-    """Let it take no message before it is told to resume, not a single one; a `Pause` or a `Hold` follows."""
+    """Let it take no message before it is told to resume, not a single one; a `Pause` or a `Quiesce` follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +56,14 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Quiesce:
-    """As `Pause`, for so short a time that nobody calls it that; answered by `Held` unless the device ends."""
+    """As `Pause`, for so short a time that nobody calls it that; answered by `Quiesced` unless the device ends."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Go on after a `Pause` or a `Hold`; answered by `Resumed` unless the device ends."""
+    """Go on after a `Pause` or a `Quiesce`; answered by `Resumed` unless the device ends."""
 
     name: str
 

@@ -106,7 +106,7 @@ def test_no_port(pool: WorkerPool, tmp_path: Path, contestant: Contestant) -> No
         taken = replace(case.device.in_, bind=(Address(address, parse(address)),))
         with pytest.raises(TrialError, match=f"cannot bind {address}: Address already in use"):
             measure(pool, replace(case, device=replace(case.device, in_=taken)), contestant, DOSE, tmp_path)
-    assert measure(pool, case, contestant, DOSE, tmp_path).messages == 2000     # the crew works on
+    assert measure(pool, case, contestant, DOSE, tmp_path).messages == 2000     # the pool continues
 
 
 @pytest.mark.slow    # it starts worker processes of its own, twice

@@ -33,9 +33,9 @@ def test_value(option: str, said: Any, value: object) -> None:
 
 
 @pytest.mark.parametrize(("option", "said", "message"), [
-    ("linger", "0.5ms", "0.5ms is no whole number of milliseconds"),
-    ("tcp_keepalive_idle", "500ms", "500ms is no whole number of seconds"),
-    ("sndbuf", "0.3B", "0.3B is no whole number of bytes"),
+    ("linger", "0.5ms", "0.5ms is not a whole number of milliseconds"),
+    ("tcp_keepalive_idle", "500ms", "500ms is not a whole number of seconds"),
+    ("sndbuf", "0.3B", "0.3B is not a whole number of bytes"),
     ("sndbuf", "2GiB", "2GiB is over the limit of 2147483647 bytes"),
     ("linger", "600h", "600h is over the limit of 2147483647 milliseconds"),
     ("multicast_maxtpdu", "0B", "0B is under the limit of 1 bytes"),

@@ -149,11 +149,11 @@ def test_a_link_or_a_file_in_place_of_all_of_them_is_refused(state_folders: Path
     (tmp_path / "a").mkdir()
     home().symlink_to(tmp_path)
     for use in (lambda: Folder.claim("a", "-"), lambda: Folder(home() / "a"), names):
-        with pytest.raises(ControlError, match=r"/zmqtopo is no folder; remove it$"):
+        with pytest.raises(ControlError, match=r"/zmqtopo is not a folder; remove it$"):
             use()
     home().unlink()
     home().write_text("")
-    with pytest.raises(ControlError, match=r"/zmqtopo is no folder; remove it$"):
+    with pytest.raises(ControlError, match=r"/zmqtopo is not a folder; remove it$"):
         names()
 
 
@@ -162,7 +162,7 @@ def test_a_link_or_a_file_in_its_place_is_refused(state_folders: Path, tmp_path:
     (home() / "link").symlink_to(tmp_path)
     (home() / "file").write_text("")
     for name in ("link", "file"):
-        with pytest.raises(ControlError, match="is no folder; remove it"):
+        with pytest.raises(ControlError, match="is not a folder; remove it"):
             Folder.claim(name, "-")
     assert list(tmp_path.iterdir()) == []
 
@@ -229,7 +229,7 @@ def test_a_place_that_cannot_be_looked_into_is_not_an_empty_one(state_folders: P
     assert names() == []
     # For root too, who has every permission.
     (state_folders / "zmqtopo").symlink_to(state_folders / "zmqtopo")
-    with pytest.raises(ControlError, match=r"/zmqtopo is no folder; remove it$"):
+    with pytest.raises(ControlError, match=r"/zmqtopo is not a folder; remove it$"):
         names()
 
 

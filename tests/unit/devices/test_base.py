@@ -1,4 +1,4 @@
-"""A device that runs in the thread that starts it, and whoever watches it from another one."""
+"""A device that runs in the thread that starts it, and code that watches it from another one."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from zmqtopo.devices import ThreadDevice, ThreadMonitoredQueue
 
 @pytest.mark.parametrize("hwm", [1, 2, 64, 1000])
 def test_a_full_destination_holds_what_the_sockets_may(net: Any, hwm: int) -> None:
-    """A direction never has more in hand than its source may hold."""
+    """A direction never has more in its batch than its source may hold."""
     push, in_address = net.end(zmq.PUSH, "inproc", sndhwm=1)
     device = ThreadDevice(zmq.STREAMER, zmq.PULL, zmq.PUSH)
     device.setsockopt_in(zmq.RCVHWM, hwm)

@@ -1,4 +1,4 @@
-"""What passes between in and out: whole, in order, whatever the types and sizes and whoever goes away."""
+"""What passes between in and out: whole, in order, whatever the types and sizes and whichever peer goes away."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ class World:
                 event()
                 return []
             return [event]
-        assert until is not None, f"waits for ever after {self.log}"
+        assert until is not None, f"waits without limit after {self.log}"
         self.now = until
         return []
 

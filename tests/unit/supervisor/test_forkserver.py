@@ -88,7 +88,7 @@ def test_a_nursery_that_stands_still_is_given_up(forkserver: Forkserver, monkeyp
 
 @LINUX
 @pytest.mark.parametrize("stopped", [False, True])
-def test_workers_end_with_the_nursery(forkserver: Forkserver, stopped: bool, net: Any) -> None:
+def test_workers_end_with_the_forkserver(forkserver: Forkserver, stopped: bool, net: Any) -> None:
     worker = Worker(forkserver)
     # It shows its name when it has asked the system to end it with its parent.
     net.until(lambda: b"device d" in Path(f"/proc/{worker.pid}/cmdline").read_bytes())
@@ -108,11 +108,11 @@ def test_a_nursery_that_stands_still_goes_on_when_its_supervisor_is_gone(tmp_pat
     """And takes a worker along that stands still too, though a process that was forked keeps the connection open."""
     script = """
 import os, signal, socket, sys
-from zmqtopo.supervisor.forkserver import Nursery
-nursery = Nursery("it")
+from zmqtopo.supervisor.forkserver import Forkserver
+forkserver = Forkserver("it")
 ours, theirs = socket.socketpair()
-pid = nursery.fork("device d", theirs.fileno())
-starter = nursery._process.pid
+pid = forkserver.fork("device d", theirs.fileno())
+starter = forkserver._process.pid
 child = os.fork()
 if child == 0:
     signal.pause()

@@ -1,4 +1,4 @@
-"""Who feeds a device that an operator stops is held until it has stopped, so that nothing is on its way to it."""
+"""Who feeds a device that an operator stops is quiesced until it has stopped, so that nothing is on its way to it."""
 
 from __future__ import annotations
 

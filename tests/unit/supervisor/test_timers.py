@@ -1,4 +1,4 @@
-"""Chores by a clock that goes when it is told to."""
+"""Timers by a clock that goes when it is told to."""
 
 from __future__ import annotations
 

@@ -346,12 +346,12 @@ def test_workers_have_nothing_of_each_other(process: Told) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's end")
-def test_a_worker_ends_with_the_nursery(process: Told) -> None:
+def test_a_worker_ends_with_the_forkserver(process: Told) -> None:
     process.start()
     assert process.forkserver._process is not None
     os.kill(process.worker.pid, signal.SIGSTOP)
     os.kill(process.forkserver._process.pid, signal.SIGKILL)
-    # It was the nursery's child, and nobody else could have waited for it.
+    # It was the forkserver's child, and nobody else could have waited for it.
     assert process.next() == WorkerEnded("device d", f"process {process.worker.pid} ended")
 
 

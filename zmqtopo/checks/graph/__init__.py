@@ -1,7 +1,7 @@
 """The graph of a topology: devices, peers, and the endpoints where they meet.
 
 Rules and drawings read the same graph. Its parts are plain values (`End`, `Link`, `Meeting`);
-`Graph.net` is the same as a networkx graph for whoever walks along edges.
+`Graph.net` is the same as a networkx graph for code that walks along edges.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def ipc_dir_missing(graph: Graph) -> Iterator[Finding]:
             yield Finding(link.place, f"{link.end.name} binds {link.text}, and there is no folder {folder}",
                           f"make it: mkdir -p {folder}")
         elif not folder.is_dir():
-            yield Finding(link.place, f"{link.end.name} binds {link.text}, and {folder} is no folder",
+            yield Finding(link.place, f"{link.end.name} binds {link.text}, and {folder} is not a folder",
                           "use a path in a folder")
         elif not os.access(folder, os.W_OK | os.X_OK):
             yield Finding(link.place, f"{link.end.name} binds {link.text}, and no file can be made in {folder}",

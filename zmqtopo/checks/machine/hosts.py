@@ -26,7 +26,7 @@ _NAMED: Final = frozenset({"tcp", "ws", "wss"})
 @rule(
     "machine", "host-unresolvable", "error",
     finds="A host name for which this machine finds no address, and a bind to an address that it does not have.",
-    why="libzmq looks a name up when it connects, and then again and again for ever without a word.",
+    why="libzmq looks a name up when it connects, and retries endlessly without a word.",
     bad="""
         devices:
           jobs:

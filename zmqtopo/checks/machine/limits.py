@@ -145,7 +145,7 @@ def _thread_limits(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgr
     if not (proc / "loadavg").exists():
         return
     _, allowed = resource.getrlimit(resource.RLIMIT_NPROC)
-    # It does not hold for root: whoever has CAP_SYS_RESOURCE passes it (setrlimit(2)).
+    # It does not hold for root: a process with CAP_SYS_RESOURCE passes it (setrlimit(2)).
     if allowed != resource.RLIM_INFINITY and os.geteuid() != 0:
         yield _Limit("the limit of this user (ulimit -u)", allowed, _threads_of_user(proc, os.getuid()),
                      "raise the hard limit: ulimit -u {0} as root, or LimitNPROC={0} in a systemd unit")

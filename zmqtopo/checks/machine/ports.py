@@ -47,7 +47,7 @@ def port_in_use(graph: Graph) -> Iterator[Finding]:
             assert endpoint.port is not None  # the system does not choose it
             by = holder_of_port(endpoint.port)
             yield Finding(link.place, f"{link.end.name} binds {link.text}, and the port is in use{by}",
-                          f"use another port, or end what has it{'' if by else ' (ss -ltnp as root names it)'}")
+                          f"use another port, or stop the process that holds it{'' if by else ' (ss -ltnp as root names it)'}")
         elif endpoint.transport == "ipc" and not endpoint.path.startswith("@") and not (
             graph.present is not None and graph.present.has_path(endpoint.path)
         ):
@@ -60,7 +60,7 @@ def _in_the_way(link: Link, path: str) -> Iterator[Finding]:
     reason = obstacle(Path(path))
     if reason == IN_USE:
         yield Finding(link.place, f"{link.end.name} binds {link.text}, and the path is in use{holder_of_path(path)}",
-                      "use another path, or end what has it")
+                      "use another path, or stop the process that holds it")
     elif reason:
         what, _, remedy = reason.partition("; ")
         yield Finding(link.place, f"{link.end.name} binds {link.text}, and {what}", remedy or "use another path")

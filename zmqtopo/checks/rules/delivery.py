@@ -22,7 +22,7 @@ _TTL_UNIT: Final = 100
     "endpoint", "duplicate-connect", "warning",
     finds="A socket that connects to one address twice, however it is spelled: by a reference and by its address, by "
     "`localhost` and `127.0.0.1`, or by two addresses of one socket.",
-    why="libzmq makes two connections. Whoever publishes sends every message on each; others get twice their share.",
+    why="libzmq makes two connections. A publisher sends every message on each; others get twice their share.",
     bad="""
         devices:
           prices:

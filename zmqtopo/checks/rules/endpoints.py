@@ -17,7 +17,7 @@ PORTED = frozenset({"tcp", "udp", "ws", "wss"})
 
 @rule(
     "endpoint", "bad-endpoint", "error",
-    finds="An address that is no endpoint of ZeroMQ: no transport, no port, a port over 65535.",
+    finds="An address that is not a ZeroMQ endpoint: no transport, no port, a port over 65535.",
     why="libzmq would refuse it when the device starts, with an error that names no file and no line.",
     bad="""
         devices:

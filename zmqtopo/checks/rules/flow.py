@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from zmqtopo.checks.graph import End, Graph, Link
 from zmqtopo.checks.rule import Finding, rule
 from zmqtopo.config.model import Device
-from zmqtopo.config.wording import listing
 
 Way = tuple[str, str]
 """A way through a device: its name and the role of the socket where messages leave, in or out."""
@@ -15,7 +14,7 @@ Way = tuple[str, str]
 
 @rule(
     "flow", "forwarding-loop", "error",
-    finds="Messages that would circle for ever: a device that is fed, straight or through others, with what it sends. "
+    finds="Messages that would circle endlessly: a device that is fed, straight or through others, with what it sends. "
     "Requests and their replies are two ways and no loop.",
     why="Every message that enters the loop stays in it, until queues are full and all processors busy.",
     bad="""
@@ -62,8 +61,8 @@ def forwarding_loop(graph: Graph) -> Iterator[Finding]:
         names = sorted({name for name, _ in component})
         yield Finding(
             last.place,
-            f"messages circle for ever through {listing(names, 'and')}"
-            if len(names) > 1 else f"{names[0]} is fed with what it sends, so messages circle for ever",
+            f"message loop: {' > '.join([*names, names[0]])}"
+            if len(names) > 1 else f"{names[0]} is fed with what it sends: a message loop",
             "remove one connection of the circle",
         )
 

@@ -19,7 +19,7 @@ from zmqtopo.config.wording import listing
     "socket", "incompatible-peers", "error",
     finds="Two ends of one connection whose socket types do not accept each other. Where all that is connected to both "
     "sides of a device without socket types suits another type of device, this is told once, at its type.",
-    why="libzmq closes the connection in the handshake and tries again for ever, without a word to either side.",
+    why="libzmq closes the connection in the handshake and retries endlessly; neither side is told.",
     bad="""
         devices:
           jobs:
@@ -52,7 +52,7 @@ def incompatible_peers(graph: Graph) -> Iterator[Finding]:
         yield Finding(
             connect.place,
             f"{connect.end.name} ({connect.end.type}) connects to {bind.end.name} ({bind.end.type}), "
-            "and these two types do not talk",
+            "and are incompatible",
             f"{bind.end.type} talks to {listing(sorted(PARTNERS[bind.end.type]), 'and')}", bind.place,
         )
 

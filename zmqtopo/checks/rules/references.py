@@ -77,7 +77,7 @@ def unknown_reference(graph: Graph) -> Iterator[Finding]:
 
 
 def meant_reference(link: Link, topology: Topology) -> str | None:
-    """The reference that was meant by a text that is no address; None when it names nothing of the file."""
+    """The reference that was meant by a text that is not a valid address; None when it names nothing of the file."""
     name, dot, said = link.text.partition(".")
     devices = topology.devices
     known = name in devices or name in topology.peers

@@ -57,8 +57,8 @@ class Findings:
         self._told: set[tuple[str, str, Node]] = set()
 
     def bad_name(self, name: str, path: Path) -> None:
-        """Report a key that names a device or peer and is no name."""
-        self._report("bad-value", f"{quote(name)} is no name", self._spot(path), True,
+        """Report a key that names a device or peer and is not a valid name."""
+        self._report("bad-value", f"{quote(name)} is not a valid name", self._spot(path), True,
                      "a name is made of letters, digits, _ and -")
 
     def long_name(self, name: str) -> None:

@@ -106,7 +106,7 @@ def _mode_meant(value: int) -> str:
 
 
 def _as_sockets(value: Value) -> list[str]:
-    """The mappings that addresses without one may be meant for; none where ``value`` is no address."""
+    """The mappings that addresses without one may be meant for; none where ``value`` is not a valid address."""
     said = value if isinstance(value, list) else [value]
     if not said or not all(isinstance(one, (str, int)) and not isinstance(one, bool) for one in said):
         return []

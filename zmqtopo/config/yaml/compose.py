@@ -139,7 +139,7 @@ class Composer:
         value = resolve(text)
         if isinstance(value, _SCALAR_TYPES[name]) and (name == "bool" or not isinstance(value, bool)):
             return float(value) if name == "float" and isinstance(value, int) else value
-        self._report("yaml-syntax", f"the value is no !!{name}", at)
+        self._report("yaml-syntax", f"the value is not a valid !!{name}", at)
         return UNKNOWN
 
     def _refuse(self, tag: str, at: Node) -> None:

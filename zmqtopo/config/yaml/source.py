@@ -131,7 +131,7 @@ def _text_of(path: str, name: str, streams: bool = True) -> str | Source:
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    # Whoever opens a pipe waits for its other end, unless he says that he does not.
+    # Opening a pipe waits for its other end, unless O_NONBLOCK is set.
     return os.open(path, flags | os.O_NONBLOCK)
 
 
@@ -181,5 +181,5 @@ def _unreadable(file: str, message: str, hint: str = "", rule: str = "unreadable
 def _no_text(file: str, before: str, what: str) -> Source:
     lines = _LINE_BREAK.split(before)
     place = Place(len(lines), len(lines[-1]) + 1, len(lines[-1]) + 2)
-    return Source(file, problems=[Problem("yaml-syntax", "error", f"this is no text file: {what}", file, place,
+    return Source(file, problems=[Problem("yaml-syntax", "error", f"this is not a text file: {what}", file, place,
                                           "a topology is YAML in UTF-8")])

@@ -68,7 +68,7 @@ class Evaluation:
                 continue
             if token[1] is None:
                 rest = text[token.start():]
-                self._no_variable(rest, "is no variable" if "}" in rest else "is not closed", at, secret)
+                self._no_variable(rest, "is not a valid variable" if "}" in rest else "is not closed", at, secret)
                 return UNKNOWN
             if token[1] in without:
                 continue    # told once for this text
@@ -81,7 +81,7 @@ class Evaluation:
     def _variable(self, inside: str, at: Place, secret: bool) -> str | None:
         form = _VARIABLE.fullmatch(inside)
         if form is None:
-            self._no_variable("${" + inside + "}", "is no variable", at, secret)
+            self._no_variable("${" + inside + "}", "is not a valid variable", at, secret)
             return None
         name, operator, argument = form.groups()
         value = self._environ.get(name)

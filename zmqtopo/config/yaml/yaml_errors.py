@@ -17,7 +17,7 @@ from zmqtopo.config.yaml.compose import TOO_DEEP, TOO_DEEP_HINT
 
 _GLUED = re.compile(r"\s*(?:- )?([\w-]+):(?![\s:/])(\S.*)")
 _FORBIDDEN_START = {
-    "\t": ("a tab stands where the indentation is", "indent with spaces"),
+    "\t": ("tab in indentation", "indent with spaces"),
     "@": ("a value cannot begin with '@'", "put the value in quotes"),
     "`": ("a value cannot begin with a backquote", "put the value in quotes"),
     "%": ("a value cannot begin with '%'", "put the value in quotes"),
@@ -34,7 +34,7 @@ def explain(error: yaml.YAMLError, file: str, lines: Sequence[str]) -> Problem:
     if isinstance(error, yaml.reader.ReaderError):
         return _unreadable_character(error, file, lines)
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem is None:
-        return Problem("yaml-syntax", "error", f"this is no YAML: {quote(str(error))}", file)
+        return Problem("yaml-syntax", "error", f"this is not valid YAML: {quote(str(error))}", file)
     said, doing = error.problem, error.context or ""
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line, mark.column) if mark else (0, 0)
@@ -48,7 +48,7 @@ def explain(error: yaml.YAMLError, file: str, lines: Sequence[str]) -> Problem:
     else:
         message, hint = _words(said, doing, lines, line, column, error.context_mark)
     opened = error.context_mark
-    if "flow" in doing and opened and message.startswith("no '"):
+    if "flow" in doing and opened and message.startswith("missing '"):
         line, column = opened.line, opened.column
     line, column = _inside(lines, line, column)
     return Problem("yaml-syntax", "error", message, file, Place(line + 1, column + 1, column + 2), hint)
@@ -73,7 +73,7 @@ def _words(said: str, doing: str, lines: Sequence[str], line: int, column: int,
     if "sequence entries are not allowed" in said:
         return "a list cannot begin behind a key on the same line", "put each '- ' on a line of its own, below"
     if "expected key" in said or "block end" in said or "'-' indicator" in said:
-        return ("this does not continue what stands above",
+        return ("indentation matches no line above",
                 "indent the keys of one mapping, and the '-' of one list, by the same number of spaces")
     if "<document start>" in said:
         return "text behind the end of the document", "one topology a file"
@@ -84,7 +84,7 @@ def _words(said: str, doing: str, lines: Sequence[str], line: int, column: int,
         return "this tag is not declared", "leave it out; the only tag with a use here is !!binary"
     if "block scalar" in doing:
         return "only + - or a digit can stand behind | and >", "put the text on the next line"
-    return f"this is no YAML: {said}", ""
+    return f"this is not valid YAML: {said}", ""
 
 
 def _colon(lines: Sequence[str], line: int, column: int) -> tuple[str, str, int, int]:
@@ -92,7 +92,7 @@ def _colon(lines: Sequence[str], line: int, column: int) -> tuple[str, str, int,
     for number in (line, line - 1):
         glued = _GLUED.fullmatch(lines[number]) if 0 <= number < len(lines) else None
         if glued:
-            return (f"no blank behind the colon of {quote(glued[1])}",
+            return (f"missing space after the colon of {quote(glued[1])}",
                     f"write {glued[1]}: {quote(glued[2])[1:-1]}", number, glued.start(1))
     before = lines[line][:column] if line < len(lines) else ""
     if ": " in before:
@@ -104,7 +104,7 @@ def _colon(lines: Sequence[str], line: int, column: int) -> tuple[str, str, int,
         key, _, rest = above.strip().partition(" ")
         # What stands there may be a part of a secret; only the keys of a topology are safe to repeat.
         meant = f"{key}: {rest.lstrip()}".rstrip() if key in _KEYS else "KEY: VALUE"
-        return "this line has no colon and is no key", f"write {quote(meant)[1:-1]}", number, _indent(above)
+        return "this line has no colon and is not a key", f"write {quote(meant)[1:-1]}", number, _indent(above)
     if deeper:
         message = "a key stands deeper than the one above, which has a value"
         return message, "indent both alike", line, column
@@ -117,7 +117,7 @@ def _in_brackets(lines: Sequence[str], opened: yaml.Mark | None) -> tuple[str, s
     if bracket not in ("[", "{"):
         return "a value is missing, or a bracket above is not closed", "close every '[' and '{'"
     close = "}" if bracket == "{" else "]"
-    return (f"no '{close}' where one is due: the '{bracket}' here is not closed, or a comma is missing",
+    return (f"missing '{close}': the '{bracket}' here is not closed, or a comma is missing",
             f"separate entries by commas and close with '{close}'; "
             "quote a value that has a bracket or a comma in it")
 

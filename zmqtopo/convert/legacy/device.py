@@ -69,7 +69,7 @@ def write_device(page: Page, app: OldApp, device: OldDevice, name: str, *, subsc
 
 
 def write_addresses(page: Page, depth: int, bind: Iterable[Item], connect: Iterable[Item]) -> None:
-    """Write where a socket binds and connects; raises ConvertError for what is no address."""
+    """Write where a socket binds and connects; raises ConvertError for what is not a valid address."""
     for side, items in (("bind", list(bind)), ("connect", list(connect))):
         for item in items:
             try:

@@ -58,7 +58,7 @@ class _Reader:
         if found is None:
             self.fail(*self._no_value())
         if found[0] == "null":
-            self.fail("null is no value here", "leave the property out")
+            self.fail("null is not allowed here", "leave the property out")
         self._at = found.end()
         return [Item(name, line, found[0])]
 
@@ -97,7 +97,7 @@ class _Reader:
         """Take the comma before another."""
         mark = self.next()
         if mark != ",":
-            self.fail(f"no ',' or '{close}' where one is due" if mark else
+            self.fail(f"missing ',' or '{close}'" if mark else
                       f"the bracket that opens in line {opened} is never closed",
                       "JSON has no comments" if mark in ("/", "#") else "")
         self._take(",")
@@ -120,7 +120,7 @@ class _Reader:
         except json.JSONDecodeError:
             self.fail(f"{quote(found[0])} has an escape that JSON does not know", r"write \\ for a backslash")
         except UnicodeEncodeError:
-            self.fail(f"{quote(found[0])} has half of a surrogate pair, which is no character")
+            self.fail(f"{quote(found[0])} has half of a surrogate pair, which is not a character")
         self._at = found.end()
         return text
 
@@ -129,8 +129,8 @@ class _Reader:
         if not here:
             return "the file ends where a value is due", ""
         if here[0][0] in "'/#" or here[0].isidentifier():
-            return f"{quote(here[0])} is no value of JSON", 'JSON has no comments, and puts text in "double quotes"'
-        return f"{quote(here[0])} is no value of JSON", ""
+            return f"{quote(here[0])} is not a valid JSON value", 'JSON has no comments, and puts text in "double quotes"'
+        return f"{quote(here[0])} is not a valid JSON value", ""
 
     def _no_key(self) -> tuple[str, str]:
         here = self._text[self._at : self._at + 20].split()

@@ -24,7 +24,7 @@ def parse(text: str) -> Item:
     try:
         builder.parser.Parse(bare.lstrip(" \t").encode(), True)
     except expat.ExpatError as error:
-        raise ConvertError(f"this is no XML: {expat.ErrorString(error.code)}", above + error.lineno) from None
+        raise ConvertError(f"this is not valid XML: {expat.ErrorString(error.code)}", above + error.lineno) from None
     return builder.root.items[0]
 
 

@@ -42,7 +42,7 @@ class _Node:
 def _level(line: str, number: int, deepest: int) -> int:
     blanks = len(line) - len(line.lstrip(" "))
     if line[blanks] == "\t":
-        raise ConvertError("a tab stands where the indentation is", number, "indent by four blanks")
+        raise ConvertError("tab in indentation", number, "indent by four blanks")
     level, rest = divmod(blanks, _INDENT)
     if rest:
         raise ConvertError(f"indented by {blanks} blanks, and a level is {_INDENT}", number)
@@ -56,7 +56,7 @@ def _property(bare: str, number: int) -> _Node:
     found = _PROPERTY.fullmatch(bare)
     name, equals, rest = found.groups() if found else ("", "", "")
     if not name:
-        raise ConvertError(f"{quote(bare.strip())} is no property", number, _HINT)
+        raise ConvertError(f"{quote(bare.strip())} is not a valid property", number, _HINT)
     if equals:
         return _Node(name, number, _value(rest))
     if rest and not rest.startswith("#"):

@@ -79,7 +79,7 @@ def test_a_port_of_a_connection_of_yesterday_is_free(listener: socket.socket) ->
     port = listener.getsockname()[1]
     with socket.create_connection(("127.0.0.1", port)):
         accepted, _ = listener.accept()
-        accepted.close()    # whoever closes first waits in TIME_WAIT
+        accepted.close()    # the side that closes first waits in TIME_WAIT
     listener.close()
     assert ask(streamer(f"{{bind: 'tcp://127.0.0.1:{port}'}}")) == []
 
@@ -112,7 +112,7 @@ def test_a_path_at_which_there_is_something_else(tmp_path: Path, kind: str) -> N
 
 
 @pytest.mark.parametrize(("path", "words"), [
-    ("{folder}/none/x", "there is no folder"), ("{folder}/file/x", "is no folder"),
+    ("{folder}/none/x", "there is no folder"), ("{folder}/file/x", "is not a folder"),
     ("{folder}/shut/x", "no file can be made in"),
 ])
 def test_folders_of_ipc(tmp_path: Path, path: str, words: str) -> None:

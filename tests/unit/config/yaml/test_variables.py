@@ -35,13 +35,13 @@ def test_substitution(text: str, value: str) -> None:
     ("${NONE}", "undefined-variable", "the variable NONE is not set"),
     ("${NONE:?say why}", "undefined-variable", "the variable NONE is not set: say why"),
     ("${EMPTY:?}", "undefined-variable", "the variable EMPTY is not set"),
-    ("${}", "bad-value", "'${}' is no variable"),
-    ("${1A}", "bad-value", "'${1A}' is no variable"),
-    ("${A-b}", "bad-value", "'${A-b}' is no variable"),
-    ("${A:+b}", "bad-value", "'${A:+b}' is no variable"),
-    ("${ A }", "bad-value", "'${ A }' is no variable"),
+    ("${}", "bad-value", "'${}' is not a valid variable"),
+    ("${1A}", "bad-value", "'${1A}' is not a valid variable"),
+    ("${A-b}", "bad-value", "'${A-b}' is not a valid variable"),
+    ("${A:+b}", "bad-value", "'${A:+b}' is not a valid variable"),
+    ("${ A }", "bad-value", "'${ A }' is not a valid variable"),
     ("x${A", "bad-value", "'${A' is not closed"),
-    ("${NONE:-${A}}", "bad-value", "'${NONE:-${A}}' is no variable"),
+    ("${NONE:-${A}}", "bad-value", "'${NONE:-${A}}' is not a valid variable"),
 ])
 def test_problems(text: str, rule: str, message: str) -> None:
     evaluation = Evaluation(parse_text(f"v: \"{text}\"", "f"), ENVIRON, strict=True)
