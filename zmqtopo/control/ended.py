@@ -11,10 +11,27 @@ import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from zmqtopo.control.folder import Folder
 from zmqtopo.control.places import places
+
+
+class StateFolder(Protocol):
+    """What is needed of a `zmqtopo.control.folder.Folder`, which needs this module."""
+
+    fd: int
+    path: Path
+
+    @property
+    def pid(self) -> int | None:
+        """The process that has it, or had it."""
+
+    def read(self, name: str) -> str:
+        """The content of a file in it, empty when there is none."""
+
+    def write(self, name: str, text: str) -> None:
+        """Make a file in it. Raises OSError."""
+
 
 PREVIOUS: Final = {"log": "previous.log", "log.1": "previous.log.1", "ended": "previous.ended"}
 """The files that are kept, and their names once the next run has begun."""
@@ -33,7 +50,7 @@ _LONGEST_RECORD: Final = 1 << 20
 """Bytes of the record that are read: somebody may have put another file there."""
 
 
-def note_end(folder: Folder, how: str) -> None:
+def note_end(folder: StateFolder, how: str) -> None:
     """Write down that a run has ended as it was told to; that it cannot be written is no reason to fail."""
     path = folder.path.parent / RECORD
     told = {"name": folder.path.name, "how": how, "time": _now(), "pid": folder.pid, "file": folder.read("source")}
@@ -86,14 +103,14 @@ def _lines(path: Path) -> list[str]:
     return []
 
 
-def note(folder: Folder, how: str) -> None:
+def note(folder: StateFolder, how: str) -> None:
     """Write down how a run ends that is to be remembered; that it cannot be is no reason to fail."""
     with contextlib.suppress(OSError):
         told = {"how": how, "time": _now(), "pid": folder.pid, "file": folder.read("source")}
         folder.write("ended", json.dumps(told))
 
 
-def last(folder: Folder) -> dict[str, Any] | None:
+def last(folder: StateFolder) -> dict[str, Any] | None:
     """How the last run of a folder that nobody has locked ended: ``how, time, pid, file``. None when there was none."""
     found = _parsed(folder.read("ended"))
     if found is not None or folder.pid is None:
@@ -102,12 +119,12 @@ def last(folder: Folder) -> dict[str, Any] | None:
     return {"how": "killed, or crashed", "time": _last_sign(folder), "pid": folder.pid, "file": folder.read("source")}
 
 
-def previous(folder: Folder) -> dict[str, Any] | None:
+def previous(folder: StateFolder) -> dict[str, Any] | None:
     """How the run before the one that is there now ended, as `last`."""
     return _parsed(folder.read(PREVIOUS["ended"]))
 
 
-def put_aside(folder: Folder) -> None:
+def put_aside(folder: StateFolder) -> None:
     """Let what is left of the last run be that of the previous one, before another begins; the folder is locked."""
     ended = last(folder)
     if ended is None:
@@ -118,13 +135,13 @@ def put_aside(folder: Folder) -> None:
         _rename(folder, now, then)
 
 
-def take_back(folder: Folder) -> None:
+def take_back(folder: StateFolder) -> None:
     """Undo `put_aside` when the next run has not begun."""
     for now, then in PREVIOUS.items():
         _rename(folder, then, now)
 
 
-def _rename(folder: Folder, old: str, new: str) -> None:
+def _rename(folder: StateFolder, old: str, new: str) -> None:
     try:
         os.rename(old, new, src_dir_fd=folder.fd, dst_dir_fd=folder.fd)
     except OSError:
@@ -144,7 +161,7 @@ def _parsed(text: str) -> dict[str, Any] | None:
     return {key: found[key] for key in ("how", "time", "pid", "file")}
 
 
-def _last_sign(folder: Folder) -> str:
+def _last_sign(folder: StateFolder) -> str:
     for name in ("log", "pid"):
         with contextlib.suppress(OSError):
             return _stamp(os.stat(name, dir_fd=folder.fd, follow_symlinks=False).st_mtime)

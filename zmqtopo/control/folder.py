@@ -19,6 +19,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final, Self
 
+from zmqtopo.control.ended import PREVIOUS, put_aside, take_back
 from zmqtopo.control.errors import AlreadyRunningError, ControlError
 from zmqtopo.control.places import fallback, home, places, remedy
 
@@ -145,8 +146,6 @@ class Folder:
         # tmpfiles.d(5): what is old in folders for temporary files is removed, but not from one that somebody locks.
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(self.fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        from zmqtopo.control.ended import PREVIOUS, put_aside
-
         put_aside(self)
         self._remove_files(PREVIOUS.values())
         return True
@@ -264,8 +263,6 @@ class Folder:
 
     def give_back(self) -> None:
         """Remove it when no run has begun in it; what is left of the last run stays. Nothing when it is closed."""
-        from zmqtopo.control.ended import PREVIOUS, take_back
-
         if self._lock is not None:
             take_back(self)
             self.remove(keep=PREVIOUS)
