@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from zmqtopo.checks import Checked, examine_text
 from zmqtopo.checks.catalogue import CATALOGUE
-from zmqtopo.cli.templates import TEMPLATES
+from zmqtopo.cli.init import TEMPLATES
 from zmqtopo.config.problem import Problem
 from zmqtopo.config.schema.definitions import option_rules, schema
 from zmqtopo.config.yaml.source import decode

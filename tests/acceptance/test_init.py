@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 import zmqtopo
-from zmqtopo.cli.templates import TEMPLATES
+from zmqtopo.cli.init import TEMPLATES
 
 INSTALLED = shutil.which("zmqtopo", path=str(Path(sys.executable).parent))
 COMMAND = [INSTALLED] if INSTALLED else [sys.executable, "-m", "zmqtopo"]

@@ -16,8 +16,8 @@ STORED = {
     "monitored, nobody reads": Cost(148, 4.5),
     "monitored, one reads": Cost(253, 9.5),
 }
-"""As compiled by gcc 12 with -O3 on x86-64; a change that makes the path shorter lowers them. The calls that make room for a
-burst, once in the life of a loop, are in them."""
+"""As compiled by gcc 12 with -O3 on x86-64; a change that makes the path shorter lowers them. The calls that
+make room for a burst, once in the life of a loop, are in them."""
 
 GROWTH = 1.1
 """How much more is a regression."""

@@ -14,7 +14,7 @@ from chaos_parts.wire import COMMAND, GREETING, LONG, MORE, Stranger, command, f
 from chaos_parts.world import Excuse, World
 
 SENDERS = {"PULL": "PUSH", "XSUB": "PUB", "SUB": "PUB", "ROUTER": "DEALER"}
-"""Who may join sockets of a type without taking away messages that are for others, when they send none that is whole."""
+"""Who may join sockets of a type without taking away messages that are for others, if they send no whole one."""
 
 READERS = {"XPUB": "SUB", "PUB": "SUB"}
 

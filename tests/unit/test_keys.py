@@ -14,7 +14,7 @@ import pytest
 from zmqtopo.checks import examine_text
 from zmqtopo.config.dump import dump
 from zmqtopo.config.model import Topology
-from zmqtopo.supervisor.reload_plan import plan
+from zmqtopo.supervisor.reload.plan import plan
 
 ROOT = Path(__file__).parents[2]
 

@@ -19,7 +19,7 @@ from zmqtopo.supervisor.commands import Command, CommandError, Look, Verb
 from zmqtopo.supervisor.device_state import StateChange
 from zmqtopo.supervisor.journal import BackgroundJournal, Narrator
 from zmqtopo.supervisor.reload import Reload
-from zmqtopo.supervisor.reload_plan import Plan
+from zmqtopo.supervisor.reload.plan import Plan
 from zmqtopo.supervisor.status import DeviceStatus
 from zmqtopo.supervisor.supervisor import Supervisor
 from zmqtopo.worker.protocol import Endpoints

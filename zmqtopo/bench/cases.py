@@ -122,7 +122,8 @@ def queue_length(size: int) -> int:
 def window_for(size: int, clients: int, window: int) -> int:
     """As many of ``window`` requests of ``size`` bytes as each of the clients may have on the way.
 
-    A client's share of what a queue may hold: what a ROUTER has no room for is lost, and a client would wait without limit.
+    A client's share of what a queue may hold: what a ROUTER has no room for is lost, and a client would wait for it
+    without limit.
     """
     return max(min(window, QUEUED_BYTES // (size * clients)), 1)
 
@@ -181,7 +182,8 @@ def _loads(pattern: str, size: int, selection: Selection) -> list[Stream | Reque
         case "forwarder":
             return [Stream(n, max(topics_for(size, selection.topics), n)) for n in selection.subscribers]
         case "queue":
-            return [Requests(selection.clients, window_for(size, selection.clients, selection.window), selection.workers)]
+            window = window_for(size, selection.clients, selection.window)
+            return [Requests(selection.clients, window, selection.workers)]
         case "latency":
             return [Requests()]
         case "monitored_queue":

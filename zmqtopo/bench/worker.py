@@ -1,7 +1,7 @@
 """A process for parts of measurements: ``python -P -m zmqtopo.bench.worker FD NAME``.
 
-Parts run in threads of their own; the main thread takes orders from the connection, so that the end of the process that started
-this ends it at once, whatever its parts are doing.
+Parts run in threads of their own; the main thread takes orders from the connection, so that the end of the
+process that started this ends it at once, whatever its parts are doing.
 """
 
 from __future__ import annotations

@@ -8,8 +8,91 @@ from pathlib import Path
 from typing import Final
 
 from zmqtopo.cli.output import OutputError, emit
-from zmqtopo.cli.templates import TEMPLATES, template
 from zmqtopo.config.wording import printable
+
+_HEAD: Final = """\
+# yaml-language-server: $schema={schema}
+#
+# The line above makes editors complete keys and explain them: `zmqtopo schema` writes the file it names.
+#
+"""
+
+TEMPLATES: Final = {
+    "queue": """\
+# A queue between programs that ask and programs that answer. Run it with: zmqtopo up {file}
+version: 1
+devices:
+  requests:
+    type: queue                    # in is a ROUTER socket, out a DEALER, unless a type says otherwise
+    in: {bind: tcp://127.0.0.1:5559}    # programs that ask connect here; * in place of 127.0.0.1 is every interface
+    out: {bind: tcp://127.0.0.1:5560}   # programs that answer connect here
+""",
+    "rpc": """\
+# Requests are shared among workers and each reply finds its way back; a copy of both goes to anyone who wants it.
+# Run it with: zmqtopo up {file}
+version: 1
+devices:
+  requests:
+    type: monitored_queue
+    in: {bind: tcp://127.0.0.1:5559}    # ROUTER: clients connect here
+    out:                                # DEALER: workers connect here
+      bind: tcp://127.0.0.1:5560
+      options:
+        heartbeat_ivl: 2s               # a worker whose machine has lost its power gets no more requests
+        heartbeat_timeout: 6s
+    mon:                                # PUB: each message with its direction in front; nobody has to listen
+      bind: tcp://127.0.0.1:5561
+      prefix: {in: request, out: reply}
+
+# Programs that zmqtopo does not run: `validate` checks that they fit, `graph` draws them.
+peers:
+  clients: {type: REQ, connect: requests.in}
+  workers: {type: REP, connect: requests.out}
+  audit: {type: SUB, connect: requests.mon}
+""",
+    "pubsub": """\
+# Any number of publishers, any number of subscribers, one address for each kind. Run it with: zmqtopo up {file}
+version: 1
+devices:
+  events:
+    type: forwarder                     # in is XSUB, out is XPUB: subscriptions travel up to the publishers
+    in: {bind: tcp://127.0.0.1:5561}    # publishers connect here
+    out:
+      bind: tcp://127.0.0.1:5562        # subscribers connect here
+      options: {sndhwm: 10000}          # messages that wait for one slow subscriber; it loses what comes after these
+
+# Programs that zmqtopo does not run: `validate` checks that they fit, `graph` draws them.
+peers:
+  publishers: {type: PUB, connect: events.in}
+  subscribers: {type: SUB, connect: events.out}
+""",
+    "pipeline": """\
+# Jobs go from producers through two stages to workers, each job to one worker. Run it with: zmqtopo up {file}
+version: 1
+defaults: {stop_timeout: 10s}           # how long a stop may take to pass on what was received
+devices:
+  collect:
+    type: streamer                      # in is PULL, out is PUSH
+    in: {bind: tcp://127.0.0.1:5563}    # producers connect here
+    out: {bind: inproc://collected}     # inproc joins devices of one process
+  share:
+    type: streamer
+    in: {connect: collect.out}          # DEVICE.SOCKET is whatever that socket binds
+    out: {bind: tcp://127.0.0.1:5564}   # workers connect here
+
+# Programs that zmqtopo does not run: `validate` checks that they fit, `graph` draws them.
+peers:
+  producers: {type: PUSH, connect: collect.in}
+  workers: {type: PULL, connect: share.out}
+""",
+}
+"""The text of each kind; ``{file}`` is the name of the file."""
+
+
+def template(kind: str, file: str, schema: str) -> str:
+    """The topology of that kind, as it stands in ``file`` with a JSON Schema beside it."""
+    return _HEAD.replace("{schema}", schema) + TEMPLATES[kind].replace("{file}", file)
+
 
 SCHEMA: Final = "topology.schema.json"
 

@@ -60,7 +60,7 @@ class ProcessReports:
             return      # the owner has gone
 
     def get(self, timeout: float | None) -> Report | None:
-        """Wait up to ``timeout`` seconds, None for no limit; None when nothing came. Raises EOFError when nothing can."""
+        """Wait up to ``timeout`` seconds, None for no limit; None when nothing came. Raises EOFError if nothing can."""
         assert self._receiver is not None
         if not self._receiver.poll(timeout):
             return None

@@ -28,7 +28,7 @@ from zmqtopo.service.watch import Watch
 from zmqtopo.supervisor.device_state import StateChange
 from zmqtopo.supervisor.journal import Narrator
 from zmqtopo.supervisor.open_files import CHECK_INTERVAL, shortage
-from zmqtopo.supervisor.reload_plan import option_files
+from zmqtopo.supervisor.reload.plan import option_files
 from zmqtopo.supervisor.supervisor import StartError, Supervisor
 from zmqtopo.supervisor.timers import Timer, every
 

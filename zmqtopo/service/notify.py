@@ -16,7 +16,7 @@ class Notifier:
     """
 
     def __init__(self, environ: MutableMapping[str, str] = os.environ) -> None:
-        """Take the manager's address and its watchdog interval out of ``environ``: they are meant for this process alone.
+        """Take the manager's address and its watchdog interval out of ``environ``, for this process alone.
 
         A worker that inherited them could declare the service ready, or dead.
         """

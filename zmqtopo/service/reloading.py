@@ -23,7 +23,7 @@ from zmqtopo.service.status_text import rolled_back
 from zmqtopo.service.watch import ChangingFileError, examine_to_run
 from zmqtopo.supervisor.losses import StopReport
 from zmqtopo.supervisor.reload import Reload, ReloadError
-from zmqtopo.supervisor.reload_plan import Plan, plan, those
+from zmqtopo.supervisor.reload.plan import Plan, plan, those
 from zmqtopo.supervisor.supervisor import Supervisor
 
 Shutdown = Mapping[str, StopReport | None]
@@ -146,8 +146,8 @@ class Reloading:
         self._done()
 
     def _answer(
-        self, answer: Callable[[dict[str, Any]], None], request: ReloadRequest, made: Plan | None, error: BaseException | None,
-        told: dict[str, Any],
+        self, answer: Callable[[dict[str, Any]], None], request: ReloadRequest, made: Plan | None,
+        error: BaseException | None, told: dict[str, Any],
     ) -> None:
         if error is None:
             result = "unchanged" if not made else "planned" if request.dry_run else "done"

@@ -111,6 +111,6 @@ def _resolve(reference: Reference, device: Device, topology: Topology, bound: Bo
     """The address; empty as long as the system has not chosen it, because its device has never been started."""
     endpoint = chosen(reference, device, topology, bound)
     if endpoint is None:
-        # A reference to nothing, where its rule was silenced, is not a valid address: the device fails to connect to it.
+        # A reference to nothing, where its rule was silenced, is no valid address: the device fails to connect to it.
         return reference.text
     return "" if endpoint.is_system_port else str(endpoint.reachable())

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
 from zmqtopo.broker.counters import CounterBlock, Counters
-from zmqtopo.config.model import Device
+from zmqtopo.config.model import Device, Restart
 from zmqtopo.supervisor.losses import StopReport, stop_report
 from zmqtopo.worker.protocol import Endpoints
 
@@ -288,3 +288,26 @@ class StateChange:
     text: str
     together: bool
     """It was in a start together with others, of which a failure is taken back."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoRestart:
+    """It is not started again; ``error`` is its last one, empty when it has ended without one."""
+
+    error: str
+
+
+def restart_delay(restart: Restart, failures: int, error: str, jitter: float) -> float | NoRestart:
+    """Seconds to wait before a device that has ended by itself for the ``failures``th time in a row starts again.
+
+    The wait doubles with each failure in a row up to a cap, and ``jitter`` (0 to 1) spreads it over its upper half, so
+    that devices that fell together do not come back together.
+    """
+    if restart.policy == "never" or (restart.policy == "on-failure" and not error):
+        return NoRestart(error)
+    if restart.max_retries is not None and failures > restart.max_retries:
+        retries = "1 retry" if restart.max_retries == 1 else f"{restart.max_retries} retries"
+        return NoRestart(f"{error} (after {retries})")
+    first, most = restart.backoff
+    wait: float = min(first * 2 ** min(failures - 1, 32), most)
+    return wait * (0.5 + jitter / 2)

@@ -16,10 +16,9 @@ from zmqtopo.broker.counters import CounterBlock, Segment
 from zmqtopo.broker.ipc import remove_stale
 from zmqtopo.config.model import Device, OptionValue, Role, Topology
 from zmqtopo.supervisor.addresses import Connections, binds
-from zmqtopo.supervisor.device_state import START_TIMEOUT, DeviceState, Event, StateChange
+from zmqtopo.supervisor.device_state import START_TIMEOUT, DeviceState, Event, StateChange, restart_delay
 from zmqtopo.supervisor.forkserver import Forkserver
 from zmqtopo.supervisor.losses import UNSENT
-from zmqtopo.supervisor.restart_policy import restart_delay
 from zmqtopo.supervisor.shutdown import Shutdown
 from zmqtopo.supervisor.worker_pool import Environment, WorkerPool
 from zmqtopo.supervisor.workers import NOT_STOPPED, Inbox
@@ -47,7 +46,8 @@ class Devices:
     """The devices of a topology and the workers that hold them."""
 
     def __init__(
-        self, topology: Topology, environment: Environment, inbox: Inbox, context: zmq.Context[Any] | None, isolated: bool
+        self, topology: Topology, environment: Environment, inbox: Inbox, context: zmq.Context[Any] | None,
+        isolated: bool,
     ) -> None:
         """With ``isolated`` thread devices are threads of a worker process.
 

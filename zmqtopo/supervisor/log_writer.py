@@ -13,8 +13,8 @@ WRITE_TIMEOUT = 0.5
 class Sink:
     """Writes whole lines to a file descriptor and never raises.
 
-    A plain ``print`` would do three wrong things here: block without limit on a pipe whose reader is stopped, keep what a
-    full disk did not take and repeat it later, and raise.
+    A plain ``print`` would do three wrong things here: block without limit on a pipe whose reader is stopped, keep
+    what a full disk did not take and repeat it later, and raise.
     """
 
     def __init__(self, fd: int) -> None:

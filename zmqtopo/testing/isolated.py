@@ -13,7 +13,7 @@ from typing import Final
 from zmqtopo.api import Running, arguments
 from zmqtopo.config.endpoint import Endpoint, parse
 from zmqtopo.config.model import Address, Device, MonSocket, Reference, Socket, Topology
-from zmqtopo.supervisor.reload_plan import Plan
+from zmqtopo.supervisor.reload.plan import Plan
 
 _WITH_PORT: Final = frozenset({"tcp", "ws", "wss"})
 

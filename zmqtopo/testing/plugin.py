@@ -8,7 +8,7 @@ The file is looked for beside the test and then in pytest's root folder. The mar
 of a module as ``pytestmark``. Tests of one module with one file share a running topology; it runs at addresses of the
 system's choice, so that tests in parallel, or a topology in use, are in nobody's way.
 
-pytest imports this module in every run of a program that has zmqtopo installed: whatever is heavy comes with the first use.
+pytest imports this module in every run where zmqtopo is installed: whatever is heavy comes with the first use.
 """
 
 from __future__ import annotations

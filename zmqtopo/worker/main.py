@@ -230,7 +230,7 @@ def _outlive(workers: set[int]) -> None:
 
 
 def _received(connection: Connection[Any, Any]) -> Iterator[Any]:
-    """What the supervisor sends until it is gone: requests for a forkserver, or settings and then orders for a `Host`."""
+    """What the supervisor sends until it is gone: requests for a forkserver, or settings and orders for a `Host`."""
     with contextlib.suppress(EOFError, OSError):
         while True:
             yield connection.recv()

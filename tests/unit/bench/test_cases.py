@@ -54,7 +54,8 @@ def test_the_usual_cases_tell_each_pattern() -> None:
          "queue, 64 MiB, tcp, 32 clients with 1 request each, 8 workers"),
         (Selection(("latency",)), Requests(), "latency, 16 B, tcp, one request at a time"),
         (Selection(("monitored_queue",), readers=(0,)), Stream(), "monitored_queue, 16 B, tcp, nobody on mon"),
-        (Selection(("monitored_queue",), readers=(1,)), Stream(readers=1), "monitored_queue, 16 B, tcp, 1 reader on mon"),
+        (Selection(("monitored_queue",), readers=(1,)), Stream(readers=1),
+         "monitored_queue, 16 B, tcp, 1 reader on mon"),
     ],
 )
 def test_loads_and_titles(selection: Selection, load: Stream | Requests, title: str) -> None:

@@ -82,7 +82,8 @@ def test_two_dashes_are_no_argument_and_one_is_standard_input(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"devices: {}\n")))
     assert main(["validate", "--", "-"]) == 0
-    for arguments, words in ((["validate", "--"], "required: FILE"), (["graph", "x", "--", "-y"], "unexpected argument '-y'")):
+    for arguments, words in ((["validate", "--"], "required: FILE"),
+                             (["graph", "x", "--", "-y"], "unexpected argument '-y'")):
         with pytest.raises(SystemExit):
             main(arguments)
         assert words in capsys.readouterr().err

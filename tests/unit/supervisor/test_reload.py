@@ -13,7 +13,7 @@ from zmqtopo.config.model import Topology
 from zmqtopo.supervisor.commands import Command, CommandError, Verb
 from zmqtopo.supervisor.device_state import ANSWER_TIMEOUT, START_TIMEOUT, DeviceState
 from zmqtopo.supervisor.reload import Reload, ReloadError
-from zmqtopo.supervisor.reload_plan import Plan
+from zmqtopo.supervisor.reload.plan import Plan
 from zmqtopo.supervisor.requests import StopRequest
 from zmqtopo.supervisor.supervisor import Supervisor
 from zmqtopo.supervisor.worker_pool import KILL_AFTER

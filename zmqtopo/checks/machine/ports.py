@@ -47,7 +47,8 @@ def port_in_use(graph: Graph) -> Iterator[Finding]:
             assert endpoint.port is not None  # the system does not choose it
             by = holder_of_port(endpoint.port)
             yield Finding(link.place, f"{link.end.name} binds {link.text}, and the port is in use{by}",
-                          f"use another port, or stop the process that holds it{'' if by else ' (ss -ltnp as root names it)'}")
+                          "use another port, or stop the process that holds it"
+                          f"{'' if by else ' (ss -ltnp as root names it)'}")
         elif endpoint.transport == "ipc" and not endpoint.path.startswith("@") and not (
             graph.present is not None and graph.present.has_path(endpoint.path)
         ):

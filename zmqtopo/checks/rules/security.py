@@ -134,8 +134,8 @@ def wrong_keys(end: End, socket: Socket, key: KeyReader) -> Iterator[Finding]:
 @rule(
     "security", "server-key-missing", "error",
     finds="A CURVE socket with a pair of keys that is neither the server nor knows the server's public key.",
-    why="A client encrypts what it says first with the server's public key. Without one it never gets in, and anyone who "
-    "knows that libzmq takes zeros instead can pass for the server.",
+    why="A client encrypts what it says first with the server's public key. Without one it never gets in, and anyone "
+    "who knows that libzmq takes zeros instead can pass for the server.",
     bad=f"""
         devices:
           prices:

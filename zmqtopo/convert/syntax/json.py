@@ -129,7 +129,8 @@ class _Reader:
         if not here:
             return "the file ends where a value is due", ""
         if here[0][0] in "'/#" or here[0].isidentifier():
-            return f"{quote(here[0])} is not a valid JSON value", 'JSON has no comments, and puts text in "double quotes"'
+            return (f"{quote(here[0])} is not a valid JSON value",
+                    'JSON has no comments, and puts text in "double quotes"')
         return f"{quote(here[0])} is not a valid JSON value", ""
 
     def _no_key(self) -> tuple[str, str]:

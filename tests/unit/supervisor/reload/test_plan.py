@@ -10,7 +10,7 @@ import zmq
 
 from zmqtopo.checks import examine_text
 from zmqtopo.config.model import Device, Topology
-from zmqtopo.supervisor.reload_plan import LIVE_OPTIONS, Plan, Step, kept_addresses, option_files, plan
+from zmqtopo.supervisor.reload.plan import LIVE_OPTIONS, Plan, Step, kept_addresses, option_files, plan
 
 COLLECT = "collect: {type: streamer, in: {bind: tcp://*:1}, out: {connect: watch.in}}"
 WATCH = "watch: {type: streamer, in: {bind: inproc://watched}, out: {connect: deliver.in}}"

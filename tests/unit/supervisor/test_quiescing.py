@@ -9,8 +9,8 @@ import pytest
 
 from zmqtopo.loop._loop import LINE_WORDS
 from zmqtopo.supervisor.commands import Command, Verb
-from zmqtopo.supervisor.quiesce import CLOSE_TIME, QUIET_TIME
 from zmqtopo.supervisor.requests import StopRequest
+from zmqtopo.supervisor.shutdown import CLOSE_TIME, QUIET_TIME
 from zmqtopo.supervisor.supervisor import Supervisor
 from zmqtopo.worker.protocol import Connect, Failed, Order, Quiesce, Ready, Stop, Stopped
 
@@ -70,7 +70,8 @@ def test_a_part_of_a_chain_is_fed_by_what_comes_before_it(world: World, abc: Sup
     at(world, abc, 1, "stop", "c", "b")
     run_until(world, abc, 2)
     assert before_the_end(world) == [
-        ("Quiesce", "a"), ("Resume", "b"), ("Stop", "b"), ("Stop", "c"), ("Resume", "a"),
+        ("Quiesce", "a"), ("Resume", "b"), ("Stop", "b"), ("Stop", "c"),
+        ("Resume", "a"),
     ]
 
 
@@ -162,7 +163,8 @@ def test_who_ends_while_it_is_held_comes_back_held(world: World) -> None:
     world.after(3, Stopped("b"))
     run_until(world, supervisor, 4)
     assert before_the_end(world) == [
-        ("Quiesce", "a"), ("Resume", "b"), ("Stop", "b"), ("Bind", "a"), ("Connect", "a"), ("Quiesce", "a"), ("Resume", "a"),
+        ("Quiesce", "a"), ("Resume", "b"), ("Stop", "b"), ("Bind", "a"), ("Connect", "a"), ("Quiesce", "a"),
+        ("Resume", "a"),
     ]
     assert [order.paused for order in orders_of(world, Connect)] == [True]
 
@@ -171,7 +173,9 @@ def test_who_feeds_it_goes_on_when_it_ends_by_itself(world: World, abc: Supervis
     at(world, abc, 1, "restart", "b")
     world.after(1.01, Failed("b", "b: broken"))
     run_until(world, abc, 2)
-    assert before_the_end(world) == [("Quiesce", "a"), ("Resume", "b"), ("Bind", "b"), ("Connect", "b"), ("Resume", "a")]
+    assert before_the_end(world) == [
+        ("Quiesce", "a"), ("Resume", "b"), ("Bind", "b"), ("Connect", "b"), ("Resume", "a"),
+    ]
 
 
 def test_everything_stops_with_the_stream_though_somebody_was_held(world: World, abc: Supervisor) -> None:
@@ -189,7 +193,8 @@ def test_who_is_held_may_be_stopped_too(world: World, abc: Supervisor) -> None:
     at(world, abc, 1.01, "stop", "b")
     run_until(world, abc, 2)
     assert before_the_end(world) == [
-        ("Quiesce", "b"), ("Resume", "c"), ("Quiesce", "a"), ("Resume", "b"), ("Stop", "b"), ("Stop", "c"), ("Resume", "a"),
+        ("Quiesce", "b"), ("Resume", "c"), ("Quiesce", "a"), ("Resume", "b"), ("Stop", "b"), ("Stop", "c"),
+        ("Resume", "a"),
     ]
 
 

@@ -16,7 +16,7 @@ from zmqtopo.supervisor.commands import CommandError
 from zmqtopo.supervisor.device_state import DeviceState
 from zmqtopo.supervisor.devices import Devices
 from zmqtopo.supervisor.losses import StopReport
-from zmqtopo.supervisor.reload_plan import DevicePlan, Plan, Step, kept_addresses, option_files, plan
+from zmqtopo.supervisor.reload.plan import DevicePlan, Plan, Step, kept_addresses, option_files, plan
 from zmqtopo.supervisor.requests import Request
 
 
