@@ -91,11 +91,11 @@ def test_the_language_as_it_is_documented(start: Callable[..., Any], state_folde
         greeting = json.loads(stream.readline())
         assert (greeting["zmqtopo"], greeting["name"], greeting["pid"]) == (1, "it", up.process.pid)
 
-        def ask(**question: Any) -> dict[str, Any]:
-            stream.write(json.dumps({"zmqtopo": 1, **question}) + "\n")
+        def ask(**request: Any) -> dict[str, Any]:
+            stream.write(json.dumps({"zmqtopo": 1, **request}) + "\n")
             stream.flush()
-            answer: dict[str, Any] = json.loads(stream.readline())
-            return answer
+            response: dict[str, Any] = json.loads(stream.readline())
+            return response
 
         assert [device["state"] for device in ask(verb="ps")["devices"]] == ["running"] * 4
         assert ask(verb="pause", devices=["jobs"]) == {"ok": True, "devices": [{"name": "jobs", "state": "paused"}]}
@@ -106,8 +106,8 @@ def test_the_language_as_it_is_documented(start: Callable[..., Any], state_folde
         assert ask(verb="paus")["errors"] == ["there is no verb 'paus'; did you mean pause?"]
         refused = ask(verb="ps", zmqtopo=2)
         assert (refused["ok"], refused["reason"]) == (False, "version")
-        answer = ask(verb="down")
-        assert [device["state"] for device in answer["devices"]] == ["stopped"] * 4
+        response = ask(verb="down")
+        assert [device["state"] for device in response["devices"]] == ["stopped"] * 4
         assert stream.readline() == ""
     up.end(0)
 
@@ -235,7 +235,7 @@ def test_clients_that_wait_keep_nobody_from_the_end(start: Callable[..., Any], n
     assert json.loads(run("ps", "--format", "json").stdout)[0]["state"] == "stopping"
     done = run("stop")
     assert (done.returncode, done.stderr) == (
-        1, "zmqtopo: error: 100 clients wait for answers already; nothing is done, ask again later\n")
+        1, "zmqtopo: error: 100 clients wait for answers already; nothing was done, ask again\n")
     assert run("down", "--force").returncode == 0
     for client in waiting:
         client.close()

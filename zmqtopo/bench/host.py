@@ -41,7 +41,7 @@ class Clear:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What a call has given, or ``error`` in words."""
 
     part: str
@@ -89,7 +89,7 @@ def _words(failure: Exception) -> str:
 class Host:
     """The parts of this process."""
 
-    def __init__(self, post: Callable[[Answer], None]) -> None:
+    def __init__(self, post: Callable[[Response], None]) -> None:
         self._post = post
         self._context: zmq.Context[Any] | None = None
         self._threads: dict[str, _Thread] = {}
@@ -101,13 +101,13 @@ class Host:
                 if self._context is None:
                     self._context = zmq.Context(io_threads)
                     self._context.max_sockets = MAX_SOCKETS
-                self._threads[part] = _Thread(what, lambda value, error: self._post(Answer(part, value, error)))
+                self._threads[part] = _Thread(what, lambda value, error: self._post(Response(part, value, error)))
                 self._threads[part].call("open", self._context)
             case Call(part, method, arguments):
                 self._threads[part].call(method, *arguments)
             case Clear():
                 self._clear()
-                self._post(Answer(""))
+                self._post(Response(""))
 
     def _clear(self) -> None:
         for thread in self._threads.values():

@@ -15,7 +15,7 @@ import threading
 from multiprocessing.connection import Connection
 from typing import Any
 
-from zmqtopo.bench.host import Answer, Host
+from zmqtopo.bench.host import Host, Response
 
 
 def main(fd: int) -> None:
@@ -27,7 +27,7 @@ def main(fd: int) -> None:
     connection: Connection[Any, Any] = Connection(fd)
     lock = threading.Lock()
 
-    def post(answer: Answer) -> None:
+    def post(answer: Response) -> None:
         with lock, contextlib.suppress(OSError):
             connection.send(answer)
 

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 
-from zmqtopo.bench.host import Answer, Call, Clear, Place
+from zmqtopo.bench.host import Call, Clear, Place, Response
 from zmqtopo.supervisor.spawn import start
 
 END_TIMEOUT = 2.0
@@ -37,10 +37,10 @@ class Worker:
         with contextlib.suppress(OSError):
             self.connection.send(order)
 
-    def receive(self) -> Answer:
+    def receive(self) -> Response:
         """Take the answer that is there. Raises WorkerEndedError."""
         try:
-            answer: Answer = self.connection.recv()
+            answer: Response = self.connection.recv()
         except (EOFError, OSError):
             code = self._process.wait()
             how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"

@@ -31,15 +31,15 @@ def run(args: argparse.Namespace) -> int:
 
 def _change(client: Client, args: argparse.Namespace) -> int:
     with shown(args.topology):
-        answer = client.ask(args.verb, *args.devices)
-    devices = answer.get("devices", [])
+        response = client.ask(args.verb, *args.devices)
+    devices = response.get("devices", [])
     if args.format == "json":
         emit_json(devices)
     else:
         emit("".join(f"{device['name']}: {device['state']}{_told(device)}\n" for device in devices))
-    if answer.get("ok") and not devices:
+    if response.get("ok") and not devices:
         print(f"zmqtopo: nothing to {args.verb}: no device runs", file=sys.stderr)
-    return refused(answer)
+    return refused(response)
 
 
 def _told(device: dict[str, Any]) -> str:

@@ -25,11 +25,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _end(client: Client, args: argparse.Namespace) -> int:
     with shown(args.topology):
-        answer = client.ask("down", force=args.force)
-    devices = answer.get("devices", [])
+        response = client.ask("down", force=args.force)
+    devices = response.get("devices", [])
     client.wait_for_the_end()   # afterwards its name is free, and nothing of it is left
     if args.format == "json":
         emit_json(devices)
     else:
         emit("".join(f"{device['name']}: {stop_summary(device)}\n" for device in devices))
-    return refused(answer) or int(any(device["state"] == "failed" for device in devices))
+    return refused(response) or int(any(device["state"] == "failed" for device in devices))

@@ -38,27 +38,27 @@ def run(args: argparse.Namespace) -> int:
 def _reload(client: Client, args: argparse.Namespace) -> int:
     file = None if args.file is None else os.path.abspath(args.file)  # noqa: PTH100 - follows no links
     with shown(args.topology):
-        answer = client.ask("reload", file=file, dry_run=args.dry_run)
-    sys.stderr.write(answer.get("report", ""))
+        response = client.ask("reload", file=file, dry_run=args.dry_run)
+    sys.stderr.write(response.get("report", ""))
     if args.format == "json":
-        errors = {} if answer.get("ok") else {"errors": answer.get("errors", [])}
-        restarted = {"restarted": answer["restarted"]} if "restarted" in answer else {}
-        result = answer.get("result") or answer.get("reason")
-        emit_json({"result": result, **answer.get("plan", {}), **errors, **restarted})
+        errors = {} if response.get("ok") else {"errors": response.get("errors", [])}
+        restarted = {"restarted": response["restarted"]} if "restarted" in response else {}
+        result = response.get("result") or response.get("reason")
+        emit_json({"result": result, **response.get("plan", {}), **errors, **restarted})
     else:
-        result = f"{client.name}: {_WORDS.get(answer['result'], answer['result'])}" if answer.get("ok") else ""
-        emit("".join(f"{line}\n" for line in (answer.get("text"), result) if line))
-    if answer.get("reason") == "bad-file":
+        result = f"{client.name}: {_WORDS.get(response['result'], response['result'])}" if response.get("ok") else ""
+        emit("".join(f"{line}\n" for line in (response.get("text"), result) if line))
+    if response.get("reason") == "bad-file":
 
-        if not answer.get("report"):
-            refused(answer)
+        if not response.get("report"):
+            refused(response)
         return EXIT_BAD_FILE
-    if "note" in answer:
-        print(f"zmqtopo: {client.name}: {answer['note']}", file=sys.stderr)
-    if answer.get("report") and answer.get("reason") == "refused":      # it has said why
+    if "note" in response:
+        print(f"zmqtopo: {client.name}: {response['note']}", file=sys.stderr)
+    if response.get("report") and response.get("reason") == "refused":      # it has said why
         complain("not reloaded; nothing is changed")
         return EXIT_FAILURE
-    code = refused(answer)
-    if answer.get("reason") == "rolled-back":
-        complain(f"not reloaded; {rolled_back(answer.get('restarted', []))}")
+    code = refused(response)
+    if response.get("reason") == "rolled-back":
+        complain(f"not reloaded; {rolled_back(response.get('restarted', []))}")
     return code

@@ -51,13 +51,13 @@ def guarded(do: Callable[[], int]) -> int:
         return EXIT_FAILURE
 
 
-def refused(answer: dict[str, Any]) -> int:
+def refused(response: dict[str, Any]) -> int:
     """Say why something was not done, and return the exit code; 0 when it was."""
-    for error in answer.get("errors", ()):
+    for error in response.get("errors", ()):
         complain(error)
-    if answer.get("ok"):
+    if response.get("ok"):
         return 0
-    return EXIT_USAGE if answer.get("reason") == "unknown-device" else EXIT_FAILURE
+    return EXIT_USAGE if response.get("reason") == "unknown-device" else EXIT_FAILURE
 
 
 def emit_json(result: object) -> None:

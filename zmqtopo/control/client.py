@@ -70,10 +70,10 @@ class Client:
 
     def devices(self) -> list[dict[str, Any]]:
         """What ``ps`` says of each device. Raises ControlError when it says nothing in time."""
-        answer = self.ask("ps", timeout=ANSWER_TIMEOUT)
-        if not answer.get("ok"):
-            raise ControlError(f"{self.name} does not tell: {'; '.join(map(str, answer.get('errors', ())))}")
-        devices: list[dict[str, Any]] = answer.get("devices", [])
+        response = self.ask("ps", timeout=ANSWER_TIMEOUT)
+        if not response.get("ok"):
+            raise ControlError(f"{self.name} does not tell: {'; '.join(map(str, response.get('errors', ())))}")
+        devices: list[dict[str, Any]] = response.get("devices", [])
         return devices
 
     def wait_for_the_end(self) -> None:

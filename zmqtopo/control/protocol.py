@@ -5,7 +5,7 @@ A stream of JSON objects in UTF-8, one a line, no line longer than `LONGEST_LINE
     {"zmqtopo": 1, "name": "pipeline", "pid": 4711, "release": "0.1.0"}
 
 ``zmqtopo`` is the version of this language, and a client that speaks another one goes no further. A client asks, one
-thing after the other, and each question has one answer:
+thing after the other, and each request has one answer:
 
     {"zmqtopo": 1, "verb": "ps"}
     {"ok": true, "devices": [{"name": "collect", "type": "streamer", "state": "running", ...}]}
@@ -17,7 +17,7 @@ thing after the other, and each question has one answer:
     {"ok": false, "reason": "unknown-device", "errors": ["there is no device 'colect'; did you mean collect?"]}
 
 The verbs: ``ps`` (all of ``zmqtopo ps --format json``); ``start``, ``stop``, ``restart``, ``pause`` and ``resume``,
-with ``devices`` or for all, answered when the devices are there, and ``refused`` where a later question has sent them
+with ``devices`` or for all, answered when the devices are there, and ``refused`` where a later request has sent them
 elsewhere before. ``stop`` and ``restart`` say of each what its ``stop`` has ``passed_on``, ``dropped`` and, for each
 peer at most, ``possibly_lost_per_peer``; null if it did not run. Where ``dropped_exact`` is false, here and in the
 counters, ``dropped`` is a lower bound. ``down``, with ``"force": true`` at once, is answered
@@ -45,7 +45,7 @@ from typing import Any, Final, TypedDict
 VERSION: Final = 1
 
 LONGEST_LINE: Final = 1 << 16
-"""Bytes of a question with its line break."""
+"""Bytes of a request, its line break included."""
 
 
 class ProtocolError(Exception):
@@ -56,7 +56,7 @@ class ProtocolError(Exception):
         self.reason = reason
 
 
-class Question(TypedDict):
+class Request(TypedDict):
     """What a client asks, with everything filled in."""
 
     verb: str
@@ -82,24 +82,24 @@ def decode(line: bytes) -> dict[str, Any]:
     return message
 
 
-def question(line: bytes) -> Question:
-    """A line from a client as a question. Raises ProtocolError."""
+def parse_request(line: bytes) -> Request:
+    """A line from a client as a request. Raises ProtocolError."""
     message = decode(line)
     if "zmqtopo" not in message:
-        raise ProtocolError(f'a question has the version of the control protocol: "zmqtopo": {VERSION}', "version")
+        raise ProtocolError(f'a request has the version of the control protocol: "zmqtopo": {VERSION}', "version")
     version = message["zmqtopo"]
     if version != VERSION or isinstance(version, bool):
         raise ProtocolError(
             f"this topology speaks version {VERSION} of the control protocol{_but_got(version)}", "version"
         )
     if "verb" not in message:
-        raise ProtocolError('a question has a verb, such as "verb": "ps"')
+        raise ProtocolError('a request has a verb, such as "verb": "ps"')
     asked = {"devices": [], "force": False, "file": None, "dry_run": False, **message}
     for field, (wanted, is_right) in _FIELDS.items():
         if not is_right(asked[field]):
             raise ProtocolError(f'"{field}" is {wanted}{_but_got(asked[field])}')
-    return Question(verb=asked["verb"], devices=tuple(asked["devices"]), force=asked["force"], file=asked["file"],
-                    dry_run=asked["dry_run"])
+    return Request(verb=asked["verb"], devices=tuple(asked["devices"]), force=asked["force"], file=asked["file"],
+                   dry_run=asked["dry_run"])
 
 
 def _is_flag(value: Any) -> bool:
@@ -121,7 +121,7 @@ _FIELDS: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
     "file": ("an absolute path or null", _is_path),
     "dry_run": ("true or false", _is_flag),
 }
-"""What a question may have, in words and as a check."""
+"""What a request may have, in words and as a check."""
 
 
 def _but_got(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""The topology's end of the control socket: a thread that reads questions, hands them on and writes answers.
+"""The topology's end of the control socket: a thread that reads requests, hands them on and writes answers.
 
 It decides nothing and never waits for a client, and nothing that a client does or leaves out reaches the devices.
 """
@@ -18,16 +18,16 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from zmqtopo.control.protocol import LONGEST_LINE, ProtocolError, Question, encode, question, refusal
+from zmqtopo.control.protocol import LONGEST_LINE, ProtocolError, Request, encode, parse_request, refusal
 
 MOST_CLIENTS: Final = 200
 """One more takes the place of an idle one: see `Server._evict_idle`."""
 
 MOST_WAITING: Final = {"ps": 25, "down": 25}
-"""Clients that wait for the answer to such a question; one more takes the place of the first of them."""
+"""Clients that wait for the answer to such a request; one more takes the place of the first of them."""
 
 MOST_OTHERS: Final = 100
-"""Clients that wait for the answer to any other question; one more is refused. With those above they leave room, so
+"""Clients that wait for the answer to any other request; one more is refused. With those above they leave room, so
 that there is always somebody idle to make way for who asks next."""
 
 SPARE_DESCRIPTORS: Final = 8
@@ -41,17 +41,17 @@ ACCEPT_BACKOFF: Final = 1.0
 
 _TURNED_AWAY: Final = encode(refusal("busy", f"it serves {MOST_CLIENTS} clients at a time, and others came; ask again"))
 
-Answer = Callable[[dict[str, Any]], None]
-"""Takes the one answer to a question, in any thread."""
+Respond = Callable[[dict[str, Any]], None]
+"""Takes the one answer to a request, in any thread."""
 
 
 class Server:
     """Serves a control socket in a thread of its own until it is closed."""
 
     def __init__(
-        self, path: str, greeting: dict[str, Any], handle: Callable[[Question, Answer], None]
+        self, path: str, greeting: dict[str, Any], handle: Callable[[Request, Respond], None]
     ) -> None:
-        """``handle`` is called in that thread with each question and must not wait. Raises OSError."""
+        """``handle`` is called in that thread with each request and must not wait. Raises OSError."""
         self._greeting = encode(greeting)
         self._handle = handle
         self._answers: deque[tuple[_Client, int, bytes]] = deque()
@@ -187,7 +187,7 @@ class Server:
         self._next(client)
 
     def _next(self, client: _Client) -> None:
-        """Take the next question, unless the last one has no answer yet or that is not taken."""
+        """Take the next request, unless the last one has no answer yet or that is not taken."""
         while client in self._clients and not client.waits and not client.output:
             line, found, rest = client.input.partition(b"\n")
             if len(line) >= LONGEST_LINE:
@@ -205,25 +205,25 @@ class Server:
     def _ask(self, client: _Client, line: bytes) -> None:
         number = client.asked = self._touch(client)
 
-        def answer(message: dict[str, Any]) -> None:
+        def respond(message: dict[str, Any]) -> None:
             self._answers.append((client, number, encode(message)))
             if threading.current_thread() is not self._thread:
                 self._wake()
 
         client.waits = "?"
         try:
-            asked = question(line)
+            asked = parse_request(line)
         except ProtocolError as error:
-            answer(refusal(error.reason, str(error)))
+            respond(refusal(error.reason, str(error)))
             return
         if self._has_room_for(asked["verb"]):
             client.waits = asked["verb"]
-            self._handle(asked, answer)
+            self._handle(asked, respond)
         else:
-            answer(refusal("busy", f"{MOST_OTHERS} clients wait for answers already; nothing is done, ask again later"))
+            respond(refusal("busy", f"{MOST_OTHERS} clients wait for answers already; nothing was done, ask again"))
 
     def _has_room_for(self, verb: str) -> bool:
-        """Whether one more may wait for the answer to such a question; for ps and down there always is."""
+        """Whether one more may wait for the answer to such a request; for ps and down there always is."""
         same = [client for client in self._clients
                 if (client.waits == verb if verb in MOST_WAITING else client.waits not in ("", "?", *MOST_WAITING))]
         if len(same) < MOST_WAITING.get(verb, MOST_OTHERS):
@@ -263,7 +263,7 @@ class Server:
         if client.has_ended and not client.output and not client.waits and b"\n" not in client.input:
             self._part(client)
             return
-        # Who sends more than one question ahead waits.
+        # Who sends more than one request ahead waits.
         reads = not client.has_ended and len(client.input) < LONGEST_LINE
         events = (selectors.EVENT_READ if reads else 0) | (selectors.EVENT_WRITE if client.output else 0)
         registered = client.connection in self._selector.get_map()
@@ -323,7 +323,7 @@ class _Client:
         self.waits = ""
         """The verb of what it has asked and has no answer to yet."""
         self.asked = 0
-        """The number of that question."""
+        """The number of that request."""
         self.has_ended = False
         """It sends no more."""
         self.heard = 0

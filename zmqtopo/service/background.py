@@ -83,7 +83,8 @@ def main() -> int:
     args = parser.parse_args()
     from zmqtopo.service.start import run_here  # which reads and checks files: the launcher need not
 
-    # The first descriptor that is not one of the standard ones, closed in workers: they would keep the starter waiting.
+    # The first descriptor that is not one of the standard ones, closed in workers, which would keep the launcher
+    # waiting.
     return run_here(args.file, abort_on_failure=args.abort_on_failure, log_format=args.log_format, watch=args.watch,
                     launcher=os.dup(2))
 

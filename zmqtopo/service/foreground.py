@@ -16,8 +16,8 @@ from zmqtopo.config.wording import count
 from zmqtopo.control.ended import note, note_end
 from zmqtopo.control.errors import ControlError
 from zmqtopo.control.folder import Folder, unusable
-from zmqtopo.control.protocol import VERSION, Question, refusal
-from zmqtopo.control.server import Answer, Server
+from zmqtopo.control.protocol import VERSION, Request, refusal
+from zmqtopo.control.server import Respond, Server
 from zmqtopo.service.log_outputs import LogOutputs
 from zmqtopo.service.logfile import LOGS
 from zmqtopo.service.notify import Notifier
@@ -44,12 +44,12 @@ class Foreground:
     """A supervisor in the main thread, told by signals and by the control socket what to do, that says what happens."""
 
     def __init__(
-        self, topology: Topology, source: str, folder: Folder, starter: int | None, *, abort_on_failure: bool,
+        self, topology: Topology, source: str, folder: Folder, launcher: int | None, *, abort_on_failure: bool,
         log_format: Literal["text", "json"], watch: bool,
     ) -> None:
         """``source`` is the path of its file, or ``-``; ``folder`` has been claimed.
 
-        ``starter`` hears of the start if that was not given in this terminal.
+        ``launcher`` hears of the start if that was not given in this terminal.
         """
         self._topology = topology
         self._source = source
@@ -57,7 +57,7 @@ class Foreground:
         self._had_terminal = _has_terminal()
         self._hung_up = False
         self._folder = folder
-        self._log = LogOutputs(topology.name, folder, starter, log_format)
+        self._log = LogOutputs(topology.name, folder, launcher, log_format)
         self._narrator = Narrator(self._log.say, stopping="stopping; a second signal skips the wait")
         self._notifier = Notifier()
         self._abort_on_failure = abort_on_failure
@@ -98,12 +98,12 @@ class Foreground:
             self._topology, tell=self._tell, isolated=True, abort_on_failure=self._abort_on_failure, timers=timers
         )
         self._reloading = Reloading(self._supervisor, self._log, self._notifier, self._follow)
-        questions = Requests(self._supervisor, self._on_reload)
+        requests = Requests(self._supervisor, self._on_reload)
         greeting: dict[str, Any] = {
             "zmqtopo": VERSION, "name": self._topology.name, "pid": self._folder.pid, "release": zmqtopo.__version__,
         }
         try:
-            server = self._server = Server(self._folder.socket_path(), greeting, questions.handle)
+            server = self._server = Server(self._folder.socket_path(), greeting, requests.handle)
         except OSError as error:
             raise unusable("listen in", self._folder.path, error) from None
         self._log.found()
@@ -114,11 +114,11 @@ class Foreground:
                 signal.signal(number, self._on_signal)
         code = 1
         try:
-            code = self._run(questions)
+            code = self._run(requests)
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-            questions.ended()
+            requests.ended()
             # What a topology in the background said before it failed is nowhere else. Who waits for the end may take
             # the name as soon as they hear of it.
             self._leave(code)
@@ -136,7 +136,7 @@ class Foreground:
                      "stopped before everything was passed on" if self._cut_short else "cleanly")
             self._folder.remove()
 
-    def _run(self, questions: Requests) -> int:
+    def _run(self, requests: Requests) -> int:
         start = time.monotonic()
         self._supervisor.wake_on_signals()
         self._supervisor.start()
@@ -201,14 +201,14 @@ class Foreground:
         if self._watch is not None and self._watch.look():
             self._reload()
 
-    def _on_reload(self, question: Question, answer: Answer) -> None:
+    def _on_reload(self, request: Request, respond: Respond) -> None:
         """In the thread of the control socket."""
-        file = question["file"] or self._source
+        file = request["file"] or self._source
         if file == "-":
             name = self._topology.name
-            answer(refusal("refused", f"{name} came from standard input; name a file: zmqtopo reload {name} FILE"))
+            respond(refusal("refused", f"{name} came from standard input; name a file: zmqtopo reload {name} FILE"))
         else:
-            self._reloading.request(ReloadRequest(file, question["dry_run"], answer))
+            self._reloading.request(ReloadRequest(file, request["dry_run"], respond))
 
     def _follow(self, wanted: Topology) -> None:
         """Look at the files of what runs and of what is to run: a secret that is missing there may come yet."""

@@ -14,38 +14,38 @@ from zmqtopo.supervisor.journal import Journal
 from zmqtopo.supervisor.timers import Timer
 
 FOUND = b"\1"
-"""What a starter hears as soon as other commands find the topology."""
+"""What a launcher hears as soon as other commands find the topology."""
 
 READY = b"\0"
-"""What follows the last word to a starter when the start has succeeded."""
+"""What follows the last word to a launcher when the start has succeeded."""
 
 
 class LogOutputs:
     """Says the same on standard error, as text, and in the log of the state folder, as JSON.
 
-    In the background standard error is that log, and a starter hears what there is to say until all is ready.
+    In the background standard error is that log, and a launcher hears what there is to say until all is ready.
     """
 
-    def __init__(self, topology: str, folder: Folder, starter: int | None, form: Literal["text", "json"]) -> None:
+    def __init__(self, topology: str, folder: Folder, launcher: int | None, form: Literal["text", "json"]) -> None:
         """Begin the log. Raises ControlError."""
         try:
             self._file = LogFile(folder)
         except OSError as error:
             raise unusable("write to", folder.path / "log", error) from None
-        self.is_all_there_is = starter is not None
+        self.is_all_there_is = launcher is not None
         """Whether the log in the state folder is the only one."""
-        self._starter = starter
+        self._launcher = launcher
         # The log comes first: what somebody has read on standard error is there, even if all is killed at once.
         self._logs = [
             Log(topology, fd=self._file.fd, form="json"),
-            Log(topology, fd=2 if starter is None else starter, form=form),
+            Log(topology, fd=2 if launcher is None else launcher, form=form),
         ]
         self._journal = Journal(topology)
         for log in self._logs:
             self._journal.logger.addHandler(log)
         self._journal.logger.setLevel(logging.INFO)
         self._journal.logger.propagate = False
-        if starter is not None:
+        if launcher is not None:
             null = os.open(os.devnull, os.O_RDONLY)
             os.dup2(null, 0)
             os.close(null)
@@ -74,18 +74,18 @@ class LogOutputs:
 
     def found(self) -> None:
         """Other commands find it: the command that started it may leave."""
-        if self._starter is not None:
+        if self._launcher is not None:
             with contextlib.suppress(OSError):      # Ctrl-C has ended it
-                os.write(self._starter, FOUND)
+                os.write(self._launcher, FOUND)
 
     def started(self) -> None:
         """All is ready: release the launcher."""
-        if self._starter is not None:
+        if self._launcher is not None:
             self._end(self._logs.pop())
             with contextlib.suppress(OSError):      # who did not want to wait any longer
-                os.write(self._starter, READY)
-            os.close(self._starter)
-            self._starter = None
+                os.write(self._launcher, READY)
+            os.close(self._launcher)
+            self._launcher = None
 
     def close(self) -> None:
         """Say what has been left out."""

@@ -35,7 +35,7 @@ class ReloadRequest:
 
     file: str
     dry_run: bool = False
-    answer: Callable[[dict[str, Any]], None] | None = None
+    respond: Callable[[dict[str, Any]], None] | None = None
 
 
 class Reloading:
@@ -59,7 +59,7 @@ class Reloading:
 
     def _take(self, request: ReloadRequest) -> None:
         # A file that is about to be read anyway need not be read once more for nobody.
-        if request.answer is not None or request not in self._waiting:
+        if request.respond is not None or request not in self._waiting:
             self._waiting.append(request)
         self._next()
 
@@ -118,9 +118,9 @@ class Reloading:
             where = "" if made is None else " on this machine now"
             self._log.say(f"not reloaded; {request.file} cannot run{where}, and nothing is changed",
                             event="not-reloaded")
-        if request.answer is not None:
+        if request.respond is not None:
             told = {"plan": made.plain(), "text": str(made)} if made is not None and request.dry_run else {}
-            request.answer({**refusal("bad-file" if made is None else "refused", *errors), "report": report, **told})
+            request.respond({**refusal("bad-file" if made is None else "refused", *errors), "report": report, **told})
         self._done()
 
     def _done(self) -> None:
@@ -141,23 +141,23 @@ class Reloading:
         made = error.plan if isinstance(error, ReloadError) else None if error is not None else done.result()
         if not request.dry_run:
             self._say_the_end(made, error, time.monotonic() - began)
-        if request.answer is not None:
-            self._answer(request.answer, request, made, error, {"report": report, **_told(made, stops)})
+        if request.respond is not None:
+            self._answer(request.respond, request, made, error, {"report": report, **_told(made, stops)})
         self._done()
 
     def _answer(
-        self, answer: Callable[[dict[str, Any]], None], request: ReloadRequest, made: Plan | None,
+        self, respond: Callable[[dict[str, Any]], None], request: ReloadRequest, made: Plan | None,
         error: BaseException | None, told: dict[str, Any],
     ) -> None:
         if error is None:
             result = "unchanged" if not made else "planned" if request.dry_run else "done"
             note = self._note(made, dry_run=request.dry_run)
-            answer({"ok": True, "result": result, **told} | ({"note": note} if note else {}))
+            respond({"ok": True, "result": result, **told} | ({"note": note} if note else {}))
         else:
             if isinstance(error, ReloadError):
                 told["restarted"] = list(error.restarted)
             reason = "rolled-back" if made is not None else "refused"
-            answer({**refusal(reason, *getattr(error, "failures", [str(error)])), **told})
+            respond({**refusal(reason, *getattr(error, "failures", [str(error)])), **told})
 
     def _note(self, made: Plan | None, *, dry_run: bool) -> str:
         """That nothing runs after a reload, which is not its end."""

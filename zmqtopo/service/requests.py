@@ -1,4 +1,4 @@
-"""What a running topology answers to the questions of the control socket."""
+"""What a running topology answers to the requests of the control socket."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import asdict
 from typing import Any
 
 from zmqtopo.config.wording import closest, quote
-from zmqtopo.control.protocol import Question, refusal
-from zmqtopo.control.server import Answer
+from zmqtopo.control.protocol import Request, refusal
+from zmqtopo.control.server import Respond
 from zmqtopo.supervisor.commands import VERBS, Command, CommandError, Look, UnknownDeviceError
 from zmqtopo.supervisor.losses import StopReport
 from zmqtopo.supervisor.status import DeviceStatus
@@ -18,41 +18,41 @@ from zmqtopo.supervisor.supervisor import Supervisor
 
 
 class Requests:
-    """Hands questions on to a supervisor, and its replies back."""
+    """Hands requests on to a supervisor, and its replies back."""
 
-    def __init__(self, supervisor: Supervisor, reload: Callable[[Question, Answer], None]) -> None:
-        """``reload`` sees that a question for one is answered."""
+    def __init__(self, supervisor: Supervisor, reload: Callable[[Request, Respond], None]) -> None:
+        """``reload`` sees that a request for one is answered."""
         self._supervisor = supervisor
         self._reload = reload
         self._lock = threading.Lock()
-        self._waiting: list[Answer] = []
+        self._waiting: list[Respond] = []
         """For those who want to know when everything has ended."""
         self._last: dict[str, Any] | None = None
 
-    def handle(self, question: Question, answer: Answer) -> None:
-        """See that a question is answered, now or later."""
-        verb = question["verb"]
+    def handle(self, request: Request, respond: Respond) -> None:
+        """See that a request is answered, now or later."""
+        verb = request["verb"]
         if verb == "ps":
             look = Look()
-            look.reply.add_done_callback(lambda done: answer(_told(done.result())))
+            look.reply.add_done_callback(lambda done: respond(_told(done.result())))
             self._supervisor.ask(look)
         elif verb in VERBS:
-            command = Command(verb, question["devices"])
-            command.reply.add_done_callback(lambda done: answer(self._outcome(verb, done)))
+            command = Command(verb, request["devices"])
+            command.reply.add_done_callback(lambda done: respond(self._outcome(verb, done)))
             self._supervisor.ask(command)
         elif verb == "reload":
-            self._reload(question, answer)
+            self._reload(request, respond)
         elif verb == "down":
             with self._lock:
                 if self._last is None:
-                    self._waiting.append(answer)
+                    self._waiting.append(respond)
                 else:
-                    answer(self._last)
-            self._supervisor.request_stop(force=question["force"])
+                    respond(self._last)
+            self._supervisor.request_stop(force=request["force"])
         else:
             near = closest(verb, ("ps", *VERBS, "reload", "down"))
             hint = f"; did you mean {near}?" if near else ""
-            answer(refusal("bad-request", f"there is no verb {quote(verb)}{hint}"))
+            respond(refusal("bad-request", f"there is no verb {quote(verb)}{hint}"))
 
     def _outcome(self, verb: str, done: Future[dict[str, str]]) -> dict[str, Any]:
         error = done.exception()
@@ -74,8 +74,8 @@ class Requests:
         """Everything has ended: tell those who wanted to know."""
         with self._lock:
             self._last = {"ok": True, "devices": final_status(self._supervisor)}
-            for answer in self._waiting:
-                answer(self._last)
+            for respond in self._waiting:
+                respond(self._last)
 
 
 def final_status(supervisor: Supervisor) -> list[dict[str, Any]]:

@@ -71,7 +71,7 @@ _TABLE: Final[tuple[tuple[tuple[Phase, ...], Event, Phase | Literal["same"], Req
     # -- a start: its worker may have to end first, and in a start of several all are bound before one connects
     ((*ENDED, "backoff"),                     "start",       "queued",     "",             "none"),
     (("backoff",),                            "deadline",    "queued",     "",             "none"),
-    (("queued",),                             "worker free", "binding",    "bind",         START_TIMEOUT),
+    (STARTING,                                "worker free", "binding",    "bind",         START_TIMEOUT),
     (STARTING,                                "bound",       "bound",      "",             "none"),
     (STARTING,                                "connect",     "connecting", "connect",      START_TIMEOUT),
     (STARTING,                                "ready",       "running",    "",             "none"),

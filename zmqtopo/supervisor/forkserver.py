@@ -97,17 +97,17 @@ class Forkserver:
         self._process, self._connection = start("zmqtopo.worker.main", self._topology, " " * TITLE_SIZE)
         self._timeout = BEGIN_TIMEOUT
 
-    def _ask(self, question: tuple[str, int] | int, *given: int) -> Any:
+    def _ask(self, request: tuple[str, int] | int, *given: int) -> Any:
         if self._process is None or self._connection is None:
             raise OSError(errno.ECHILD, "the process that starts workers has ended")
         try:
-            self._connection.send(question)
+            self._connection.send(request)
             for descriptor in given:
                 fd_passing.send(self._connection, descriptor)
             if self._connection.poll(self._timeout):
-                answer = self._connection.recv()
+                response = self._connection.recv()
                 self._timeout = FORK_TIMEOUT
-                return answer
+                return response
         except (EOFError, OSError):
             self._forget()
             raise OSError(errno.ECHILD, "the process that starts workers has ended") from None

@@ -86,16 +86,16 @@ class Supervisor:
         """Ask for the end; from any thread, and in a signal handler."""
         self._inbox.post(StopRequest(force))
 
-    def ask(self, question: Command | Reload | Look) -> None:
+    def ask(self, request: Command | Reload | Look) -> None:
         """Have a command or a reload carried out or the status told; the reply is given by the thread that runs this.
 
         A reload waits until what was asked before it is done, and what is asked after it waits for the reload.
         """
         with self._asking:      # not for a signal handler, which could wait here for the thread that it interrupts
             if not self._ended:
-                self._inbox.post(question)
+                self._inbox.post(request)
                 return
-        self._refuse(question)
+        self._refuse(request)
 
     def call(self, do: Callable[[], object]) -> None:
         """Have something done by the thread that runs this, unless it has ended; from any thread."""
@@ -272,11 +272,11 @@ class Supervisor:
         if force:
             self._devices.pool.hurry()
 
-    def _refuse(self, question: Command | Reload | Look) -> None:
-        if isinstance(question, Look):
-            question.reply.set_result(self.status)
+    def _refuse(self, request: Command | Reload | Look) -> None:
+        if isinstance(request, Look):
+            request.reply.set_result(self.status)
             return
-        question.reply.set_exception(CommandError([f"{self.topology.name} {self._fate}"]))
+        request.reply.set_exception(CommandError([f"{self.topology.name} {self._fate}"]))
 
     @property
     def _fate(self) -> str:

@@ -50,16 +50,16 @@ def nurse(fd: int, topology: str) -> int | None:
     gc.freeze()     # a collection in a worker writes to no page that it shares with the others
     workers: set[int] = set()
     me = os.getpid()
-    for question in _received(connection):
-        answer: int | None
-        if isinstance(question, int):
+    for request in _received(connection):
+        response: int | None
+        if isinstance(request, int):
             try:
-                answer = os.waitstatus_to_exitcode(os.waitpid(question, 0)[1])
+                response = os.waitstatus_to_exitcode(os.waitpid(request, 0)[1])
             except ChildProcessError:       # of a forkserver that has been killed
-                answer = None
-            workers.discard(question)
+                response = None
+            workers.discard(request)
         else:
-            name, count = question
+            name, count = request
             try:
                 given = _descriptors(connection, count)
             except EOFError:
@@ -69,10 +69,10 @@ def nurse(fd: int, topology: str) -> int | None:
                 continue
             seed_routing_ids()      # for the worker, which inherits the seed
             try:
-                answer = os.fork()
+                response = os.fork()
             except OSError as error:
-                answer = -(error.errno or errno.EAGAIN)
-            if answer == 0:
+                response = -(error.errno or errno.EAGAIN)
+            if response == 0:
                 connection.close()
                 signal.signal(signal.SIGCONT, signal.SIG_DFL)
                 _end_with(me)
@@ -80,11 +80,11 @@ def nurse(fd: int, topology: str) -> int | None:
                 return _take(given)
             for descriptor in given:
                 os.close(descriptor)
-            if answer > 0:
+            if response > 0:
                 # Ctrl-C in a terminal goes to a process group; the supervisor alone acts on it.
-                os.setpgid(answer, answer)
-                workers.add(answer)
-        connection.send(answer)
+                os.setpgid(response, response)
+                workers.add(response)
+        connection.send(response)
     _outlive(workers)
     return None
 

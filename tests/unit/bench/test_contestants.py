@@ -12,18 +12,18 @@ import zmq
 
 from zmqtopo.bench.cases import CONTESTANTS, Contestant, Selection, cases
 from zmqtopo.bench.contestants import Subject
-from zmqtopo.bench.host import Answer, Clear, Host, Place
+from zmqtopo.bench.host import Clear, Host, Place, Response
 
 DEADLINE = 10.0
 
 
 @pytest.fixture
-def answers() -> queue.SimpleQueue[Answer]:
+def answers() -> queue.SimpleQueue[Response]:
     return queue.SimpleQueue()
 
 
 @pytest.fixture
-def host(answers: queue.SimpleQueue[Answer]) -> Iterator[Host]:
+def host(answers: queue.SimpleQueue[Response]) -> Iterator[Host]:
     host = Host(answers.put)
     yield host
     host.execute(Clear())
@@ -31,7 +31,7 @@ def host(answers: queue.SimpleQueue[Answer]) -> Iterator[Host]:
 
 @pytest.mark.parametrize("contestant", [c for c in CONTESTANTS if c != "direct"])
 def test_it_is_cleared_away_though_nobody_takes_what_it_holds(
-    host: Host, answers: queue.SimpleQueue[Answer], net: Any, contestant: Contestant
+    host: Host, answers: queue.SimpleQueue[Response], net: Any, contestant: Contestant
 ) -> None:
     (case,) = cases(Selection(("monitored_queue",), readers=(0,)))
     host.execute(Place("subject", Subject(contestant, case.device, case.context)))
@@ -43,7 +43,7 @@ def test_it_is_cleared_away_though_nobody_takes_what_it_holds(
     clearing = threading.Thread(target=host.execute, args=(Clear(),))
     clearing.start()
     try:
-        assert answers.get(timeout=DEADLINE) == Answer("")
+        assert answers.get(timeout=DEADLINE) == Response("")
     finally:
         sink.close()
         clearing.join()

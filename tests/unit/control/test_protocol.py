@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from zmqtopo.control.protocol import ProtocolError, decode, encode, question
+from zmqtopo.control.protocol import ProtocolError, decode, encode, parse_request
 
 
 def test_a_message_is_a_line() -> None:
@@ -20,11 +20,11 @@ def test_a_message_is_a_line() -> None:
     (b'{"zmqtopo": 1, "verb": "down", "force": false, "file": null}\r', "down", (), False),
 ])
 def test_questions(line: bytes, verb: str, devices: tuple[str, ...], force: bool) -> None:
-    assert question(line) == {"verb": verb, "devices": devices, "force": force, "file": None, "dry_run": False}
+    assert parse_request(line) == {"verb": verb, "devices": devices, "force": force, "file": None, "dry_run": False}
 
 
 def test_a_question_for_a_reload() -> None:
-    asked = question(b'{"zmqtopo": 1, "verb": "reload", "file": "/etc/feed.yaml", "dry_run": true}')
+    asked = parse_request(b'{"zmqtopo": 1, "verb": "reload", "file": "/etc/feed.yaml", "dry_run": true}')
     assert (asked["file"], asked["dry_run"]) == ("/etc/feed.yaml", True)
 
 
@@ -35,14 +35,14 @@ def test_a_question_for_a_reload() -> None:
     (b"[" * 60_000, "an object in JSON", "bad-request"),
     (b"\xff\xfe\x00", "an object in JSON", "bad-request"),
     (b"1" * 5000, "an object in JSON", "bad-request"),
-    (b"{}", 'a question has the version of the control protocol: "zmqtopo": 1$', "version"),
-    (b'{"verb": "ps"}', 'a question has the version of the control protocol: "zmqtopo": 1$', "version"),
+    (b"{}", 'a request has the version of the control protocol: "zmqtopo": 1$', "version"),
+    (b'{"verb": "ps"}', 'a request has the version of the control protocol: "zmqtopo": 1$', "version"),
     (b'{"zmqtopo": null, "verb": "ps"}', "speaks version 1 of the control protocol, not null", "version"),
     (b'{"zmqtopo": 2, "verb": "ps"}', "speaks version 1 of the control protocol, not 2", "version"),
     (b'{"zmqtopo": ' + b"[" * 900 + b"]" * 900 + b"}", "speaks version 1 of the control protocol$", "version"),
     (b'{"zmqtopo": true, "verb": "ps"}', "not true", "version"),
     (b'{"zmqtopo": "' + b"1" * 1000 + b'", "verb": "ps"}', 'not "1{38}…$', "version"),
-    (b'{"zmqtopo": 1}', "a question has a verb", "bad-request"),
+    (b'{"zmqtopo": 1}', "a request has a verb", "bad-request"),
     (b'{"zmqtopo": 1, "verb": ["ps"]}', '"verb" is text$', "bad-request"),
     (b'{"zmqtopo": 1, "verb": null}', '"verb" is text, not null$', "bad-request"),
     (b'{"zmqtopo": 1, "verb": "stop", "devices": "a"}', '"devices" is a list of names, not "a"$', "bad-request"),
@@ -56,5 +56,5 @@ def test_a_question_for_a_reload() -> None:
 ])
 def test_what_is_no_question(line: bytes, error: str, reason: str) -> None:
     with pytest.raises(ProtocolError, match=error) as failure:
-        question(line)
+        parse_request(line)
     assert failure.value.reason == reason

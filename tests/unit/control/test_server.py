@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from zmqtopo.control.protocol import LONGEST_LINE, Question
-from zmqtopo.control.server import MOST_CLIENTS, MOST_OTHERS, MOST_WAITING, Answer, Server
+from zmqtopo.control.protocol import LONGEST_LINE, Request
+from zmqtopo.control.server import MOST_CLIENTS, MOST_OTHERS, MOST_WAITING, Respond, Server
 
 GREETING = {"zmqtopo": 1, "name": "it"}
 
@@ -28,27 +28,27 @@ class Served:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.waiting: list[Answer] = []
+        self.waiting: list[Respond] = []
         self.asked = threading.Semaphore(0)
         self.go_on = threading.Event()
         self.slow = False
         self.clients: list[socket.socket] = []
         self.server = Server(str(path), GREETING, self.handle)
 
-    def handle(self, question: Question, answer: Answer) -> None:
-        if question["verb"] in ("wait", "down"):
-            self.waiting.append(answer)
+    def handle(self, request: Request, respond: Respond) -> None:
+        if request["verb"] in ("wait", "down"):
+            self.waiting.append(respond)
             self.asked.release()
-        elif question["verb"] == "hold":
+        elif request["verb"] == "hold":
             self.asked.release()
             assert self.go_on.wait(10)
-            answer({"held": True})
-        elif question["verb"] == "much":
-            answer({"much": "x" * 1_000_000})
+            respond({"held": True})
+        elif request["verb"] == "much":
+            respond({"much": "x" * 1_000_000})
         elif self.slow:
-            self.waiting.append(answer)
+            self.waiting.append(respond)
         else:
-            answer({"verb": question["verb"], "devices": list(question["devices"])})
+            respond({"verb": request["verb"], "devices": list(request["devices"])})
 
     def client(self) -> Client:
         connection = socket.socket(socket.AF_UNIX)
@@ -146,13 +146,13 @@ def test_garbage_gets_an_answer_and_the_next_question_too(served: Served, garbag
     client = served.client()
     client.line()
     client.send(garbage)
-    answer = client.line()
-    assert answer["ok"] is False
-    assert answer["errors"]
+    respond = client.line()
+    assert respond["ok"] is False
+    assert respond["errors"]
     client.send(ask("ps"))
-    while "ok" in (answer := client.line()):
+    while "ok" in (respond := client.line()):
         continue
-    assert answer["verb"] == "ps"
+    assert respond["verb"] == "ps"
     fine(served)
 
 
@@ -270,8 +270,8 @@ def test_more_that_wait_for_ps_than_can_wait(served: Served, net: Any) -> None:
         client.send(ask("ps"))
     assert clients[0].line()["reason"] == "busy"
     net.until(lambda: len(served.waiting) == len(clients))
-    for answer in served.waiting:
-        answer({"at": "last"})
+    for respond in served.waiting:
+        respond({"at": "last"})
     for client in clients[1:]:
         assert client.line() == {"at": "last"}
 
@@ -371,8 +371,8 @@ def test_the_last_answers_are_delivered(tmp_path: Path) -> None:
     for client in clients:
         client.send(ask("wait"))
         assert served.asked.acquire(timeout=10)
-    for answer in served.waiting:
-        answer({"much": "x" * 100_000})
+    for respond in served.waiting:
+        respond({"much": "x" * 100_000})
     readers: list[threading.Thread] = []
     got: list[dict[str, Any]] = []
 

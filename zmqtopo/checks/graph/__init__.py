@@ -1,6 +1,6 @@
 """The graph of a topology: devices, peers, and the endpoints where they meet.
 
-Rules and drawings read the same graph. Its parts are plain values (`End`, `Link`, `Meeting`);
+Rules and drawings read the same graph. Its parts are plain values (`End`, `Link`, `AddressNode`);
 `Graph.net` is the same as a networkx graph for code that walks along edges.
 """
 
@@ -172,7 +172,7 @@ class Graph:
         """The graph for networkx.
 
         Nodes are ``device:NAME``, ``peer:NAME`` and ``endpoint:ADDRESS`` with the attributes ``kind``
-        (``device``, ``peer``, ``endpoint``) and ``value`` (`Device`, `Peer`, `Meeting`). An edge is a way
+        (``device``, ``peer``, ``endpoint``) and ``value`` (`Device`, `Peer`, `AddressNode`). An edge is a way
         that messages go: from a sender to an endpoint, from an endpoint to a receiver, and both for a
         socket that does both. Its attributes are ``role`` (in, out, mon, or None for a peer), ``side``
         (bind, connect), ``type`` of the socket, ``address`` as written, and ``link``, the `Link` with all.
