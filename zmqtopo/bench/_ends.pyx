@@ -90,7 +90,7 @@ cdef void drop(Ends *ends) noexcept:
     free(ends.stirred)
 
 
-cdef int stir(Ends *ends, int idle) noexcept nogil:
+cdef int process_events(Ends *ends, int idle) noexcept nogil:
     """Note which sockets have stirred, and wait for one if none has: 0 or the error, ETIMEDOUT after ``idle``.
 
     A descriptor turns readable when a peer has signalled something that the socket has not taken in yet. A receive

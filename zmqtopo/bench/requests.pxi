@@ -105,7 +105,7 @@ def ask(list sockets not None, list heads not None, bytes load not None, int win
                             ends.error = put_question(&asking, ends.sockets[i], texts[i], sizes[i], body, size)
                     served(&ends, i, left, err)
                 if asking.answered < asking.sent and not ends.error:
-                    ends.error = stir(&ends, idle)
+                    ends.error = process_events(&ends, idle)
             zmq.msg_close(&msg)
         times = PyBytes_FromStringAndSize(<char *>asking.times, asking.answered * sizeof(int64_t))
         return times, first, last, ends.error
@@ -154,7 +154,7 @@ def answer(list sockets not None):
                         left -= err == 0
                     served(&ends, i, left, err)
                 if not ends.error:
-                    ends.error = stir(&ends, -1)
+                    ends.error = process_events(&ends, -1)
             for k in range(FRAMES):
                 zmq.msg_close(&frames[k])
         return ends.error

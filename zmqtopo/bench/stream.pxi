@@ -79,7 +79,7 @@ def receive(list sockets not None, bytes mark not None, int idle):
                         last = now_ns()
                     served(&ends, i, left, err)
                 if open and not ends.error:
-                    ends.error = stir(&ends, idle)
+                    ends.error = process_events(&ends, idle)
             zmq.msg_close(&msg)
         return count, last, ends.error
     finally:

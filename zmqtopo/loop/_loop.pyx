@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The broker loop: whole messages between two sockets, both ways, with copies for a third.
 
-One turn moves a burst of messages in each direction that is not idle. After so much work the loop looks at the control
+One step moves a burst of messages in each direction that is not idle. After so much work the loop looks at the control
 socket; when both directions are idle it sleeps, in one poll(2) on every socket, until one becomes ready. Sends never wait: a
 direction whose destination is full keeps its messages pending and is idle, while the other direction goes on.
 
@@ -118,7 +118,7 @@ cdef void note_peers(Direction *d) noexcept nogil:
 cdef int drain(Loop *loop, Direction *d, Direction *other) noexcept nogil:
     """A burst that keeps account of how much a stop has already passed on.
 
-    What had been received when the stop came is at most the receive HWM of each peer. The source runs dry behind it
+    What had been received when the stop came is at most the receive HWM of each peer. The source is idle behind it
     unless producers go on as fast as the loop: then the time spent moving ends it, once no new peer turns up.
     """
     cdef int64_t now, moved, idle, start = clock_ns(CLOCK_MONOTONIC)
@@ -148,7 +148,7 @@ cdef int drain(Loop *loop, Direction *d, Direction *other) noexcept nogil:
 
 
 cdef int step(Loop *loop, Direction *d, Direction *other) noexcept nogil:
-    """What a direction does in its turn; -1 on error."""
+    """One step of a direction; -1 on error."""
     if loop.stopping:
         return drain(loop, d, other)
     return 0 if d.idle else burst(loop, d, other)
@@ -276,7 +276,7 @@ def run(
     """Move messages between two sockets until told to stop; the GIL is free meanwhile.
 
     The sockets are ``zmq.Socket.underlying``; out may be the same as in (an echo), mon 0 for none. ``control`` is one
-    end of a stream socket pair, not blocking, or -1: the loop obeys the bytes p(ause), r(esume), s(top, having passed
+    end of a stream socket pair, not blocking, or -1: the loop takes the commands p(ause), r(esume), s(top, having passed
     on what was received), n(ow) and answers each with itself; the end of the stream is n. ``block`` is a writable
     buffer of BLOCK_SIZE bytes, aligned to 8: the state, with three words that say of which line DROPPED is a lower bound,
     then one line each for in to out, out to in and mon. A prefix of None sends the monitor copies without one. ``mon_blocks`` lets a monitor that is full stop its direction.

@@ -98,7 +98,7 @@ cdef int grow_batch(Direction *d) noexcept nogil:
 
 
 cdef void shrink(Direction *d) noexcept nogil:
-    """Free the room in the empty hand, and that for a copy: any client may send a message of a million frames."""
+    """Free the room in the empty batch, and that for a copy: any client may send a message of a million frames."""
     release(&d.batch)
     release(&d.copy)
     free(d.messages)
@@ -108,7 +108,7 @@ cdef void shrink(Direction *d) noexcept nogil:
 
 
 cdef Result receive_batch(Loop *loop, Direction *d) noexcept nogil:
-    """Take a burst of messages from the source into the empty hand; LATER when it has no more."""
+    """Take a burst of messages from the source into the empty batch; LATER when it has no more."""
     cdef int64_t work = 0
     cdef Result result = DONE
     while work + FRAME_WORK * <int64_t>d.batch.size < BURST and d.received < d.most:

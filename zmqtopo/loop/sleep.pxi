@@ -1,4 +1,4 @@
-# What the loop does between bursts: look, obey, run signal handlers, sleep. Part of _loop.pyx.
+# What the loop does between bursts: poll, take commands, run signal handlers, sleep. Part of _loop.pyx.
 
 cdef int handle_commands(Loop *loop) except -2 nogil:
     """Carry out the commands that wait on the control socket and answer each with the same byte."""

@@ -30,10 +30,10 @@ cdef enum:
     REFUSED_RETRY = 10
     # How long a stop goes on under a producer that never pauses, in milliseconds of moving messages.
     DRAIN_TIME = 80
-    # How long a source must be dry before a stop believes it, in milliseconds: what has reached this machine is still on
+    # How long a source must be idle before a stop believes it, in milliseconds: what has reached this machine is still on
     # its way through the kernel and libzmq's I/O thread.
     DRAIN_QUIET = 20
-    # And how long in all, between messages that keep coming: at a thousand a second it is never dry for long.
+    # And how long in all, between messages that keep coming: at a thousand a second it is never idle for long.
     DRAIN_DRY = 60
 
 cdef enum:
@@ -141,7 +141,7 @@ cdef struct Direction:
     int sent                # and of these, those that are done with
     int most                # messages pending at most
     Step step
-    bint idle               # the source was dry or the way full: nothing to do until a socket becomes ready
+    bint idle               # the source was empty or the destination full: nothing to do until a socket becomes ready
     bint swap               # ROUTER to ROUTER: destination and sender change places
     bint open               # the source is of a type that can receive
     int source_type
@@ -162,7 +162,7 @@ cdef struct Direction:
     zmq_msg_t prefix        # first frame of every copy for the monitor
     bint drained            # a stop has found nothing more to pass on
     int64_t idle_since       # when a stop first found nothing, 0 when there was something
-    int64_t idle_time        # nanoseconds that the source was dry before, since the stop
+    int64_t idle_time        # nanoseconds that the source was idle before, since the stop
     int64_t drain_time      # nanoseconds spent moving since the stop
     int64_t drain_count     # messages moved since the stop
     int64_t drain_least     # and how many it moves at least: the receive HWM of each peer
