@@ -17,7 +17,7 @@ from zmqtopo.config.endpoint import parse
 from zmqtopo.config.model import Role, Topology
 from zmqtopo.supervisor.commands import Command, CommandError, Look, Verb
 from zmqtopo.supervisor.device_state import StateChange
-from zmqtopo.supervisor.journal import BackgroundJournal, Narrator
+from zmqtopo.supervisor.event_log import BackgroundEventLog, EventReporter
 from zmqtopo.supervisor.reload import Reload
 from zmqtopo.supervisor.reload.plan import Plan
 from zmqtopo.supervisor.status import DeviceStatus
@@ -40,8 +40,8 @@ class Running:
     ) -> None:
         """Start every device. Raises `zmqtopo.StartError` after undoing what had been started."""
         self._pid = os.getpid()
-        self._journal = BackgroundJournal(topology.name)
-        self._narrator = Narrator(self._journal.say, stopping="stopping")
+        self._event_log = BackgroundEventLog(topology.name)
+        self._reporter = EventReporter(self._event_log.say, stopping="stopping")
         self._any_process = Supervisor(topology, context=context, tell=self._tell, isolated=isolated)
         started = threading.Event()
         self._start_failure: BaseException | None = None
@@ -63,7 +63,7 @@ class Running:
         except BaseException:       # Ctrl-C: nobody would have this object to stop it
             self.stop(0)
             raise
-        self._journal.flush()
+        self._event_log.flush()
         if self._start_failure is not None:
             self._thread.join()
             raise self._start_failure
@@ -77,31 +77,31 @@ class Running:
             supervisor.start()
         except BaseException as error:
             for failure in getattr(error, "failures", [f"internal error: {type(error).__name__}: {error}"]):
-                self._journal.say(failure, event="error")
-            self._journal.say("not started; what had been started is undone", event="not-started")
-            self._journal.close()
+                self._event_log.say(failure, event="error")
+            self._event_log.say("not started; what had been started is undone", event="not-started")
+            self._event_log.close()
             raise
         if not supervisor.is_stopping:
-            self._narrator.ready(supervisor.devices.values(), time.monotonic() - began)
+            self._reporter.ready(supervisor.devices.values(), time.monotonic() - began)
 
     def _run(self) -> None:
         try:
             self._any_process.run()
         except BaseException as error:
-            self._journal.say(f"ended by an internal error: {type(error).__name__}: {error}", event="error")
+            self._event_log.say(f"ended by an internal error: {type(error).__name__}: {error}", event="error")
             raise
         else:
-            self._journal.say("stopped", event="stopped")
+            self._event_log.say("stopped", event="stopped")
         finally:
-            self._journal.close()
+            self._event_log.close()
 
     def _tell(self, change: StateChange) -> None:
         all_stop = self._any_process.is_stopping
         ended = change.state in ("stopped", "failed")
-        if all_stop and ended and self._narrator.is_ready:      # no farewell follows, as in the command
-            self._journal.say(change.text, device=change.device.name, state=change.state)
+        if all_stop and ended and self._reporter.is_ready:      # no farewell follows, as in the command
+            self._event_log.say(change.text, device=change.device.name, state=change.state)
         else:
-            self._narrator.changed(change, all_stop=all_stop)
+            self._reporter.changed(change, all_stop=all_stop)
 
     # -- in any thread -------------------------------------------------------------------------------------------
 
@@ -205,9 +205,9 @@ class Running:
         try:
             made = reload.reply.result()
         except CommandError as error:
-            self._journal.say(f"not reloaded; {error}", event="not-reloaded")
+            self._event_log.say(f"not reloaded; {error}", event="not-reloaded")
             raise
-        self._journal.say("reloaded" if made else "reloaded; nothing has changed", event="reloaded")
+        self._event_log.say("reloaded" if made else "reloaded; nothing has changed", event="reloaded")
         return made
 
     def _command(self, verb: Verb, devices: tuple[str, ...]) -> None:
@@ -229,7 +229,7 @@ class Running:
             if self._thread.is_alive():
                 supervisor.request_stop(force=True)
                 self._thread.join()
-        self._journal.flush()
+        self._event_log.flush()
 
     def __enter__(self) -> Self:
         return self

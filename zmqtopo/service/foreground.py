@@ -26,7 +26,7 @@ from zmqtopo.service.requests import Requests, final_status
 from zmqtopo.service.status_text import stop_summary
 from zmqtopo.service.watch import Watch
 from zmqtopo.supervisor.device_state import StateChange
-from zmqtopo.supervisor.journal import Narrator
+from zmqtopo.supervisor.event_log import EventReporter
 from zmqtopo.supervisor.open_files import CHECK_INTERVAL, shortage
 from zmqtopo.supervisor.reload.plan import option_files
 from zmqtopo.supervisor.supervisor import StartError, Supervisor
@@ -58,7 +58,7 @@ class Foreground:
         self._hung_up = False
         self._folder = folder
         self._log = LogOutputs(topology.name, folder, launcher, log_format)
-        self._narrator = Narrator(self._log.say, stopping="stopping; a second signal skips the wait")
+        self._reporter = EventReporter(self._log.say, stopping="stopping; a second signal skips the wait")
         self._notifier = Notifier()
         self._abort_on_failure = abort_on_failure
         self._signals = 0
@@ -143,7 +143,7 @@ class Foreground:
         devices = self._supervisor.devices.values()
         if not self._signals and not self._supervisor.is_stopping:
             self._ready = True
-            self._narrator.ready(devices, time.monotonic() - start)
+            self._reporter.ready(devices, time.monotonic() - start)
             self._log.started()
             self._notifier.ready(f"{self._topology.name}: {count(len(devices), 'device')}")
         well = self._supervisor.run()
@@ -221,7 +221,7 @@ class Foreground:
     # -- what it says ---------------------------------------------------------------------------------------------
 
     def _tell(self, change: StateChange) -> None:
-        if self._narrator.changed(change, all_stop=self._supervisor.is_stopping):
+        if self._reporter.changed(change, all_stop=self._supervisor.is_stopping):
             self._notifier.stopping(f"{self._topology.name}: stopping")
 
 

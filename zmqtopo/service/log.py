@@ -47,7 +47,7 @@ class _Bucket:
 class Log(logging.Handler):
     """Says what happens, a line for each event, and never stops who says it: see `Sink` for what it is spared.
 
-    It is the handler that the command attaches to the logger of its topology; see `zmqtopo.supervisor.journal`.
+    It is the handler that the command attaches to the logger of its topology; see `zmqtopo.supervisor.event_log`.
 
     A device that says too much is left out, and how often is said as soon as it may speak again. Decisions are made on
     ``clock``, which cannot jump; ``wall`` (Unix time) only stamps.
@@ -74,7 +74,7 @@ class Log(logging.Handler):
         self._buckets: dict[str, _Bucket] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Say what a record of `zmqtopo.supervisor.journal.Journal` has, or the message of any other."""
+        """Say what a record of `zmqtopo.supervisor.event_log.EventLog` has, or the message of any other."""
         about = vars(record)
         self.say(about.get("text", record.getMessage()), device=about.get("device", ""),
                  event=about.get("event", ""), state=about.get("state", ""))

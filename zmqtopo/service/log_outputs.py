@@ -10,7 +10,7 @@ from typing import Any, Literal
 from zmqtopo.control.folder import Folder, unusable
 from zmqtopo.service.log import Log
 from zmqtopo.service.logfile import LogFile
-from zmqtopo.supervisor.journal import Journal
+from zmqtopo.supervisor.event_log import EventLog
 from zmqtopo.supervisor.timers import Timer
 
 FOUND = b"\1"
@@ -40,11 +40,11 @@ class LogOutputs:
             Log(topology, fd=self._file.fd, form="json"),
             Log(topology, fd=2 if launcher is None else launcher, form=form),
         ]
-        self._journal = Journal(topology)
+        self._event_log = EventLog(topology)
         for log in self._logs:
-            self._journal.logger.addHandler(log)
-        self._journal.logger.setLevel(logging.INFO)
-        self._journal.logger.propagate = False
+            self._event_log.logger.addHandler(log)
+        self._event_log.logger.setLevel(logging.INFO)
+        self._event_log.logger.propagate = False
         if launcher is not None:
             null = os.open(os.devnull, os.O_RDONLY)
             os.dup2(null, 0)
@@ -52,10 +52,10 @@ class LogOutputs:
             self._print_there()
 
     def say(self, text: str, **about: Any) -> None:
-        """Say that something happened; ``about`` is as in `Journal.say`."""
+        """Say that something happened; ``about`` is as in `EventLog.say`."""
         if self._file.turn_over() and self.is_all_there_is:
             self._print_there()
-        self._journal.say(text, **about)
+        self._event_log.say(text, **about)
 
     def bring(self) -> None:
         """Go on in a state folder that was removed and made again, with what was said before."""
@@ -94,5 +94,5 @@ class LogOutputs:
         self._file.close()
 
     def _end(self, log: Log) -> None:
-        self._journal.logger.removeHandler(log)
+        self._event_log.logger.removeHandler(log)
         log.close()

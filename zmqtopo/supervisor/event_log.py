@@ -31,7 +31,7 @@ _LEVELS: Final = {
 """By state or event; everything else is INFO."""
 
 
-class Journal:
+class EventLog:
     """Logs what happens, in the thread that says it.
 
     A record has, beside its message, ``topology``, ``device`` (empty when all of the topology is meant), ``event`` (a
@@ -61,7 +61,7 @@ class Journal:
         self.logger.handle(record)
 
 
-class BackgroundJournal(Journal):
+class BackgroundEventLog(EventLog):
     """Logs in a thread of its own, begun with the first record, so that handlers keep no device waiting.
 
     They may be slow, raise, and ask or stop the topology that they hear of.
@@ -142,11 +142,11 @@ class BackgroundJournal(Journal):
             threading.excepthook(threading.ExceptHookArgs((kind, error, trace, threading.current_thread())))
 
 
-class Narrator:
+class EventReporter:
     """Says of a topology which changes of its devices there is something to say about."""
 
     def __init__(self, say: Callable[..., None], *, stopping: str) -> None:
-        """``say`` is as `Journal.say`; ``stopping`` is what to say when a stop of everything begins."""
+        """``say`` is as `EventLog.say`; ``stopping`` is what to say when a stop of everything begins."""
         self._say = say
         self._words = stopping
         self.is_ready = False

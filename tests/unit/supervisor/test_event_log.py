@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from zmqtopo.supervisor.journal import MOST_WAITING, BackgroundJournal, Journal
+from zmqtopo.supervisor.event_log import MOST_WAITING, BackgroundEventLog, EventLog
 
 
 class Handler(logging.Handler):
@@ -41,11 +41,11 @@ def handler() -> Iterator[Handler]:
 
 
 @pytest.fixture
-def journal() -> Iterator[BackgroundJournal]:
-    journal = BackgroundJournal("feed")
-    yield journal
-    journal.close()
-    journal.flush()
+def event_log() -> Iterator[BackgroundEventLog]:
+    event_log = BackgroundEventLog("feed")
+    yield event_log
+    event_log.close()
+    event_log.flush()
 
 
 @pytest.mark.parametrize(("about", "level"), [
@@ -55,12 +55,12 @@ def journal() -> Iterator[BackgroundJournal]:
     ({"event": "error"}, "ERROR"),
 ])
 def test_levels(handler: Handler, about: dict[str, str], level: str) -> None:
-    Journal("feed").say("x", **about)
+    EventLog("feed").say("x", **about)
     assert handler.lines == [(level, "a: x" if "device" in about else "x")]
 
 
 def test_fields(handler: Handler) -> None:
-    Journal("feed").say("50%s\n\x1b[31m", device="a", state="backoff")
+    EventLog("feed").say("50%s\n\x1b[31m", device="a", state="backoff")
     record, = handler.records
     assert record.name == "zmqtopo.feed"
     assert record.getMessage() == "a: 50%s\\n\\x1b[31m"     # one line, and harmless to a terminal
@@ -68,28 +68,28 @@ def test_fields(handler: Handler) -> None:
     assert fields == {"topology": "feed", "device": "a", "event": "state", "state": "backoff", "text": "50%s\n\x1b[31m"}
 
 
-def test_nobody_listens(journal: BackgroundJournal) -> None:
-    journal.say("x")
+def test_nobody_listens(event_log: BackgroundEventLog) -> None:
+    event_log.say("x")
     assert not [thread for thread in threading.enumerate() if thread.name == "zmqtopo log"]
 
 
-def test_a_thread_of_its_own(handler: Handler, journal: BackgroundJournal) -> None:
+def test_a_thread_of_its_own(handler: Handler, event_log: BackgroundEventLog) -> None:
     handler.do = lambda: names.append(threading.current_thread().name)
     names: list[str] = []
-    journal.say("one")
-    journal.say("two")
-    journal.flush()
+    event_log.say("one")
+    event_log.say("two")
+    event_log.flush()
     assert [line for _, line in handler.lines] == ["one", "two"]
     assert names == ["zmqtopo log"] * 2
-    journal.close()
-    journal.flush()
+    event_log.close()
+    event_log.flush()
     assert not [thread for thread in threading.enumerate() if thread.name == "zmqtopo log"]
-    journal.say("nobody hears this")
-    journal.flush()
+    event_log.say("nobody hears this")
+    event_log.flush()
     assert len(handler.records) == 2
 
 
-def test_a_handler_that_is_too_slow(handler: Handler, journal: BackgroundJournal) -> None:
+def test_a_handler_that_is_too_slow(handler: Handler, event_log: BackgroundEventLog) -> None:
     hangs, go_on = threading.Event(), threading.Event()
 
     def hang() -> None:
@@ -97,27 +97,27 @@ def test_a_handler_that_is_too_slow(handler: Handler, journal: BackgroundJournal
         go_on.wait(60)
 
     handler.do = hang
-    journal.say("first")
+    event_log.say("first")
     assert hangs.wait(20)
     for number in range(MOST_WAITING + 1234):
-        journal.say(str(number))
+        event_log.say(str(number))
     go_on.set()
-    journal.close()
-    journal.flush()
+    event_log.close()
+    event_log.flush()
     lines = [line for _, line in handler.lines]
     assert lines[:-1] == ["first", *map(str, range(MOST_WAITING))]
     assert handler.lines[-1] == ("WARNING", "1,234 messages left out, which could not be logged in time")
 
 
 def test_no_thread_can_be_made(
-    handler: Handler, journal: BackgroundJournal, monkeypatch: pytest.MonkeyPatch
+    handler: Handler, event_log: BackgroundEventLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", refuse)
-        journal.say("lost")
-    journal.say("heard")
-    journal.flush()
+        event_log.say("lost")
+    event_log.say("heard")
+    event_log.flush()
     assert [line for _, line in handler.lines] == ["heard", "1 message left out, which could not be logged in time"]
