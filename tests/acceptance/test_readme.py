@@ -135,7 +135,20 @@ def terminals(folder: Path) -> Iterator[Terminals]:
 
 
 def test_every_block_is_of_a_kind_that_is_tried_here() -> None:
-    assert {block.language for block in blocks()} == {"mermaid", "sh", "console", "yaml", "text", "python"}
+    assert {block.language for block in blocks()} == {"mermaid", "sh", "console", "yaml", "text", "python", ""}
+
+
+def test_the_map_of_the_code_names_what_is_there() -> None:
+    (stages,) = [block.text for block in blocks() if not block.language]
+    packages = Path(zmqtopo.__file__).parent
+    folders = "|".join(path.name for path in packages.iterdir() if path.is_dir())
+    named = re.findall(rf"(?<![\w`])(?:config/\w+|{folders})(?=[ ,\n])", stages)
+    assert len(named) == 11
+    places = [path for _, where in table("what", "where") for path in re.findall(r"`([\w/]+(?:/[\w.]+)+)`", where)]
+    assert len(places) > 15
+    for place in (*named, *places):
+        if "VERB" not in place:
+            assert (packages / place).exists() or (ROOT / place).exists(), place
 
 
 def test_the_picture_is_that_of_the_command() -> None:
