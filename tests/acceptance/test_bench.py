@@ -163,7 +163,7 @@ def test_nothing_to_measure(zmqtopo: Callable[..., Any], tmp_path: Path, text: s
         (["--pattern", "streamr"], "there is no pattern 'streamr'; did you mean streamer?"),
         (["--transport", "tpc"], "there is no transport 'tpc'; did you mean tcp?"),
         (["--contestant", "direct,nng"], "there is no contestant 'nng'; there are direct, zmq.proxy"),
-        (["--size", "8"], "no size from 16 (bytes) to 64MiB"),
+        (["--size", "8"], "not a size from 16 (bytes) to 64MiB"),
         (["--size", "16kib"], "units are B, kB, MB, KiB and MiB"),
         (["--size", "16,1GB"], "'1GB' is not a size"),
         (["--rounds", "0"], "'0' is not a number from 1 to 1,000"),

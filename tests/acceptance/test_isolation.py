@@ -61,7 +61,7 @@ def test_a_crash_ends_the_devices_of_its_worker_alone(
         errors.write(said)
     os.kill(before["first"], number)
     for name in ("first", "second"):
-        up.wait_for(f"{name}: ended: process {before['first']} ended {how}; starts again")
+        up.wait_for(f"{name}: ended: process {before['first']} ended {how}; restarting in")
     net.until(lambda: set(control.states(code=None).values()) == {"running"})
     now = control.ps()
     assert now["alone"]["pid"] == before["alone"]

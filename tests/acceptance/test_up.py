@@ -293,7 +293,7 @@ def test_a_port_that_was_taken_meanwhile_is_tried_again(start: Callable[..., Any
     thief = net.socket(zmq.PULL)
     thief.bind(address)
     line = up.wait_for(f"a: ended: a.in: cannot bind {address}: Address already in use")
-    assert "; starts again" in line
+    assert "; restarting in" in line
     if sys.platform == "linux":
         assert f" (process {os.getpid()})" in line
     thief.close()
@@ -308,7 +308,7 @@ def test_thread_devices_share_a_process_that_may_die(start: Callable[..., Any], 
     assert {up.worker("threads"), up.worker("device c")} == up.workers()
     c = up.worker("device c")
     os.kill(up.worker("threads"), signal.SIGSEGV)
-    for words in 2 * ["ended by SIGSEGV; starts again"] + 2 * [": running"]:
+    for words in 2 * ["ended by SIGSEGV; restarting in"] + 2 * [": running"]:
         up.wait_for(words)
     flows(net, up.address("a.in"), up.address("b.out"))
     flows(net, up.address("c.in"), up.address("c.out"))

@@ -38,7 +38,7 @@ ALLOWED = {
 def packages() -> set[str]:
     """The packages and modules at the top of the house."""
     return {path.name.removesuffix(".py") for path in ROOT.iterdir()
-            if path.suffix == ".py" or (path / "__init__.py").exists()} - {"__init__", "__main__"}
+            if path.suffix == ".py" or (path / "__init__.py").exists()} - {"__init__", "__main__", "schemas"}
 
 
 def imports(path: Path) -> set[str]:

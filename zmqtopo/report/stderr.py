@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
-from zmqtopo.checks import Checked
 from zmqtopo.config.wording import printable
+
+if TYPE_CHECKING:
+    from zmqtopo.checks import Checked  # which commands that only report need not import
 
 
 def complain(text: str) -> None:

@@ -35,7 +35,7 @@ KILL_AFTER = 1.5
 stopped by SIGSTOP: its sockets would be in the way of a successor."""
 
 
-def nurse(fd: int, topology: str) -> int | None:
+def serve_forkserver(fd: int, topology: str) -> int | None:
     """Serve the `zmqtopo.supervisor.forkserver.Forkserver` at the other end of ``fd``.
 
     Returns in each worker, with the descriptor of its connection, and in this process, with None, when the supervisor
@@ -149,7 +149,7 @@ def _continue_without(supervisor: int, connection: int) -> None:
     _at_death_of_parent(signal.SIGCONT)
 
 
-def serve(fd: int) -> None:
+def serve_worker(fd: int) -> None:
     """Serve the supervisor at the other end of ``fd`` until it says End or is gone."""
     connection = Connection(fd)
     lock = threading.Lock()
@@ -252,6 +252,6 @@ def _show(*names: str) -> None:
 
 
 if __name__ == "__main__":
-    worker = nurse(int(sys.argv[1]), sys.argv[2])
+    worker = serve_forkserver(int(sys.argv[1]), sys.argv[2])
     if worker is not None:
-        serve(worker)
+        serve_worker(worker)

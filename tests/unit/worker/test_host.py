@@ -514,7 +514,7 @@ def test_devices_that_are_no_more_are_forgotten(told: Told, monkeypatch: pytest.
         kept = tracemalloc.take_snapshot().filter_traces(ours)
     finally:
         tracemalloc.stop()
-    assert sum(trace.size for trace in kept.traces) < 5000
+    assert sum(trace.size for trace in kept.traces) < 10_000     # a name alone has 51 bytes
 
 
 @pytest.mark.parametrize("first", ["connects", "binds"])

@@ -19,7 +19,7 @@ from zmqtopo.config.model import Address, Device, File, OptionValue, Reference, 
 from zmqtopo.config.reference import chosen
 from zmqtopo.config.schema.definitions import option_defaults, secret_options
 from zmqtopo.config.wording import printable
-from zmqtopo.supervisor.reload.diff import Change, Needs, differences, readable
+from zmqtopo.supervisor.reload.change import Change, Needs, differences, readable
 
 Action = Literal["added", "removed", "replaced", "changed", "unchanged"]
 
