@@ -17,7 +17,7 @@ import zmqtopo
 from zmqtopo.api import Running
 from zmqtopo.bench.actors import bind
 from zmqtopo.bench.cases import Contestant
-from zmqtopo.broker.options import socket_options
+from zmqtopo.broker.option_values import socket_options
 from zmqtopo.config.model import ContextSettings, Device, Restart, Role, Run, Socket, Topology
 
 Bound = dict[Role, tuple[str, ...]]

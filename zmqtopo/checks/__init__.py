@@ -11,7 +11,7 @@ from zmqtopo.config.model import Topology
 from zmqtopo.config.problem import Problem, below
 
 if TYPE_CHECKING:
-    from zmqtopo.checks.present import Present
+    from zmqtopo.checks.running_topology import Present
     from zmqtopo.config.load import Loaded
 
 __all__ = [

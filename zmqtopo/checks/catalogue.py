@@ -8,7 +8,7 @@ from typing import Final, get_args
 
 from zmqtopo.checks.machine import MACHINE_RULES
 from zmqtopo.checks.rules import TOPOLOGY_RULES
-from zmqtopo.config.rules import READING, SCHEMA, UNUSED, Explanation, Family
+from zmqtopo.config.explanations import READING, SCHEMA, UNUSED, Explanation, Family
 
 FAMILIES: Final[tuple[Family, ...]] = get_args(Family)
 

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from zmqtopo.config.explanations import UNUSED
 from zmqtopo.config.problem import Place, Problem
-from zmqtopo.config.rules import UNUSED
 from zmqtopo.config.wording import Guesses, quote
 
 _COMMENT = re.compile(r"(?:^|(?<=\s))#\s*zmqtopo:\s*ignore\[([^\[\]]*)\]")

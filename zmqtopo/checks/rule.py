@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from zmqtopo.checks.graph import Graph
+from zmqtopo.config.explanations import Explanation, Family
 from zmqtopo.config.problem import Place, Problem, Severity
-from zmqtopo.config.rules import Explanation, Family
 
 
 class Finding(NamedTuple):

@@ -6,7 +6,7 @@ import argparse
 import textwrap
 
 from zmqtopo.cli.output import emit
-from zmqtopo.config.rules import Explanation
+from zmqtopo.config.explanations import Explanation
 
 WIDTH = 88
 

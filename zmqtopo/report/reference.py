@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from textwrap import dedent
 
-from zmqtopo.config.rules import Explanation
+from zmqtopo.config.explanations import Explanation
 
 _ABOUT = {
     "reading": "What the reader of YAML refuses.",

@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 from zmqtopo import __version__
 from zmqtopo.checks.catalogue import CATALOGUE
+from zmqtopo.config.explanations import Explanation
 from zmqtopo.config.problem import Place, Problem
-from zmqtopo.config.rules import Explanation
 from zmqtopo.report.json import dump
 from zmqtopo.report.reference import example
 from zmqtopo.report.visible import visible

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zmqtopo.checks import Checked, with_machine
-from zmqtopo.checks.present import Present
+from zmqtopo.checks.running_topology import Present
 from zmqtopo.config.model import Topology
 from zmqtopo.config.wording import count
 from zmqtopo.control.protocol import refusal

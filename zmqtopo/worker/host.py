@@ -16,7 +16,7 @@ from zmqtopo.broker.broker import Broker, LoopSettings, SocketPlan
 from zmqtopo.broker.control import Control
 from zmqtopo.broker.inproc import InprocNames
 from zmqtopo.broker.ipc import Access, remake_folder
-from zmqtopo.broker.options import settings, socket_options
+from zmqtopo.broker.option_values import settings, socket_options
 from zmqtopo.broker.rebind import RecentTimes, may_be_closing
 from zmqtopo.broker.sockets import set_options
 from zmqtopo.config.model import ROLES, ContextSettings, Device

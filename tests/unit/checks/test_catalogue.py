@@ -9,7 +9,7 @@ import pytest
 from zmqtopo.checks import examine_text
 from zmqtopo.checks.catalogue import CATALOGUE, FAMILIES
 from zmqtopo.checks.rules import TOPOLOGY_RULES
-from zmqtopo.config.rules import Explanation
+from zmqtopo.config.explanations import Explanation
 
 EVERY_RULE = pytest.mark.parametrize("rule", CATALOGUE.values(), ids=CATALOGUE)
 # The machine's are tried in tests/unit/probe, the one about files as such in tests/acceptance/test_explain.py.

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from zmqtopo.checks.graph.addresses import AddressBook, Key
-from zmqtopo.checks.present import Present
+from zmqtopo.checks.running_topology import Present
 from zmqtopo.checks.sockets import receives, sends
 from zmqtopo.config.endpoint import Endpoint
 from zmqtopo.config.model import Address, Device, Peer, Reference, Role, Socket, Topology

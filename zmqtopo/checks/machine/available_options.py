@@ -62,7 +62,7 @@ def _refused(socket: zmq.Socket[Any], wanted: Socket) -> Iterator[tuple[str, str
     """Yield those options that libzmq does not know, each with the reason; values are the affair of other rules."""
     import zmq
 
-    from zmqtopo.broker.options import in_order, single_options
+    from zmqtopo.broker.option_values import in_order, single_options
 
     for name in in_order(wanted):
         if name in SCOPE and wanted.type not in SCOPE[name]:

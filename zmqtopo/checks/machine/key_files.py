@@ -109,7 +109,7 @@ def option_file(graph: Graph) -> Iterator[Finding]:
 
 def _unusable(name: str, path: str) -> str:
     """Why the file cannot be used for the option; nothing follows the path that looks like the value of a key."""
-    from zmqtopo.broker.options import read_option  # which brings zmq
+    from zmqtopo.broker.option_values import read_option  # which brings zmq
 
     try:
         check_octets(name, read_option(path).rstrip(b"\r\n"))
@@ -122,7 +122,7 @@ def _unusable(name: str, path: str) -> str:
 
 def _read(path: str) -> bytes | None:
     """The key of a file; None where there is none, of which option-file speaks."""
-    from zmqtopo.broker.options import read_option  # which brings zmq
+    from zmqtopo.broker.option_values import read_option  # which brings zmq
 
     with contextlib.suppress(OSError, ValueError):
         return key_bytes(read_option(path).rstrip(b"\r\n"))

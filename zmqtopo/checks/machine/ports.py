@@ -10,8 +10,8 @@ from pathlib import Path
 from zmqtopo.broker.holders import holder_of_path, holder_of_port
 from zmqtopo.checks.graph import Graph, Link
 from zmqtopo.checks.machine.hosts import addresses, socket_address
-from zmqtopo.checks.present import Present
 from zmqtopo.checks.rule import Finding, rule
+from zmqtopo.checks.running_topology import Present
 
 _STREAMS = frozenset({"tcp", "ws", "wss"})
 

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
 from zmqtopo.broker.counters import CounterBlock
-from zmqtopo.broker.options import read_option
+from zmqtopo.broker.option_values import read_option
 from zmqtopo.config.model import Topology
 from zmqtopo.supervisor.commands import CommandError
 from zmqtopo.supervisor.device_state import DeviceState

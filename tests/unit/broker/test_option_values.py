@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import zmq
 
-from zmqtopo.broker.options import socket_options
+from zmqtopo.broker.option_values import socket_options
 from zmqtopo.config.model import File, OptionValue, Socket
 
 
