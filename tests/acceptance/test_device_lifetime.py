@@ -224,7 +224,8 @@ def test_ctrl_c_ends_the_program_and_its_devices(
     assert terminal.close() == 0, shown
     assert "Traceback" not in shown
     if then == "goes on":
-        assert "ended 130 None" in shown
+        # None: Ctrl-C came when os.waitpid had the exit code and multiprocessing had not, and then it is lost.
+        assert "ended 130 None" in shown or "ended None None" in shown
 
 
 def test_sigint_to_the_process_alone_ends_it(tmp_path: Path) -> None:
