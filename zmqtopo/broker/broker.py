@@ -63,14 +63,21 @@ class Broker:
     another thread may call `call` and the methods of ``control``.
     """
 
-    def __init__(self, block: CounterBlock, control: Control | None, inproc: InprocNames | None = None) -> None:
-        """``inproc`` has the names of a context that several brokers share. Without ``control`` nothing stops it."""
+    def __init__(
+        self, block: CounterBlock, control: Control | None, inproc: InprocNames | None = None, name: str = "",
+    ) -> None:
+        """``inproc`` has the names of a context that several brokers share, each of a device with a name of its own.
+
+        Without ``control`` nothing stops it.
+        """
         self.block = block
+        self.name = name
         self.control = control
         self.settings = LoopSettings()
         self.sockets: dict[str, AnySocket] = {}
+        self.connections: Connections = {}
         self._inproc = inproc if inproc is not None else InprocNames()
-        self._connections: Connections = {}
+        self._shares_names = inproc is not None
         self._subscriptions = UNCHECKED
         self._ipc_files: list[IpcFile] = []
         self._inproc_bound: list[tuple[AnySocket, str]] = []
@@ -112,7 +119,7 @@ class Broker:
         self._addresses |= {address, endpoint}
         if endpoint.startswith("inproc://"):
             self._inproc_bound.append((socket, endpoint))
-            self._inproc.note_bound(endpoint)
+            self._inproc.note_bound(self, plan.role, endpoint)
         return endpoint
 
     def connect(self, role: str, address: str) -> None:
@@ -120,7 +127,7 @@ class Broker:
 
         Once the loop runs, this is for what `call` has it call.
         """
-        self._inproc.connect(self.sockets[role], role, address, self._connections)
+        self._inproc.connect(self, role, address)
 
     def relay(self, *, paused: bool = False, control: system.socket | None = None) -> bool:
         """Move messages until told to stop; whether to end at once, when what is left unread counts as dropped.
@@ -166,6 +173,8 @@ class Broker:
         """
         while self._ipc_files:
             self._ipc_files.pop().remove()
+        if self._shares_names:
+            self._inproc.leave(self, self._inproc_bound)
         while self._inproc_bound:
             # Closing is left to another thread, and until then who connects to the name is connected to a socket that
             # ends; unbinding is done at once, and ends no connection.

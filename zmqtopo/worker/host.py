@@ -148,6 +148,7 @@ class Host:
 
         libzmq does not say what it has thrown away, nor whose it was.
         """
+        self._inproc.close()
         if self._owns_context:
             begun = time.monotonic()
             self.context.term()
@@ -185,7 +186,7 @@ class Host:
         device = order.device
         assert order.block is not None
         control = Control()
-        running = _Running(device, Broker(order.block, control, self._inproc), control)
+        running = _Running(device, Broker(order.block, control, self._inproc, device.name), control)
         self._devices[device.name] = running
         running.become(device)
         plans = [
