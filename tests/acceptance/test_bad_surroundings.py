@@ -275,7 +275,7 @@ def test_a_pipe_is_read_once_and_never_waited_for(
     assert zmqtopo("reload", "it", "it.yaml").stderr == (
         "zmqtopo: error: a running topology cannot read what comes from it.yaml; name a file\n")
     assert zmqtopo("up", "--watch", "it.yaml").stderr == (
-        "zmqtopo: error: --watch needs a file to look at, and it.yaml is none\n")
+        "zmqtopo: error: --watch needs a file, and it.yaml is not one\n")
     (tmp_path / "file.yaml").write_text(streamers("a", "b"))
     assert zmqtopo("reload", "it", "file.yaml").returncode == 0
     assert list(control.ps()) == ["a", "b"]

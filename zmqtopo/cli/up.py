@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.watch and (args.file == "-" or is_stream(args.file)):
         what = "standard input" if args.file == "-" else args.file
-        print(f"zmqtopo: error: --watch needs a file to look at, and {printable(what)} is none", file=sys.stderr)
+        print(f"zmqtopo: error: --watch needs a file, and {printable(what)} is not one", file=sys.stderr)
         return EXIT_USAGE
     if args.detach or args.wait is not None:
         from zmqtopo.service.background import launch

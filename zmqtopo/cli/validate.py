@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--strict", action="store_true", help="treat warnings as errors")
     parser.add_argument(
-        "--probe", action="store_true", help="also check this machine: ports in use, directories, host names"
+        "--probe", action="store_true", help="also check this machine: ports in use, folders, host names"
     )
 
 
