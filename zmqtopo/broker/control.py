@@ -30,16 +30,16 @@ class Control:
         except OSError:
             return
 
-    def stop(self, timeout: float | None) -> None:
+    def stop(self, timeout: float | None, *, fed: bool = False) -> None:
         """Have the loop pass on what has been received and end; without waiting.
 
         Its sockets are closed for good within ``timeout`` seconds (None: when they have sent everything). With 0 it
-        ends at once.
+        ends at once. ``fed`` lets it wait longer for what another device that has just ended has sent.
         """
         if timeout is not None:
             self.deadline = time.monotonic() + timeout
         self.is_stopping = True
-        self.send(b"s" if timeout is None or timeout > 0 else b"n")
+        self.send(b"n" if timeout is not None and timeout <= 0 else b"f" if fed else b"s")
 
     def ask(self, command: bytes, timeout: float) -> bool:
         """Give a command and wait for its answer; False when the loop has ended. Raises TimeoutError."""

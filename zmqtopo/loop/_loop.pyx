@@ -2,8 +2,8 @@
 """The broker loop: whole messages between two sockets, both ways, with copies for a third.
 
 One step moves a burst of messages in each direction that is not idle. After so much work the loop looks at the control
-socket; when both directions are idle it sleeps, in one poll(2) on every socket, until one becomes ready. Sends never wait: a
-direction whose destination is full keeps its messages pending and is idle, while the other direction goes on.
+socket; when both directions are idle it sleeps, in one poll(2) on every socket, until one becomes ready. Sends never
+wait: a direction whose destination is full keeps its messages pending and is idle, while the other direction goes on.
 
 The parts: libzmq.pxd is the C interface, load_libzmq.pxi fills it, state.pxd is what the loop keeps, message.pxi how
 one message goes, subscriptions.pxi who wants any, sleep.pxi how the loop waits. They are included, not imported, so
@@ -140,7 +140,7 @@ cdef int drain(Loop *loop, Direction *d, Direction *other) noexcept nogil:
         if d.idle_since == 0:
             d.idle_since = now
         idle = now - d.idle_since
-        if idle >= DRAIN_QUIET * MILLISECOND or d.idle_time + idle >= DRAIN_DRY * MILLISECOND:
+        if idle >= loop.quiet * MILLISECOND or d.idle_time + idle >= DRAIN_DRY * loop.quiet * MILLISECOND:
             d.drained = True
     if d.drain_time > DRAIN_TIME * MILLISECOND and d.drain_count // max(d.peers, 1) >= d.drain_least:
         d.drained = True
@@ -277,9 +277,11 @@ def run(
 
     The sockets are ``zmq.Socket.underlying``; out may be the same as in (an echo), mon 0 for none. ``control`` is one
     end of a stream socket pair, not blocking, or -1: the loop takes the commands p(ause), r(esume), s(top, having passed
-    on what was received), n(ow) and answers each with itself; the end of the stream is n. ``block`` is a writable
-    buffer of BLOCK_SIZE bytes, aligned to 8: the state, with three words that say of which line DROPPED is a lower bound,
-    then one line each for in to out, out to in and mon. A prefix of None sends the monitor copies without one. ``mon_blocks`` lets a monitor that is full stop its direction.
+    on what was received), f(inish, as s where another device has just passed on what it had left), n(ow) and answers
+    each with itself; the end of the stream is n. ``block`` is a writable buffer of BLOCK_SIZE bytes, aligned to 8: the
+    state, with three words that say of which line DROPPED is a lower bound, then one line each for in to out, out to in
+    and mon. A prefix of None sends the monitor copies without one. ``mon_blocks`` lets a monitor that is full stop its
+    direction.
     ``wakeup`` is for Python's main thread: a descriptor, not blocking, that turns readable when a signal has come
     (`signal.set_wakeup_fd`), or -1. Then Python's handlers run, and what they raise ends the loop. ``attend`` is None
     or what the byte c(all) calls in this thread, between two messages: it may do with the sockets what only their
@@ -295,6 +297,7 @@ def run(
     if not in_socket or not out_socket:
         raise ValueError("in and out must be open sockets")
     memset(&loop, 0, sizeof(loop))
+    loop.quiet = DRAIN_QUIET
     PyObject_GetBuffer(block, &view, PyBUF_WRITABLE)
     try:
         if <size_t>view.len < BLOCK_SIZE:

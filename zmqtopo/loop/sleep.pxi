@@ -22,7 +22,9 @@ cdef int handle_commands(Loop *loop) except -2 nogil:
         elif commands[i] == b"c" and loop.attend != NULL:
             if call_attend(loop) < 0:
                 return -2
-        elif commands[i] == b"s":
+        elif commands[i] == b"s" or commands[i] == b"f":
+            if commands[i] == b"f" and not loop.stopping:
+                loop.quiet = DRAIN_QUIET_FED
             loop.stopping = True
             loop.paused = False
             loop.state[0] = DRAINING
@@ -96,7 +98,7 @@ cdef int poll_timeout(Loop *loop, Direction *d) noexcept nogil:
         # A send that is refused looks only once a millisecond (libzmq's max_command_delay) at what its peers have
         # signalled, and another socket's look may have emptied the descriptor.
         return -1 if process_events(loop, waits_for(d)) == 0 else -2
-    return DRAIN_QUIET if loop.stopping and d.open and not d.drained else -1
+    return loop.quiet if loop.stopping and d.open and not d.drained else -1
 
 
 cdef int poll_once(Loop *loop) except -2 nogil:

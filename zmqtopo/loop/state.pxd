@@ -33,8 +33,11 @@ cdef enum:
     # How long a source must be idle before a stop believes it, in milliseconds: what has reached this machine is still on
     # its way through the kernel and libzmq's I/O thread.
     DRAIN_QUIET = 20
+    # The same when another device has just passed on to it what that had left, by tcp or ipc: its socket is closed, and
+    # two I/O threads have to get their turn, on a busy machine as well.
+    DRAIN_QUIET_FED = 200
     # And how long in all, between messages that keep coming: at a thousand a second it is never idle for long.
-    DRAIN_DRY = 60
+    DRAIN_DRY = 3           # times the above
 
 cdef enum:
     # Words of one line of counters (64 bytes: one cache line for each writer's direction).
@@ -195,6 +198,7 @@ cdef struct Loop:
     void *attend            # the Python callable, or NULL
     bint paused
     bint stopping
+    int quiet               # milliseconds that a source must be idle before a stop believes it
     bint now
     int error
     int error_role

@@ -53,6 +53,7 @@ class Shutdown:
         if self._feeders is None:
             self._feeders = upstream(self._topology)
             self._patient = upstream(self._topology, only_patient=True)
+            self._remote = upstream(self._topology, only_remote=True)
             self._givers = frozenset().union(*self._feeders.values())
         orders: list[Order] = []
         for device in next_to_stop(devices, self._feeders):
@@ -65,7 +66,7 @@ class Shutdown:
                 # The other half is for what has been sent by others, and for its way out.
                 orders += self._quiescing.begin(device, feeders, self._left(device) / 2, now)
             else:
-                orders += self._drain(device)
+                orders += self._drain(device, fed=any(devices[name].over for name in self._remote[device.name]))
         return orders
 
     def advance_after(self, ended: DeviceState, devices: Mapping[str, DeviceState], *, everything: bool) -> list[Order]:
@@ -75,10 +76,10 @@ class Shutdown:
             return self.advance(devices, everything=everything)
         return []
 
-    def stop_sent(self, device: DeviceState, timeout: float) -> Stop:
-        """The order for a device to stop within ``timeout`` seconds, whether or not it is its turn."""
+    def stop_sent(self, device: DeviceState, timeout: float, *, fed: bool = False) -> Stop:
+        """The order for a device to stop within ``timeout`` seconds, whether or not it is its turn; see `Stop`."""
         self._stop_sent.setdefault(device.spec.process, set()).add(device.name)
-        return Stop(device.name, timeout)
+        return Stop(device.name, timeout, fed)
 
     def note_end(self, device: DeviceState) -> None:
         """A device has ended."""
@@ -94,9 +95,9 @@ class Shutdown:
         for device in self._quiescing.end():
             device.on("requeue", self._clock())
 
-    def _drain(self, device: DeviceState) -> list[Order]:
+    def _drain(self, device: DeviceState, *, fed: bool = False) -> list[Order]:
         asked = device.on("drain", self._clock())
-        return [self.stop_sent(device, self._left(device))] if asked == "stop" else []
+        return [self.stop_sent(device, self._left(device), fed=fed)] if asked == "stop" else []
 
     def _count_stop_sent(self, device: DeviceState) -> int:
         return len(self._stop_sent.get(device.spec.process, ()))
@@ -105,15 +106,20 @@ class Shutdown:
         return max((device.deadline or 0) - self._clock(), 0)
 
 
-def upstream(topology: Topology, *, only_patient: bool = False) -> dict[str, frozenset[str]]:
+def upstream(
+    topology: Topology, *, only_patient: bool = False, only_remote: bool = False
+) -> dict[str, frozenset[str]]:
     """For each device the other devices whose out or mon is connected to its in.
 
     With ``only_patient`` those that keep a message until somebody takes it. The others go on without a receiver that
-    is not there, which loses what is published meanwhile in any case.
+    is not there, which loses what is published meanwhile in any case. With ``only_remote`` those whose messages go
+    through the system, by tcp or ipc.
     """
     found: dict[str, set[str]] = {name: set() for name in topology.devices}
     for node in Graph(topology).nodes:
         for bind, connect in node.pairs:
+            if only_remote and bind.endpoint is not None and bind.endpoint.transport == "inproc":
+                continue
             for giver, taker in ((bind, connect), (connect, bind)):
                 if _feeds(giver, taker) and (_is_patient(giver) or not only_patient):
                     found[taker.end.owner.name].add(giver.end.owner.name)

@@ -231,7 +231,7 @@ class Host:
         running = self._devices.get(order.name)
         if running is None:
             return
-        running.control.stop(order.timeout)
+        running.control.stop(order.timeout, fed=order.fed)
         if running.binding is not None:     # it waits no longer
             running.binding.join()
         if running.thread is None and self._drop(order.name):

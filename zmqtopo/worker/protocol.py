@@ -41,10 +41,14 @@ class Connect:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Pass on what has been received and end, within ``timeout`` seconds; 0 is at once."""
+    """Pass on what has been received and end, within ``timeout`` seconds; 0 is at once.
+
+    ``fed`` says that another device has just ended and may have sent it something, which is still on its way.
+    """
 
     name: str
     timeout: float
+    fed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -260,3 +260,13 @@ def test_a_stop_under_a_producer_that_never_pauses_for_long_ends(net: Any, pause
     count = device.counters.in_to_out.messages
     assert count >= sum(at < started for at in sent)
     assert net.receive_all(pull, count) == [[b"%d" % i] for i in range(count)]
+
+
+@pytest.mark.parametrize(("fed", "at_least"), [(True, 0.2), (False, 0.02)])
+def test_a_stop_listens_longer_for_what_another_device_has_just_sent(net: Any, fed: bool, at_least: float) -> None:
+    _, _, device, address = streamer(net)
+    net.socket(zmq.PULL, connect=address)
+    begun = time.monotonic()
+    device._control.stop(5, fed=fed)
+    device.join(5)
+    assert at_least <= time.monotonic() - begun < 5

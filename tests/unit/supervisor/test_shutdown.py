@@ -26,6 +26,17 @@ def test_upstream(devices: list[str], expected: dict[str, set[str]]) -> None:
     assert upstream(topology) == expected
 
 
+@pytest.mark.parametrize(("address", "remote"), [
+    ("tcp://127.0.0.1:1", True), ("ipc:///run/x", True), ("inproc://x", False),
+])
+def test_whose_messages_go_through_the_system(address: str, remote: bool) -> None:
+    topology = examine_text(
+        f"devices:\n  a: {{type: streamer, in: {{bind: tcp://*:3}}, out: {{bind: '{address}'}}}}\n"
+        "  b: {type: streamer, in: {connect: a.out}, out: {bind: tcp://*:2}}\n").topology
+    assert topology is not None
+    assert upstream(topology, only_remote=True) == {"a": set(), "b": {"a"} if remote else set()}
+
+
 @pytest.mark.parametrize(("a", "b", "patient"), [
     ("{type: streamer, in: {bind: tcp://*:1}, out: {bind: tcp://*:2}}", "{type: streamer, in: {connect: a.out}}", True),
     ("{type: queue, in: {bind: tcp://*:1}, out: {connect: b.in}}", "{type: queue, in: {bind: tcp://*:2}}", True),

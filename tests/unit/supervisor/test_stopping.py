@@ -176,6 +176,7 @@ def test_a_device_stops_when_those_that_feed_it_have(world: World) -> None:
     assert world.ordered("Stop") == ["a", "alone", "b", "c"]
     # What was left of the 5 s when its turn came.
     assert [o.timeout for o in world.orders if isinstance(o, Stop)] == [5, 5, 5, 3]
+    assert [o.fed for o in world.orders if isinstance(o, Stop)] == [False, False, True, True]
 
 
 def test_who_waits_for_those_that_feed_it_waits_no_longer_than_its_time(world: World) -> None:
