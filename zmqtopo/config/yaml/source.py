@@ -135,8 +135,13 @@ def _open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 
 
+def decode(data: bytes, file: str) -> Source:
+    """Read a text in UTF-8, or in UTF-16 or UTF-32 with a byte order mark."""
+    text = _decoded(data, file)
+    return parse_text(text, file) if isinstance(text, str) else text
+
+
 def _decoded(data: bytes, file: str) -> str | Source:
-    """A text in UTF-8, or in UTF-16 or UTF-32 with a byte order mark; or its problem."""
     encoding, start = next(((name, len(bom)) for bom, name in _BOMS if data.startswith(bom)), ("utf-8", 0))
     try:
         text = data[start:].decode(encoding)

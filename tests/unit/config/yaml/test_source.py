@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from zmqtopo.config.problem import Place
-from zmqtopo.config.yaml.source import MAX_BYTES, Source, parse_text, read_source
+from zmqtopo.config.yaml.source import MAX_BYTES, Source, decode, parse_text, read_source
 from zmqtopo.config.yaml.variables import Evaluation
 
 
@@ -69,21 +69,15 @@ use: {<<: *m, b: 4, c: *m}
     assert place_of(source, *path, key=key) == place
 
 
-def written(folder: Path, data: bytes) -> Source:
-    path = folder / "f"
-    path.write_bytes(data)
-    return read_source(str(path))
-
-
-def test_positions_with_bom_and_windows_line_ends(tmp_path: Path) -> None:
-    source = written(tmp_path, "\ufeffa: 1\r\nb: 2\r\n".encode())
+def test_positions_with_bom_and_windows_line_ends() -> None:
+    source = decode("\ufeffa: 1\r\nb: 2\r\n".encode(), "f")
     assert place_of(source, "b") == Place(2, 4, 5)
     assert source.lines[:2] == ["a: 1", "b: 2"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
-def test_encodings(tmp_path: Path, encoding: str) -> None:
-    assert value(written(tmp_path, "name: ü".encode(encoding))) == {"name": "ü"}
+def test_encodings(encoding: str) -> None:
+    assert value(decode("name: ü".encode(encoding), "f")) == {"name": "ü"}
 
 
 @pytest.mark.parametrize(("text", "expected"), [
@@ -192,9 +186,9 @@ def test_a_hundred_megabytes_of_nonsense(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_largest_file_of_nonsense(tmp_path: Path) -> None:
+def test_the_largest_file_of_nonsense() -> None:
     """A list of ten million entries is refused before it takes the memory."""
-    source = written(tmp_path, b"- x\n" * (MAX_BYTES // 4))
+    source = decode(b"- x\n" * (MAX_BYTES // 4), "f")
     assert only(source)[0] == "yaml-unsafe"
 
 
