@@ -60,7 +60,7 @@ cdef int burst(Loop *loop, Direction *d, Direction *other) noexcept nogil:
     """Receive a burst of messages and send them; -1 on error.
 
     One after the other, and not message by message: the I/O thread wakes at the first that is sent and finds the others
-    too, which takes 10% less CPU for each message of a forwarder or a streamer. A batch that is not empty is sent first.
+    too, which takes 10% less CPU for each message of a forwarder or a streamer. A batch that is not empty goes first.
     """
     cdef Result filled = DONE, sent = DONE
     cdef int64_t now, sent_before = d.counters[MESSAGES], dropped_before = d.counters[DROPPED]
@@ -276,7 +276,7 @@ def run(
     """Move messages between two sockets until told to stop; the GIL is free meanwhile.
 
     The sockets are ``zmq.Socket.underlying``; out may be the same as in (an echo), mon 0 for none. ``control`` is one
-    end of a stream socket pair, not blocking, or -1: the loop takes the commands p(ause), r(esume), s(top, having passed
+    end of a stream socket pair, not blocking, or -1: the loop takes the bytes p(ause), r(esume), s(top, having passed
     on what was received), f(inish, as s where another device has just passed on what it had left), n(ow) and answers
     each with itself; the end of the stream is n. ``block`` is a writable buffer of BLOCK_SIZE bytes, aligned to 8: the
     state, with three words that say of which line DROPPED is a lower bound, then one line each for in to out, out to in

@@ -296,7 +296,7 @@ cdef Result publish_copy(Loop *loop, Direction *d) noexcept nogil:
 
 
 cdef bint ends_here(Direction *d, zmq_msg_t *frame) noexcept nogil:
-    """Whether a message that was refused is a subscription that reached a SUB, which asks by option: nothing is lost."""
+    """Whether a message that was refused is a subscription at a SUB, which asks by option: nothing is lost."""
     if d.source_type != XPUB or d.destination_type != SUB or zmq.msg_size(frame) == 0:
         return False
     return (<unsigned char *>zmq.msg_data(frame))[0] <= 1

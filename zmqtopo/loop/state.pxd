@@ -23,15 +23,15 @@ cdef enum:
     BURST = 1 << 20
     MESSAGE_WORK = 768
     FRAME_WORK = 256
-    # Room for so many frames is kept when the batch is empty, twice those of a burst. Anyone who sends longer messages makes
+    # Room for so many frames is kept when the batch is empty, twice those of a burst. Longer messages make
     # the loop find it anew each time, which takes a quarter longer.
     FRAMES_KEPT = 1 << 13
     # How often to try a socket that calls itself writable and refuses: the only wait with a time, in milliseconds.
     REFUSED_RETRY = 10
     # How long a stop goes on under a producer that never pauses, in milliseconds of moving messages.
     DRAIN_TIME = 80
-    # How long a source must be idle before a stop believes it, in milliseconds: what has reached this machine is still on
-    # its way through the kernel and libzmq's I/O thread.
+    # How long a source must be idle before a stop believes it, in milliseconds: what has reached this machine is still
+    # on its way through the kernel and libzmq's I/O thread.
     DRAIN_QUIET = 20
     # The same when another device has just passed on to it what that had left, by tcp or ipc: its socket is closed, and
     # two I/O threads have to get their turn, on a busy machine as well.
@@ -70,7 +70,7 @@ cdef enum Result:
     MISSED = 4      # dropped for a reader without room; the monitor sees it as it sees what nobody has subscribed to
 
 cdef enum Step:
-    # Where the first message pending is. The destination comes before the monitor: a copy is only ever shown of a message
+    # Where the first message pending is. The destination comes before the monitor: a copy is shown only of a message
     # that its destination has taken.
     EMPTY = 0
     TO_DESTINATION = 1
@@ -99,12 +99,12 @@ cdef enum:
 
 cdef struct Readers:
     # Who reads from an XPUB, as far as libzmq says: of each topic it passes on the first subscription and the last
-    # unsubscription, which comes by no descriptor when its reader has gone. So a topic stands for anyone who was the first
+    # unsubscription, which comes by no descriptor when its reader has gone. So a topic stands for the reader who was first
     # to want it, until nobody does. Too few are counted when topics share a place or readers share their topics, and
     # that loses nothing; one too many when a reader has gone whose topics another one goes on to want.
     int64_t count
     # The only connection that has subscribed since nobody had, by its descriptor plus 1; 0 for none, -1 for one over
-    # inproc, which has no descriptor. It holds only where each subscription is passed on, not only the first to a topic.
+    # inproc, which has no descriptor. It holds only where every subscription is passed on, not the first alone.
     int only
     bint several
     bint untold             # somebody has subscribed to what is not remembered

@@ -1,4 +1,4 @@
-# Who has subscribed: to a monitor, and to a destination that drops what its readers have no room for. Part of _loop.pyx.
+# Who has subscribed, to a monitor and to a destination that drops what its readers have no room for. In _loop.pyx.
 
 cdef int count_topics(Loop *loop) noexcept nogil:
     """Ask libzmq how many topics the readers of a monitor want; -1 on error.
