@@ -400,7 +400,8 @@ class Stream:
             try:
                 self.received.append(int(self._pull.recv(zmq.DONTWAIT)))
             except zmq.Again:
-                if not self._pull.poll(1000) and not sender.is_alive():
+                over = not sender.is_alive()    # a second that begins before says nothing
+                if not self._pull.poll(1000) and over:
                     break
 
     def end(self) -> tuple[int, list[int]]:
