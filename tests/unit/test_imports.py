@@ -28,8 +28,9 @@ ALLOWED = {
     "control": {"config"},
     "service": {"config", "checks", "report", "broker", "worker", "supervisor", "control", "exit_codes"},
     "testing": {"config", "supervisor", "api"},
+    "observe": {"config", "checks", "report", "draw", "control", "exit_codes"},
     "bench": {"config", "loop", "broker", "worker", "supervisor", "api"},
-    "cli": {"config", "checks", "report", "draw", "convert", "control", "service", "supervisor", "bench",
+    "cli": {"config", "checks", "report", "draw", "convert", "control", "service", "supervisor", "bench", "observe",
             "exit_codes"},
 }
 """What each package may import beside itself; `zmqtopo` itself hands on lazily and may be imported by all."""

@@ -1,0 +1,1 @@
+"""What is seen of a running topology: it reads shared counters and asks the control socket, and slows no message."""
