@@ -27,12 +27,14 @@ def test_ps_says_what_a_program_wants_to_know(
     assert list(devices) == ["jobs", "calls", "one", "two"]
     for device in devices.values():
         assert list(device) == [
-            "name", "type", "run", "state", "pid", "uptime", "restarts", "endpoints", "counters", "error", "warning",
-                "stops_within",
+            "name", "type", "run", "state", "pid", "uptime", "restarts", "sockets", "endpoints", "counters", "error",
+                "warning", "stops_within",
         ]
+        assert list(device["sockets"]) == ["in", "out", "mon"]
         assert list(device["endpoints"]) == ["in", "out", "mon"]
         assert device["uptime"] > 0
         assert device["error"] is None
+    assert devices["jobs"]["sockets"] == {"in": "PULL", "out": "PUSH", "mon": None}
     assert devices["jobs"]["pid"] == up.worker("threads")
     assert devices["calls"]["pid"] == up.worker("device calls")
     assert devices["one"]["pid"] == devices["two"]["pid"] == up.worker("group g")

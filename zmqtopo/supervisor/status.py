@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from zmqtopo.broker.counters import Counters
@@ -46,12 +46,15 @@ class DeviceStatus:
     last_stop: StopReport | None = None
     warning: str = ""
     """What an operator should know of its process."""
+    sockets: Mapping[str, str] = field(default_factory=dict)
+    """The type of each socket that it has, by role."""
 
     def as_dict(self) -> dict[str, Any]:
         """As ``ps --format json`` shows it."""
         return {
             "name": self.name, "type": self.type, "run": self.run, "state": self.state, "pid": self.pid,
             "uptime": self.uptime, "restarts": self.restarts,
+            "sockets": {role: self.sockets.get(role) for role in ROLES},
             "endpoints": {role: [ordinary(one) for one in self.endpoints.get(role, ())] for role in ROLES},
             "counters": asdict(self.counters),
             "error": self.error or None,
@@ -73,6 +76,7 @@ def status(device: DeviceState, pid: int | None, now: float | None = None, warni
         round(max(device.deadline - now, 0), 3) if device.state == "stopping" and device.deadline is not None else None,
         device.last_stop,
         warning if here else "",
+        {socket.role: str(socket.type) for socket in device.spec.sockets},
     )
 
 

@@ -585,8 +585,8 @@ def test_the_status_at_each_moment(world: World) -> None:
     assert [status.state for status in after.reply.result(0)] == ["stopped", "stopped"]
     shown = after.reply.result(0)[0].as_dict()
     assert list(shown) == [
-        "name", "type", "run", "state", "pid", "uptime", "restarts", "endpoints", "counters", "error", "warning",
-        "stops_within",
+        "name", "type", "run", "state", "pid", "uptime", "restarts", "sockets", "endpoints", "counters", "error",
+        "warning", "stops_within",
     ]
     assert shown["error"] == "a: broken"
     assert shown["endpoints"] == {"in": [], "out": [], "mon": []}
