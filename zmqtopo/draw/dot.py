@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from html import escape
+from typing import Final
 
 from zmqtopo.checks.graph import End
 from zmqtopo.config.model import Device, Peer, Socket
@@ -20,22 +22,49 @@ _HEAD = (
 # Graphviz sets a label down on its edge, so that the line runs through the descenders.
 _GAP = '<br/><font point-size="4"> </font>'
 
+STATE_ROOM: Final = "# running, mon full"
+"""The line that a live drawing has for the state of a device, as wide as most that will stand there."""
+
+RATE_ROOM: Final = "# 888.8k/s"
+"""The line that it has for the rate of an edge, twice where messages go both ways: there, then back."""
+
 Clusters = dict[tuple[str, ...], list[str]]
 
 
 def dot(picture: Picture) -> str:
     """The picture as a ``digraph``; what has an error is red, what has a warning amber, and both name the rule."""
-    lines = [*_HEAD, *_nodes(picture), *_addresses(picture), *(_edge(arrow, picture) for arrow in picture.arrows)]
-    return "\n".join([f"digraph {_quoted(picture.name)} {{", *(f"  {line}" for line in lines), "}", ""])
+    return _digraph(picture, [*_nodes(picture), *_addresses(picture),
+                              *(_edge(arrow, picture) for arrow in picture.arrows)])
 
 
-def _nodes(picture: Picture) -> Iterator[str]:
+def live_dot(picture: Picture) -> str:
+    """The picture for a program that shows what passes: with ids, and with room for states and rates.
+
+    The id of a node is its name here, ``device:NAME``. That of an edge is ``LEFT>RIGHT#N``, with the socket behind the
+    name of a device (``device:NAME.out``) and a number that tells edges between the same ends apart; its classes are
+    ``forward``, ``back`` or ``both`` and, for copies, ``monitor``. `STATE_ROOM` and `RATE_ROOM` are lines of their own.
+    """
+    ends: Counter[str] = Counter()
+    edges = []
+    for arrow in picture.arrows:
+        name = f"{_end_id(arrow.left, arrow)}>{_end_id(arrow.right, arrow)}"
+        ends[name] += 1
+        edges.append(_live_edge(arrow, picture, f"{name}#{ends[name]}"))
+    return _digraph(picture, [*_nodes(picture, live=True), *_addresses(picture), *edges])
+
+
+def _digraph(picture: Picture, lines: Iterable[str]) -> str:
+    body = [f"  {line}" for line in (*_HEAD, *lines)]
+    return "\n".join([f"digraph {_quoted(picture.name)} {{", *body, "}", ""])
+
+
+def _nodes(picture: Picture, *, live: bool = False) -> Iterator[str]:
     """Devices and peers; those of one process group, and in it those of one drawing group, in a frame."""
     clusters: Clusters = {}
     for device in picture.devices:
-        clusters.setdefault(frames(device), []).append(_device(device, picture))
+        clusters.setdefault(frames(device), []).append(_device(device, picture, live=live))
     for peer in picture.peers:
-        clusters.setdefault(frames(peer), []).append(_peer(peer, picture))
+        clusters.setdefault(frames(peer), []).append(_peer(peer, picture, live=live))
     yield from clusters.pop((), [])
     for outer in sorted({titles[0] for titles in clusters}):
         yield from _cluster((outer,), clusters)
@@ -51,18 +80,21 @@ def _cluster(titles: tuple[str, ...], clusters: Clusters) -> Iterator[str]:
     yield "}"
 
 
-def _device(device: Device, picture: Picture) -> str:
+def _device(device: Device, picture: Picture, *, live: bool) -> str:
     """A box with a port for each socket: in on the left, the ways out on the right."""
     ink = picture.ink(device) or colour(device) or _INK
     tall = ' rowspan="2"' if device.mon is not None else ""
-    name = (f'<td{tall}><b>{escape(printable(device.name))}</b><br/>'
-            f'<font point-size="10">{escape(kind(device))}</font>{_faults(device, picture)}</td>')
-    rows = f"<tr>{_port(device.in_, picture, tall)}{name}{_port(device.out, picture)}</tr>"
+    state = f'<br/><font point-size="10">{STATE_ROOM}</font>' if live else ""
+    middle = (f'<td{tall}><b>{escape(printable(device.name))}</b><br/>'
+              f'<font point-size="10">{escape(kind(device))}</font>{state}{_faults(device, picture)}</td>')
+    rows = f"<tr>{_port(device.in_, picture, tall)}{middle}{_port(device.out, picture)}</tr>"
     if device.mon is not None:
         rows += f"<tr>{_port(device.mon, picture)}</tr>"
     table = (f'<table border="2" cellborder="0" cellspacing="0" cellpadding="6" color="{ink}" bgcolor="white">'
              f"{rows}</table>")
-    return f'{_quoted("device:" + device.name)} [shape="plain", label=<{table}>{_tooltip(device)}]'
+    name = _quoted("device:" + device.name)
+    more = f", id={name}" if live else ""
+    return f'{name} [shape="plain", label=<{table}>{_tooltip(device)}{more}]'
 
 
 def _port(socket: Socket, picture: Picture, tall: str = "") -> str:
@@ -77,13 +109,15 @@ def _faults(of: Device | Socket, picture: Picture) -> str:
     return "".join(f'<br/><font point-size="9" color="{ink}">{rule}</font>' for rule in picture.faults(of))
 
 
-def _peer(peer: Peer, picture: Picture) -> str:
+def _peer(peer: Peer, picture: Picture, *, live: bool) -> str:
     wrong = picture.ink(peer)
     ink = wrong or colour(peer) or _INK
     words = f', fontcolor="{wrong}"' if wrong else ""
     label = "\n".join([printable(peer.name), peer.type, *picture.faults(peer)])
-    return (f'{_quoted("peer:" + peer.name)} [shape="box", style="rounded", color={_quoted(ink)}, '
-            f"label={_quoted(label)}{words}{_tooltip(peer)}]")
+    name = _quoted("peer:" + peer.name)
+    more = f", id={name}" if live else ""
+    return (f'{name} [shape="box", style="rounded", color={_quoted(ink)}, '
+            f"label={_quoted(label)}{words}{_tooltip(peer)}{more}]")
 
 
 def _addresses(picture: Picture) -> Iterator[str]:
@@ -96,7 +130,10 @@ def _edge(arrow: Arrow, picture: Picture) -> str:
     # The address only where no node shows it.
     words = [arrow.pattern] if arrow.is_alone else [escape(printable(arrow.node.text)), arrow.pattern]
     words += picture.faults(arrow)
-    attributes = [f"label=<{'<br/>'.join(words)}{_GAP}>"]
+    return _line(arrow, picture, [f"label=<{'<br/>'.join(words)}{_GAP}>"])
+
+
+def _line(arrow: Arrow, picture: Picture, attributes: list[str]) -> str:
     if arrow.heads != "forward":
         attributes.append(f'dir="{arrow.heads}"')
     if arrow.is_monitor:
@@ -106,6 +143,23 @@ def _edge(arrow: Arrow, picture: Picture) -> str:
     left = _attachment(arrow.left, arrow, "e")
     right = _attachment(arrow.right, arrow, "w")
     return f"{left} -> {right} [{', '.join(attributes)}]"
+
+
+def _live_edge(arrow: Arrow, picture: Picture, name: str) -> str:
+    """An edge with lines for its rates in place of its pattern, which can be read as its tooltip."""
+    rates = f'<font point-size="11">{"<br/>".join([RATE_ROOM] * (2 if arrow.heads == "both" else 1))}</font>'
+    address = "" if arrow.is_alone else f"{escape(printable(arrow.node.text))}<br/>"
+    kinds = f"{arrow.heads} monitor" if arrow.is_monitor else arrow.heads
+    return _line(arrow, picture, [
+        f"label=<{address}{rates}{_GAP}>", f"id={_quoted(name)}", f'class="{kinds}"',
+        f"tooltip={_quoted(arrow.pattern)}",
+    ])
+
+
+def _end_id(end: End | None, arrow: Arrow) -> str:
+    if end is None:
+        return arrow.node.node
+    return f"{end.node}.{end.role}" if end.role else end.node
 
 
 def _attachment(end: End | None, arrow: Arrow, side: str) -> str:

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from zmqtopo.draw.dot import dot
+from zmqtopo.draw.dot import RATE_ROOM, STATE_ROOM, dot, live_dot
 from zmqtopo.draw.picture import frames
 
 needs_graphviz = pytest.mark.skipif(
@@ -181,3 +181,48 @@ def test_it_reads_from_left_to_right(draw, name: str) -> None:
     columns = [frames[node["_gvid"]][0] for name in ("feed-eu", "ingest-eu", "split-eu-0", "sink-eu-0", "store")
             for node in plan["objects"] if node["name"].endswith(f":{name}")]
     assert all(left < right for left, right in pairwise(columns))
+
+
+# -- a drawing that a program fills in -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def live(draw) -> str:
+    return live_dot(draw("all", with_problems=False))
+
+
+def test_each_node_has_its_name_as_id(live: str) -> None:
+    nodes = re.findall(r'^ *("(?:device|peer):[^"]+") \[', live, re.MULTILINE)
+    assert re.findall(r' id=("(?:device|peer):[^">]+")\]', live) == nodes
+
+
+def test_each_edge_has_its_ends_as_id_and_says_which_way_messages_go(live: str) -> None:
+    edges = dict(re.findall(r' id="([^"]+#\d+)", class="([^"]+)"', live))
+    assert edges["peer:feed>device:ingest.in#1"] == "forward"
+    assert edges["device:ingest.mon>peer:viewer#1"] == "forward monitor"
+    assert edges["peer:clients>device:requests.in#1"] == "both"
+    assert edges["peer:listener>device:mirror.in#1"] == "back"
+    assert edges["device:store.out>endpoint:tcp://*:5571#1"] == "forward"
+    assert len(edges) == live.count(" -> ")
+
+
+def test_edges_between_the_same_ends_are_counted(draw) -> None:
+    drawn = live_dot(draw("""\
+        devices: {a: {type: streamer, in: {bind: ["tcp://*:1025", "tcp://*:1026"]}, out: {bind: "tcp://*:1027"}}}
+        peers: {b: {type: PUSH, connect: ["tcp://localhost:1025", "tcp://localhost:1026"]}}
+    """))
+    assert re.findall(r' id="(peer:b>[^"]+)"', drawn) == ["peer:b>device:a.in#1", "peer:b>device:a.in#2"]
+
+
+def test_there_is_room_for_each_state_and_each_rate(live: str) -> None:
+    assert live.count(STATE_ROOM) == len(re.findall(r'^ *"device:[^"]+" \[', live, re.MULTILINE))
+    ways = [2 if kinds.startswith("both") else 1 for kinds in re.findall(r' class="([^"]+)"', live)]
+    assert live.count(RATE_ROOM) == sum(ways)
+
+
+@needs_graphviz
+def test_graphviz_draws_it(live: str) -> None:
+    done = subprocess.run(["dot", "-Tsvg"], input=live, capture_output=True, text=True, check=True)
+    ids = {node.get("id") for node in ElementTree.fromstring(done.stdout).iter()}
+    assert {"device:ingest", "peer:feed", "peer:feed>device:ingest.in#1"} <= ids
+    assert done.stderr == ""
