@@ -80,7 +80,7 @@ def test_all_rules_in_a_list() -> None:
 def test_a_typo(word: str, near: str | None) -> None:
     done = run("explain", word)
     assert (done.returncode, done.stdout) == (2, "")
-    assert f"there is no rule {word!r}" in done.stderr
+    assert f"there is no topic and no rule {word!r}" in done.stderr
     assert (f"did you mean {near!r}?" in done.stderr) is (near is not None)
     assert "\x1b" not in done.stderr
 

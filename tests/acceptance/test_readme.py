@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -19,48 +18,23 @@ import zmqtopo
 from zmqtopo.checks.catalogue import CATALOGUE
 from zmqtopo.cli import VERBS
 
-ROOT = Path(__file__).parents[2]
+from . import documents
+from .documents import ROOT, Block, Terminals, assert_shows
+
 README = (ROOT / "README.md").read_text("utf-8")
 TOPOLOGIES = {path.name: path.read_text("utf-8") for path in (ROOT / "topologies").glob("*.yaml")}
-DEADLINE = 60
-"""Seconds that a program of the README may take; far more than any does."""
 
 
-@dataclass(frozen=True)
-class Block:
-    language: str
-    text: str
-
-    @property
-    def file(self) -> str | None:
-        """The name in a comment on the first line: the reader is to save it under that."""
-        match = re.match(r"# ([\w.-]+\.\w+)\n", self.text)
-        return match[1] if match else None
-
-    @property
-    def commands(self) -> list[tuple[str, str]]:
-        """Each command of a terminal with what it prints; Ctrl-C is the command ``^C``."""
-        parts = re.split(r"^(?:\$ (.*)|(\^C))\n", self.text, flags=re.MULTILINE)[1:]
-        return [(command or key, output) for command, key, output in zip(*[iter(parts)] * 3, strict=True)]
+PAGES_THAT_RUN = ("pyzmq",)
+"""Pages whose programs and commands run here too, in the folder of README.md."""
 
 
-def blocks(text: str = README) -> list[Block]:
-    return [Block(*found) for found in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)]
+def blocks() -> list[Block]:
+    return documents.blocks(README)
 
 
 def table(*columns: str) -> list[list[str]]:
-    """The cells of the table with these heads."""
-    head = re.escape(f"| {' | '.join(columns)} |\n")
-    match = re.search(rf"^{head}\|[-|]+\|\n((?:\|.*\n)+)", README, re.MULTILINE)
-    assert match, columns
-    return [[cell.strip() for cell in row.strip("|").split(" |")] for row in match[1].splitlines()]
-
-
-def assert_shows(shown: str, printed: str) -> None:
-    """Compare; ``...`` stands for anything, and a time is not the same twice."""
-    pattern = re.escape(shown.rstrip())
-    pattern = re.sub(r"\d+\\\.\d+(\\ )?s\b", r"\\d+\\.\\d+\1s", pattern.replace(re.escape("..."), ".*"))
-    assert re.fullmatch(pattern, printed.rstrip(), re.DOTALL), printed
+    return documents.table(README, *columns)
 
 
 # -- a folder with all its files, and terminals ----------------------------------------------------------------------
@@ -92,36 +66,6 @@ def folder(tmp_path: Path, elsewhere: Callable[[str], str]) -> Path:
     for name, text in files.items():
         (tmp_path / name).write_text(elsewhere(text), encoding="utf-8")
     return tmp_path
-
-
-class Terminals:
-    """Commands that run side by side, as in several terminals."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.running: list[tuple[subprocess.Popen[str], str]] = []
-
-    def start(self, command: str, shown: str) -> subprocess.Popen[str]:
-        program, *arguments = shlex.split(command)
-        here = {"python": [], "pytest": ["-m", "pytest", "-p", "no:cacheprovider"], "zmqtopo": ["-m", "zmqtopo"]}
-        process = subprocess.Popen(
-            [sys.executable, "-P", *here[program], *arguments], cwd=self._folder, encoding="utf-8",
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )
-        self.running.append((process, shown))
-        return process
-
-    def finish(self, code: int = 0) -> None:
-        """Wait for the end of the last that was started and compare what it printed."""
-        process, shown = self.running.pop()
-        printed, _ = process.communicate(timeout=DEADLINE)
-        assert process.returncode == code, printed
-        assert_shows(shown, printed)
-
-    def close(self) -> None:
-        for process, _ in self.running:
-            process.kill()
-            process.communicate()
 
 
 @pytest.fixture
@@ -179,8 +123,9 @@ def test_its_topologies_are_good_but_for_the_broken_one(folder: Path, terminals:
 
 
 def test_the_python_programs_run(terminals: Terminals) -> None:
-    programs = [block for block in blocks() if block.language == "python" and not block.file]
-    assert len(programs) == 2
+    programs = [block for text in (README, *map(documents.page, PAGES_THAT_RUN))
+                for block in documents.blocks(text) if block.language == "python" and not block.file]
+    assert len(programs) >= 2
     for program in programs:
         process = terminals.start(f"python -W error -c {shlex.quote(program.text)}", "...")
         terminals.finish()

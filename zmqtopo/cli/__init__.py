@@ -41,7 +41,7 @@ VERBS: Final = {
     "down": "end a running topology, as Ctrl-C does",
     "bench": "measure devices on this machine, beside zmq.proxy and others",
     "config": "print a topology as it is understood, with everything filled in",
-    "explain": "say what a rule finds and why, with examples",
+    "explain": "print the page about a topic, or what a rule finds and why, with examples",
     "schema": "print the JSON Schema of topology files, for editors",
     "completion": "print what a shell needs to complete verbs, options, topologies and devices",
 }

@@ -167,8 +167,8 @@ class _Line:
                 yield FILES, ""
             case "DEVICE" if self._given:
                 yield from ((name, what) for name, what in _devices(self._given[0]) if name not in self._given[1:])
-            case "RULE":
-                yield from ((name, what) for name, what in _rules() if name not in self._given)
+            case "TOPIC":
+                yield from ((name, what) for name, what in _topics() if name not in self._given)
             case "FILE" | "DRAWING":
                 yield FILES, ""
 
@@ -196,9 +196,12 @@ def _devices(topology: str) -> Iterator[Candidate]:
     yield from ((device["name"], f"{device['type']}, {device['state']}") for device in devices)
 
 
-def _rules() -> Iterator[Candidate]:
+def _topics() -> Iterator[Candidate]:
     from zmqtopo.checks.catalogue import CATALOGUE
+    from zmqtopo.report.pages import pages
 
+    for topic, page in pages().items():
+        yield topic, page.title
     for name, rule in CATALOGUE.items():
         yield name, rule.severity
 

@@ -1,12 +1,14 @@
-"""``zmqtopo explain``: what a rule finds, why, and an example of each kind."""
+"""``zmqtopo explain``: what a rule finds, why, and an example of each kind; and the pages about everything else."""
 
 from __future__ import annotations
 
 import argparse
 import textwrap
+from collections.abc import Sequence
 
 from zmqtopo.cli.output import emit
 from zmqtopo.config.explanations import Explanation
+from zmqtopo.report.pages import Page, pages
 
 WIDTH = 88
 
@@ -14,11 +16,13 @@ WIDTH = 88
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     parser.add_argument(
-        "rules", metavar="RULE", nargs="*", type=_rule, help="a rule, as reports name it; without one: a list of all"
+        "subjects", metavar="TOPIC", nargs="*", type=_subject,
+        help="a topic, or a rule as reports name it; without one: a list of all",
     )
     parser.add_argument(
         "--format", choices=("text", "markdown"), default="text",
-        help="text for a terminal (default), markdown for the reference page, with every rule in full",
+        help="text for a terminal (default), markdown as it stands; without TOPIC: the reference page, with every rule "
+        "in full",
     )
 
 
@@ -26,39 +30,57 @@ def run(args: argparse.Namespace) -> int:
     """Return 0."""
     from zmqtopo.checks.catalogue import CATALOGUE
 
-    chosen: list[Explanation] = list(dict.fromkeys(args.rules))
+    chosen: list[Explanation | Page] = list(dict.fromkeys(args.subjects))
     if args.format == "markdown":
-        from zmqtopo.report import reference
-
-        emit(reference.markdown(chosen or list(CATALOGUE.values())))
+        emit(_markdown(chosen or list(CATALOGUE.values())))
     else:
-        emit("\n".join(map(_in_full, chosen)) if chosen else _list(list(CATALOGUE.values())))
+        emit("\n".join(map(_in_full, chosen)) if chosen else _list(list(pages().values()), list(CATALOGUE.values())))
     return 0
 
 
-def _rule(name: str) -> Explanation:
+def _subject(name: str) -> Explanation | Page:
     from zmqtopo.checks.catalogue import CATALOGUE
     from zmqtopo.config.wording import closest
 
-    if name not in CATALOGUE:
-        near = closest(name, CATALOGUE)
-        raise argparse.ArgumentTypeError(f"there is no rule {name!r}" + (f"; did you mean {near!r}?" if near else ""))
-    return CATALOGUE[name]
+    known: dict[str, Explanation | Page] = {**pages(), **CATALOGUE}
+    if name not in known:
+        near = closest(name, known)
+        raise argparse.ArgumentTypeError(f"there is no topic and no rule {name!r}"
+                                         + (f"; did you mean {near!r}?" if near else ""))
+    return known[name]
 
 
-def _list(rules: list[Explanation]) -> str:
-    """Every rule on a line or two, family by family."""
+def _markdown(chosen: Sequence[Explanation | Page]) -> str:
+    """The pages as they stand, and behind them one of the rules."""
+    from zmqtopo.report import reference
+
+    rules = [subject for subject in chosen if isinstance(subject, Explanation)]
+    parts = [subject.markdown for subject in chosen if isinstance(subject, Page)]
+    return "\n".join([*parts, reference.markdown(rules)] if rules else parts)
+
+
+def _list(topics: list[Page], rules: list[Explanation]) -> str:
+    """Every topic and every rule on a line or two, the rules family by family."""
     column = max(len(rule.name) for rule in rules) + 2
-    lines: list[str] = []
+    lines = ["topics", *(f"  {page.topic:{column}}{page.title}" for page in topics)]
     for rule in rules:
         if rule.family not in lines:
-            lines += ["", rule.family] if lines else [rule.family]
+            lines += ["", rule.family]
         lines += textwrap.wrap(f"{rule.severity:8} {_unquoted(rule.finds)}", WIDTH, break_on_hyphens=False,
                                initial_indent=f"  {rule.name:{column}}", subsequent_indent=" " * (column + 11))
-    return "\n".join([*lines, "", "zmqtopo explain RULE has the reason and examples.", ""])
+    return "\n".join([*lines, "", "zmqtopo explain TOPIC prints a page, zmqtopo explain RULE the reason and examples.",
+                      ""])
 
 
-def _in_full(rule: Explanation) -> str:
+def _in_full(subject: Explanation | Page) -> str:
+    if isinstance(subject, Page):
+        from zmqtopo.report.page_text import plain
+
+        return plain(subject.markdown, WIDTH)
+    return _rule(subject)
+
+
+def _rule(rule: Explanation) -> str:
     from zmqtopo.report.reference import example, silencing, verdict
 
     paragraphs = [f"{rule.name} ({rule.severity}, {rule.family})"]
