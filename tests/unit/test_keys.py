@@ -96,7 +96,7 @@ def test_every_key_of_the_schema_is_here() -> None:
     (where, key) for where, values in OTHER_VALUES.items() for key in values if (where, key) not in EQUAL])
 def test_a_key_is_known_everywhere(where: tuple[str, ...], key: str) -> None:
     before, after = load(FILE), load(other(where, key))
-    assert before != after, "zmqtopo.config.model has no field for it, or zmqtopo.config.build does not fill it"
+    assert before != after, "zmqtopo.config.model has no field for it, or zmqtopo.config.load.build does not fill it"
     assert dump(before) != dump(after), "zmqtopo.config.dump leaves it out"
     again = examine_text(dump(after)).topology
     assert again == after, "zmqtopo.config.dump writes another value"

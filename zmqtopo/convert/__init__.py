@@ -65,11 +65,11 @@ def convert(text: str, form: Format) -> Converted:
 
 
 def _fairmq(root: Item) -> Page:
-    from zmqtopo.convert.fairmq import translate
+    from zmqtopo.convert import fairmq
 
     if not root.all(_FAIRMQ):
         raise ConvertError(f"a configuration of FairMQ has all in {_FAIRMQ}, which is not here", root.line)
-    return translate.translate(root)
+    return fairmq.translate(root)
 
 
 def _read(root: Item, form: Format) -> Old:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from zmqtopo.exit_codes import EXIT_FAILURE
 from zmqtopo.report.stderr import complain
-from zmqtopo.service.log_outputs import FOUND, READY
+from zmqtopo.service.log import FOUND, READY
 
 
 def launch(file: str, *, wait: float | None, abort_on_failure: bool, log_format: str, watch: bool) -> int:

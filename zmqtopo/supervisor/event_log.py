@@ -1,6 +1,7 @@
 """What happens to a topology and its devices, on the standard logger ``zmqtopo.NAME``.
 
-The command attaches handlers of its own to it (see `zmqtopo.service.log`); a Python program attaches what it likes.
+The command attaches handlers of its own to it (see `zmqtopo.service.log.messages`); a Python program attaches what it
+likes.
 """
 
 from __future__ import annotations

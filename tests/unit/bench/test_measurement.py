@@ -14,8 +14,8 @@ import pytest
 
 import zmqtopo
 from zmqtopo.bench.cases import Case, Contestant, Selection, cases
-from zmqtopo.bench.contestants import _descendants
 from zmqtopo.bench.measurement import Load, TrialError, measure
+from zmqtopo.bench.measurement.contestants import _descendants
 from zmqtopo.bench.topology import cases_of
 from zmqtopo.bench.worker_pool import WorkerEndedError, WorkerPool
 from zmqtopo.config.endpoint import parse

@@ -9,8 +9,8 @@ import pytest
 
 from zmqtopo.loop._loop import LINE_WORDS
 from zmqtopo.supervisor.commands import Command, Verb
+from zmqtopo.supervisor.devices.shutdown import CLOSE_TIME, QUIET_TIME
 from zmqtopo.supervisor.requests import StopRequest
-from zmqtopo.supervisor.shutdown import CLOSE_TIME, QUIET_TIME
 from zmqtopo.supervisor.supervisor import Supervisor
 from zmqtopo.worker.protocol import Connect, Failed, Order, Quiesce, Ready, Stop, Stopped
 

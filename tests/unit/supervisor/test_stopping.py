@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 
 from zmqtopo.checks import examine_text
+from zmqtopo.supervisor.devices.shutdown import MAX_CONCURRENT_STOPS
 from zmqtopo.supervisor.requests import StopRequest
-from zmqtopo.supervisor.shutdown import MAX_CONCURRENT_STOPS
 from zmqtopo.supervisor.worker_pool import KILL_AFTER
 from zmqtopo.supervisor.workers import WorkerEnded
 from zmqtopo.worker.protocol import End, Failed, Stop, Stopped
