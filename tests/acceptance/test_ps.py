@@ -28,12 +28,15 @@ def test_ps_says_what_a_program_wants_to_know(
     for device in devices.values():
         assert list(device) == [
             "name", "type", "run", "state", "pid", "uptime", "restarts", "sockets", "endpoints", "counters", "error",
-                "warning", "stops_within",
+            "warning", "stops_within", "thread",
         ]
         assert list(device["sockets"]) == ["in", "out", "mon"]
         assert list(device["endpoints"]) == ["in", "out", "mon"]
         assert device["uptime"] > 0
         assert device["error"] is None
+        if sys.platform == "linux":
+            assert Path(f"/proc/{device['pid']}/task/{device['thread']}").is_dir()
+    assert len({device["thread"] for device in devices.values()}) == len(devices)
     assert devices["jobs"]["sockets"] == {"in": "PULL", "out": "PUSH", "mon": None}
     assert devices["jobs"]["pid"] == up.worker("threads")
     assert devices["calls"]["pid"] == up.worker("device calls")

@@ -134,6 +134,8 @@ class DeviceState:
     """In a row, each before ``stable_after``."""
     running_since: float | None = None
     """When it began to run; None before that."""
+    thread: int | None = None
+    """The number that the system has for the thread in which it runs, or ran last."""
     deadline: float | None = None
     """When the event ``deadline`` comes, unless something else happens first."""
     starts_together: bool = False

@@ -48,6 +48,8 @@ class DeviceStatus:
     """What an operator should know of its process."""
     sockets: Mapping[str, str] = field(default_factory=dict)
     """The type of each socket that it has, by role."""
+    thread: int | None = None
+    """The number that the system has for its thread, for what it says of its processor time; None while it has none."""
 
     def as_dict(self) -> dict[str, Any]:
         """As ``ps --format json`` shows it."""
@@ -60,6 +62,7 @@ class DeviceStatus:
             "error": self.error or None,
             "warning": self.warning or None,
             "stops_within": self.stops_within,
+            "thread": self.thread,
         }
 
 
@@ -77,6 +80,7 @@ def status(device: DeviceState, pid: int | None, now: float | None = None, warni
         device.last_stop,
         warning if here else "",
         {socket.role: str(socket.type) for socket in device.spec.sockets},
+        device.thread if here and device.running_since is not None else None,
     )
 
 

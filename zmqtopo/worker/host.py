@@ -225,7 +225,7 @@ class Host:
         _connect(running, order.connects)
         # libzmq lets a socket move to another thread when a full memory fence lies between; starting one is such.
         running.thread = _start_thread(order.name, partial(self._run, running, order.paused))
-        self._post(Ready(order.name))
+        self._post(Ready(order.name, running.thread.native_id))
 
     def _stop(self, order: Stop) -> None:
         running = self._devices.get(order.name)

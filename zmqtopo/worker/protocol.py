@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from zmqtopo.broker.counters import CounterBlock
 from zmqtopo.config.model import Device, OptionValue, Role
@@ -113,9 +113,11 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The device moves messages."""
+    """The device moves messages, in the thread that the system knows by this number."""
 
     name: str
+    thread: int | None = field(default=None, compare=False)
+    """`threading.Thread.native_id`: on Linux the folder of the thread below ``/proc/PID/task``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,7 +130,7 @@ class World:
                     role: tuple(text.replace("*", "1234") for text in texts) for role, texts in binds.items()
                 })]
             case Connect():
-                return [Ready(name)]
+                return [Ready(name, 78)]
             case Stop():
                 return [Stopped(name)]
             case Pause():

@@ -561,12 +561,12 @@ def test_nothing_is_taken_while_it_starts(world: World) -> None:
 
 def test_the_status_at_each_moment(world: World) -> None:
     operator = started(world, "a", "b", restart="{backoff: [2s, 2s]}")
-    seen: list[list[tuple[str, int | None, float | None, int, bool]]] = []
+    seen: list[list[tuple[str, int | None, float | None, int, bool, int | None]]] = []
 
     def look() -> None:
         asked = Look()
         asked.reply.add_done_callback(lambda done: seen.append(
-            [(s.state, s.pid, s.uptime, s.restarts, bool(s.endpoints)) for s in done.result()]
+            [(s.state, s.pid, s.uptime, s.restarts, bool(s.endpoints), s.thread) for s in done.result()]
         ))
         operator.supervisor.ask(asked)
 
@@ -576,9 +576,9 @@ def test_the_status_at_each_moment(world: World) -> None:
     operator.at(5, "stop", "b")
     operator.until(7)
     assert seen == [
-        [("running", 77, 1, 0, True), ("running", 77, 1, 0, True)],
-        [("backoff", None, None, 0, False), ("running", 77, 3, 0, True)],
-        [("running", 77, 2, 1, True), ("stopped", None, None, 0, False)],
+        [("running", 77, 1, 0, True, 78), ("running", 77, 1, 0, True, 78)],
+        [("backoff", None, None, 0, False, None), ("running", 77, 3, 0, True, 78)],
+        [("running", 77, 2, 1, True, 78), ("stopped", None, None, 0, False, None)],
     ]
     after = Look()
     operator.supervisor.ask(after)
@@ -586,7 +586,7 @@ def test_the_status_at_each_moment(world: World) -> None:
     shown = after.reply.result(0)[0].as_dict()
     assert list(shown) == [
         "name", "type", "run", "state", "pid", "uptime", "restarts", "sockets", "endpoints", "counters", "error",
-        "warning", "stops_within",
+        "warning", "stops_within", "thread",
     ]
     assert shown["error"] == "a: broken"
     assert shown["endpoints"] == {"in": [], "out": [], "mon": []}

@@ -6,6 +6,7 @@ import gc
 import queue
 import resource
 import socket as system
+import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
@@ -84,7 +85,11 @@ def test_a_life(told: Told, net: Any) -> None:
     bound = told.bind(device)
     assert isinstance(bound, Bound)
     assert list(bound.endpoints) == ["in", "out"]
-    assert told.connect(device) == Ready("d")
+    ready = told.connect(device)
+    assert ready == Ready("d")
+    thread, = (thread for thread in threading.enumerate() if thread.name == "zmqtopo d")
+    assert isinstance(ready, Ready)
+    assert ready.thread == thread.native_id
     push = net.socket(zmq.PUSH, connect=bound.endpoints["in"][0])
     pull = net.socket(zmq.PULL, connect=bound.endpoints["out"][0])
     push.send(b"x")

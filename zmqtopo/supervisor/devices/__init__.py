@@ -187,7 +187,8 @@ class Devices:
                 if device.phase == "bound" and not device.starts_together:      # else it waits for the others
                     self.connect(device)
                     self._send(self.connections.connect_late(before, self.by_name))
-            case Ready():
+            case Ready(_, thread):
+                device.thread = thread
                 self._signs[device.spec.process] = self._clock()
                 self._on(device, "ready")
             case Paused():
