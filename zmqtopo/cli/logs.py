@@ -15,9 +15,9 @@ from zmqtopo.control.client import Client, find
 from zmqtopo.control.errors import NotRunningError
 from zmqtopo.control.folder import Folder
 from zmqtopo.exit_codes import EXIT_FAILURE, EXIT_UNAVAILABLE, EXIT_USAGE
+from zmqtopo.report.figures import one_line
 from zmqtopo.report.stderr import complain
 from zmqtopo.service.log.file import entry, lines, lines_of_last_run
-from zmqtopo.service.status_text import one_line
 
 POLL_INTERVAL: Final = 0.1
 """Seconds between two looks of who follows a log."""

@@ -15,8 +15,8 @@ from zmqtopo.control.errors import ControlError, NotRunningError
 from zmqtopo.control.folder import names, open_all
 from zmqtopo.control.places import places
 from zmqtopo.exit_codes import EXIT_FAILURE, EXIT_UNAVAILABLE, EXIT_USAGE
+from zmqtopo.report.figures import dropped, duration, number, one_line, state
 from zmqtopo.report.stderr import complain
-from zmqtopo.service.status_text import dropped, duration, number, one_line, state
 
 SAMPLE: Final = 0.5
 """Seconds over which rates are measured."""
