@@ -1,4 +1,4 @@
-"""What README.md says about CI and pre-commit runs as it is written there, in a clean copy of the tree."""
+"""What the page on CI says about CI and pre-commit runs as it is written there, in a clean copy of the tree."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "zmqtopo" / "pages" / "ci.md"
 INSTALL = 'pip install "$ZMQTOPO"'
 
 
 def block(file: str) -> Any:
-    """The YAML block of README.md whose first line names a file."""
-    match = re.search(rf"^```yaml\n# {re.escape(file)}\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"),
+    """The YAML block of the page whose first line names a file."""
+    match = re.search(rf"^```yaml\n# {re.escape(file)}\n(.*?)^```$", PAGE.read_text("utf-8"),
                       re.MULTILINE | re.DOTALL)
     assert match, file
     return yaml.safe_load(match[1])

@@ -158,7 +158,7 @@ def test_a_forced_end_claims_no_losses_where_nothing_has_passed(
     net.receive(pull)
     control("restart", "a")
     said = control("down", "--force")
-    assert said == ("a: stopped; 1 messages in to out, 0 out to in\n"
+    assert said == ("a: stopped; 1 message in to out, 0 out to in\n"
                     "b: stopped; 0 messages in to out, 0 out to in\n")
     assert "lost" not in up.end(0)
 

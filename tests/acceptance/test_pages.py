@@ -18,7 +18,7 @@ from zmqtopo.checks.catalogue import CATALOGUE
 from zmqtopo.cli import VERBS, load
 from zmqtopo.report.pages import pages
 
-from .documents import PAGES, ROOT, blocks, prose
+from .documents import PAGES, ROOT, blocks, page, prose, table
 
 DOCUMENTS = [ROOT / "README.md", *PAGES]
 TOP_LEVEL = set(json.loads((ROOT / "schemas" / "topology.schema.json").read_text("utf-8"))["properties"])
@@ -169,3 +169,22 @@ def test_it_fits_a_terminal(path: Path) -> None:
     assert too_long == []
     assert "**" not in shown
     assert "](" not in shown
+
+
+def test_the_map_of_the_code_names_what_is_there() -> None:
+    (stages,) = [block.text for block in blocks(page("code")) if not block.language]
+    packages = ROOT / "zmqtopo"        # a wheel has no source of the loop
+    folders = "|".join(path.name for path in packages.iterdir() if path.is_dir())
+    named = re.findall(rf"(?<![\w`])(?:config/\w+|{folders})(?=[ ,\n])", stages)
+    assert len(named) == 11
+    places = [path for _, where in table(page("code"), "what", "where")
+              for path in re.findall(r"`([\w/]+(?:/[\w.]+)+)`", where)]
+    assert len(places) > 15
+    for place in (*named, *places):
+        if "VERB" not in place and "TOPIC" not in place:
+            assert (packages / place).exists() or (ROOT / place).exists(), place
+
+
+def test_the_table_of_commands_has_verbs_that_are_there() -> None:
+    rows = table(page("commands"), "command", "does", "exit code")
+    assert {row[0].split()[1].strip("`") for row in rows} <= set(VERBS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from zmqtopo.config.wording import listing
+from zmqtopo.config.wording import count, listing
 from zmqtopo.report.figures import dropped
 from zmqtopo.supervisor.losses import UNSENT, StopReport
 
@@ -13,11 +13,11 @@ from zmqtopo.supervisor.losses import UNSENT, StopReport
 def stop_summary(device: dict[str, Any]) -> str:
     """What has become of a device, and of the messages that it was given."""
     forth, back, mon = (device["counters"][flow] for flow in ("in_to_out", "out_to_in", "mon"))
-    parts = [f"{forth['messages']:,} messages in to out", f"{back['messages']:,} out to in"]
+    parts = [f"{count(forth['messages'], 'message')} in to out", f"{back['messages']:,} out to in"]
     if forth["dropped"] or back["dropped"]:
         parts.append(f"{dropped(forth, back)} dropped")
     if device["type"] == "monitored_queue" or mon["messages"] or mon["dropped"]:
-        parts.append(f"{mon['messages']:,} copies to mon")
+        parts.append(f"{mon['messages']:,} {'copy' if mon['messages'] == 1 else 'copies'} to mon")
         if mon["dropped"]:
             parts.append(f"{dropped(mon)} copies dropped")
     if in_hand := forth["in_hand"] + back["in_hand"]:       # nobody was left to count them as dropped
