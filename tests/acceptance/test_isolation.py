@@ -139,3 +139,23 @@ def test_nothing_outlives_the_supervisor(
     for name in ("first.in", "second.out", "alone.in", "alone.out"):
         address = up.address(name)
         net.until(lambda address=address: is_free(address), f"{address} to be free")
+
+
+def test_nobody_waits_for_a_process_that_starts_workers_and_stands_still(
+    start: Callable[..., Up], control: Control, net: Any
+) -> None:
+    """The end of a worker is known when that one has been replaced; everything else goes on meanwhile."""
+    up = start(TOPOLOGY).ready()
+    before = pids(control)
+    forkserver, = children(up.process.pid)
+    os.kill(forkserver, signal.SIGSTOP)
+    os.kill(before["first"], signal.SIGKILL)
+    began = time.monotonic()
+    control("pause", "alone")
+    control("resume", "alone")
+    assert control.states(code=None)["alone"] == "running"
+    assert time.monotonic() < began + 2.5
+    net.until(lambda: control.ps(code=None)["first"]["restarts"] == 1)
+    net.until(lambda: set(control.states(code=None).values()) == {"running"})
+    assert pids(control)["alone"] == before["alone"]
+    up.stop()

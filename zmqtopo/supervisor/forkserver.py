@@ -7,9 +7,14 @@ import errno
 import os
 import signal
 import subprocess
+import threading
+from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection
+from queue import SimpleQueue
 from typing import Any
 
+from zmqtopo.supervisor.requests import Callback
 from zmqtopo.supervisor.spawn import start
 from zmqtopo.worker import fd_passing
 
@@ -18,7 +23,7 @@ BEGIN_TIMEOUT = 10.0
 
 FORK_TIMEOUT = 3.0
 """Seconds for each further answer, which takes milliseconds, and a second on a machine that has too much else to do.
-The supervisor waits for it, but not for one that has been stopped by SIGSTOP: that is replaced."""
+One that does not answer in time, such as one that has been stopped by SIGSTOP, is replaced."""
 
 TITLE_SIZE = 256
 """Bytes for the name of a worker in process lists; see `zmqtopo.worker.main`."""
@@ -46,6 +51,8 @@ class Forkserver:
         """Those that did not answer."""
         self._mine: set[int] = set()
         """The workers of the one that answers."""
+        self._replacing = threading.Lock()
+        self._interrupted = False
 
     def fork(self, name: str, *given: int) -> int:
         """Start a worker with these descriptors and return its process id.
@@ -75,6 +82,13 @@ class Forkserver:
             return None
         return code
 
+    def interrupt(self) -> None:
+        """Let no request wait any more, and take none; from another thread."""
+        with self._replacing:
+            self._interrupted = True
+            if self._process is not None:
+                self._process.kill()
+
     def close(self) -> None:
         """End it, and all workers that are left."""
         self._forget()
@@ -94,7 +108,10 @@ class Forkserver:
 
     def _start(self) -> None:
         self._forget()
-        self._process, self._connection = start("zmqtopo.worker.main", self._topology, " " * TITLE_SIZE)
+        with self._replacing:
+            if self._interrupted:
+                raise OSError(errno.ECANCELED, os.strerror(errno.ECANCELED))
+            self._process, self._connection = start("zmqtopo.worker.main", self._topology, " " * TITLE_SIZE)
         self._timeout = BEGIN_TIMEOUT
 
     def _ask(self, request: tuple[str, int] | int, *given: int) -> Any:
@@ -118,3 +135,58 @@ class Forkserver:
         self._process = self._connection = None
         self._mine.clear()
         raise OSError(errno.ETIMEDOUT, "the process that starts workers does not answer; another one takes its place")
+
+
+class ForkserverThread:
+    """Has a thread ask a `Forkserver`, so that the supervisor waits for none of its answers.
+
+    The answers come back as callbacks among the supervisor's events, and in the order of the requests.
+    """
+
+    def __init__(self, topology: str, post: Callable[[Callback], None]) -> None:
+        """``post`` takes the callbacks, in that thread."""
+        self._forkserver = Forkserver(topology)
+        self._post = post
+        self._requests: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def fork(self, name: str, given: tuple[int, ...], done: Callable[[int | OSError], object]) -> None:
+        """Start a worker with these descriptors, which stay open until ``done`` is called with its process id.
+
+        That is called with an OSError when there is none. Raises OSError when the system has no room for a thread.
+        """
+        if self._thread is None:
+            thread = threading.Thread(target=self._work, name="zmqtopo forkserver", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                raise OSError(errno.EAGAIN, str(error)) from None
+            self._thread = thread
+        self._requests.put(partial(self._fork, name, given, done))
+
+    def wait(self, pid: int, done: Callable[[int | None], object]) -> None:
+        """Have ``done`` called with what `Forkserver.wait` returns, when a worker has ended."""
+        self._requests.put(partial(self._wait, pid, done))
+
+    def close(self) -> None:
+        """End the forkserver, and all workers that are left."""
+        self._requests.put(None)
+        self._forkserver.interrupt()
+        if self._thread is not None:
+            self._thread.join()
+        self._forkserver.close()
+
+    def _work(self) -> None:
+        while (request := self._requests.get()) is not None:
+            request()
+
+    def _fork(self, name: str, given: tuple[int, ...], done: Callable[[int | OSError], object]) -> None:
+        answer: int | OSError
+        try:
+            answer = self._forkserver.fork(name, *given)
+        except OSError as error:
+            answer = error
+        self._post(Callback(partial(done, answer)))
+
+    def _wait(self, pid: int, done: Callable[[int | None], object]) -> None:
+        self._post(Callback(partial(done, self._forkserver.wait(pid))))

@@ -123,7 +123,7 @@ class Supervisor:
     @property
     def worker_pids(self) -> list[int]:
         """The processes of the workers."""
-        return [worker.pid for worker in self._devices.pool]
+        return list(self._devices.pool.pids.values())
 
     @property
     def is_stopping(self) -> bool:

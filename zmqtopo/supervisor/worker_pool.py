@@ -50,8 +50,8 @@ class WorkerPool:
 
     @property
     def pids(self) -> Mapping[str, int]:
-        """The process of each."""
-        return {name: worker.pid for name, worker in self._workers.items()}
+        """The process of each, as far as they are known."""
+        return {name: worker.pid for name, worker in self._workers.items() if worker.pid is not None}
 
     @property
     def deadlines(self) -> list[float]:

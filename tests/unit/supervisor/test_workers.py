@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +21,8 @@ import pytest
 from zmqtopo.broker.counters import CounterBlock, Segment
 from zmqtopo.checks import examine_text
 from zmqtopo.config.model import ContextSettings, Topology
-from zmqtopo.supervisor.forkserver import Forkserver
+from zmqtopo.supervisor.forkserver import ForkserverThread
+from zmqtopo.supervisor.requests import Callback
 from zmqtopo.supervisor.workers import (
     Inbox,
     LocalWorker,
@@ -125,15 +127,24 @@ class Told:
         self.block = CounterBlock(Segment() if run != "thread" else None)
         self.inbox = Inbox()
         self.events: deque[Message] = deque()
-        self.forkserver = Forkserver(self.topology.name)
+        self.ends: list[int | None] = []
+        self.forkserver = ForkserverThread(self.topology.name, self.inbox.post)
         self.worker: Worker = make_worker(self.device.process, self.topology, self.inbox, None, self.forkserver)
 
     def next(self) -> Message:
-        deadline = time.monotonic() + DEADLINE
-        while not self.events:
-            assert time.monotonic() < deadline
-            self.events += ready([self.worker], self.inbox, max(deadline - time.monotonic(), 0))
+        self.take(self.events)
         return self.events.popleft()
+
+    def take(self, wanted: Collection[object]) -> None:
+        """Take events until there is what is wanted."""
+        deadline = time.monotonic() + DEADLINE
+        while not wanted:
+            assert time.monotonic() < deadline
+            for event in ready([self.worker], self.inbox, max(deadline - time.monotonic(), 0)):
+                if isinstance(event, Callback):
+                    event.do()
+                else:
+                    self.events.append(event)
 
     def start(self) -> None:
         binds = {s.role: tuple(address.text for address in s.bind) for s in self.device.sockets}
@@ -215,9 +226,8 @@ def test_all_that_has_been_answered_is_taken_at_once(process: Told, net: Any) ->
     ended = os.pidfd_open(process.worker.pid)
     assert select.select([ended], [], [], DEADLINE)[0]
     os.close(ended)
-    *events, last = ready([process.worker], process.inbox, DEADLINE)
-    assert events == [Paused("d"), Stopped("d")]
-    assert isinstance(last, WorkerEnded)
+    assert ready([process.worker], process.inbox, DEADLINE) == [Paused("d"), Stopped("d")]
+    assert isinstance(process.next(), WorkerEnded)
 
 
 def test_one_that_takes_no_orders_is_not_waited_for(process: Told) -> None:
@@ -259,6 +269,9 @@ def test_signals_to_everybody_are_not_for_workers(process: Told, number: signal.
 
 
 def test_a_worker_has_a_process_group_of_its_own(process: Told) -> None:
+    process.start()
+    assert isinstance(process.worker, ProcessWorker)
+    assert process.worker.pid is not None
     assert os.getpgid(process.worker.pid) == process.worker.pid != os.getpgid(0)
 
 
@@ -308,10 +321,9 @@ def test_a_folder_with_modules_of_the_same_name_is_not_looked_into(
 
 def test_a_process_that_cannot_be_started_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/no/such/python")
-    inbox = Inbox()
-    with pytest.raises(FileNotFoundError):
-        make_worker("device d", topology("process"), inbox, None, Forkserver("it"))
-    inbox.close()
+    told = Told("process")
+    assert told.next() == WorkerEnded("device d", "cannot start: No such file or directory")
+    told.close()
 
 
 def test_a_worker_without_its_supervisor_ends(process: Told) -> None:
@@ -320,7 +332,9 @@ def test_a_worker_without_its_supervisor_ends(process: Told) -> None:
     assert process.worker.connection is not None
     process.worker.connection.close()
     process.worker.connection = None
-    assert process.forkserver.wait(process.worker.pid) == 0
+    process.forkserver.wait(process.worker.pid, process.ends.append)
+    process.take(process.ends)
+    assert process.ends == [0]
 
 
 def test_a_supervisor_that_dies_in_the_middle_of_an_order(process: Told) -> None:
@@ -330,27 +344,49 @@ def test_a_supervisor_that_dies_in_the_middle_of_an_order(process: Told) -> None
     process.worker.connection.send(Bind(process.device, {"in": (), "out": ()}, None))   # a descriptor should follow
     process.worker.connection.close()
     process.worker.connection = None
-    assert process.forkserver.wait(process.worker.pid) == 0
+    process.forkserver.wait(process.worker.pid, process.ends.append)
+    process.take(process.ends)
+    assert process.ends == [0]
 
 
 def test_workers_have_nothing_of_each_other(process: Told) -> None:
     process.start()
-    other = ProcessWorker("other", ContextSettings(), 0, process.forkserver)
-    # Only when nobody else holds the other end of its connection, its own death ends that.
-    os.kill(other.pid, signal.SIGKILL)
+    other = ProcessWorker("other", ContextSettings(), 0, process.inbox, process.forkserver)
     events: list[Message] = []
-    while not events:       # its standard error ends too
-        events = ready([other], process.inbox, DEADLINE)
+    while not events:
+        for event in ready([other], process.inbox, DEADLINE):
+            if isinstance(event, Callback):
+                is_new = other.pid is None
+                event.do()
+                if is_new and other.pid is not None:
+                    # Only when nobody else holds the other end of its connection, its own death ends that.
+                    os.kill(other.pid, signal.SIGKILL)
+            else:
+                events.append(event)
     assert events == [WorkerEnded("other", f"process {other.pid} ended by SIGKILL")]
     assert ready([process.worker], process.inbox, 0) == []
+
+
+def test_nobody_waits_for_a_forkserver_that_stands_still(process: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    process.start()
+    forkserver = process.forkserver._forkserver
+    assert forkserver._process is not None
+    monkeypatch.setattr(forkserver, "_timeout", 0.5)
+    os.kill(forkserver._process.pid, signal.SIGSTOP)
+    other = ProcessWorker("other", ContextSettings(), 0, process.inbox, process.forkserver)
+    process.worker.order(Pause("d"))
+    assert process.next() == Paused("d")
+    assert other.pid is None
+    assert process.next() == WorkerEnded("other", "cannot start: the process that starts workers does not answer; "
+                                         "another one takes its place")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's end")
 def test_a_worker_ends_with_the_forkserver(process: Told) -> None:
     process.start()
-    assert process.forkserver._process is not None
+    assert process.forkserver._forkserver._process is not None
     os.kill(process.worker.pid, signal.SIGSTOP)
-    os.kill(process.forkserver._process.pid, signal.SIGKILL)
+    os.kill(process.forkserver._forkserver._process.pid, signal.SIGKILL)
     # It was the forkserver's child, and nobody else could have waited for it.
     assert process.next() == WorkerEnded("device d", f"process {process.worker.pid} ended")
 

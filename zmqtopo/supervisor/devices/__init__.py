@@ -18,7 +18,7 @@ from zmqtopo.config.model import Device, OptionValue, Role, Topology
 from zmqtopo.supervisor.device_state import START_TIMEOUT, DeviceState, Event, StateChange, restart_delay
 from zmqtopo.supervisor.devices.addresses import Connections, binds
 from zmqtopo.supervisor.devices.shutdown import Shutdown
-from zmqtopo.supervisor.forkserver import Forkserver
+from zmqtopo.supervisor.forkserver import ForkserverThread
 from zmqtopo.supervisor.losses import UNSENT
 from zmqtopo.supervisor.worker_pool import Environment, WorkerPool
 from zmqtopo.supervisor.workers import NOT_STOPPED, Inbox
@@ -60,7 +60,7 @@ class Devices:
             name: DeviceState(spec, blocks[name], starts_together=True) for name, spec in topology.devices.items()
         }
         """Never changed, but replaced as a whole: other threads may be looking at it."""
-        self._forkserver = Forkserver(topology.name)
+        self._forkserver = ForkserverThread(topology.name, inbox.post)
         self.pool = WorkerPool(lambda name: environment.make(name, self.topology, inbox, context, self._forkserver,
                                                    isolated=isolated), environment.clock)
         self.connections = Connections(topology)

@@ -14,6 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any, Final, Protocol
@@ -21,7 +22,7 @@ from typing import Any, Final, Protocol
 import zmq
 
 from zmqtopo.config.model import ContextSettings, Topology
-from zmqtopo.supervisor.forkserver import Forkserver
+from zmqtopo.supervisor.forkserver import ForkserverThread
 from zmqtopo.supervisor.requests import Request
 from zmqtopo.supervisor.workers.exit_reason import StandardError, how_it_ended, oom_kills
 from zmqtopo.worker import fd_passing
@@ -104,8 +105,8 @@ class Worker(Protocol):
         """Whether it has not taken all its orders yet."""
 
     @property
-    def pid(self) -> int:
-        """Its process id."""
+    def pid(self) -> int | None:
+        """Its process id, None until that is known."""
 
     def order(self, order: Order) -> None:
         """Have an order carried out; what becomes of it arrives as events."""
@@ -113,8 +114,11 @@ class Worker(Protocol):
     def send_on(self) -> None:
         """Send the orders that are left as far as it takes them now."""
 
-    def receive(self) -> Message:
-        """The next event of ``connection``, which is readable; `WorkerEnded` when it has none any more."""
+    def receive(self) -> Message | None:
+        """The next event of ``connection``, which is readable; None when it has none any more.
+
+        Then `WorkerEnded` is posted as soon as it is known how.
+        """
 
     def kill(self, why: str = NOT_STOPPED) -> bool:
         """End at once what can be ended; whether that is the worker, whose end is told with ``why``."""
@@ -156,7 +160,7 @@ class LocalWorker:
     def send_on(self) -> None:
         """Its orders are taken at once."""
 
-    def receive(self) -> Message:
+    def receive(self) -> Message | None:
         """Events of this process go through the inbox."""
         raise NotImplementedError
 
@@ -183,9 +187,13 @@ class LocalWorker:
 class ProcessWorker:
     """A process of its own."""
 
-    def __init__(self, name: str, settings: ContextSettings, sockets: int, forkserver: Forkserver) -> None:
-        """``name`` is shown in process lists; that of the thread devices is empty."""
+    def __init__(
+        self, name: str, settings: ContextSettings, sockets: int, inbox: Inbox, forkserver: ForkserverThread
+    ) -> None:
+        """``name`` is shown in process lists; that of the thread devices is empty. Raises OSError."""
         self.name = name
+        self.pid: int | None = None
+        self._inbox = inbox
         self._forkserver = forkserver
         self._killed = ""
         self._memory: int | None = None
@@ -193,17 +201,27 @@ class ProcessWorker:
         self.errors = StandardError()
         ours, theirs = fd_passing.pair()
         try:
-            self.pid = forkserver.fork(name or "threads", theirs.fileno(), self.errors.worker)
-        except BaseException:
-            ours.close()
+            forkserver.fork(name or "threads", (theirs.fileno(), self.errors.worker), partial(self._on_forked, theirs))
+        except OSError:
+            for end in (ours, theirs):
+                end.close()
+            self.errors.disown()
             self.errors.close()
             raise
-        finally:
-            theirs.close()
-            self.errors.disown()
         self.connection: Connection[Any, Any] | None = Connection(ours.detach())
         self._orders: deque[Order] = deque()
-        self._send((settings, sockets))
+        self._send((settings, sockets))     # it finds there what is sent until it runs
+
+    def _on_forked(self, theirs: socket.socket, answer: int | OSError) -> None:
+        theirs.close()
+        self.errors.disown()
+        if isinstance(answer, OSError):
+            self._close()
+            self._inbox.post(WorkerEnded(self.name, f"cannot start: {answer.strerror}"))
+            return
+        self.pid = answer
+        if self._killed:
+            self._kill()
 
     @property
     def behind(self) -> bool:
@@ -231,8 +249,8 @@ class ProcessWorker:
             else:
                 self._send(order)
 
-    def receive(self) -> Message:
-        """The next event, or that it has ended and how."""
+    def receive(self) -> Message | None:
+        """The next event; None when it has ended."""
         assert self.connection is not None
         try:
             event: Message = self.connection.recv()
@@ -240,27 +258,38 @@ class ProcessWorker:
             self.connection.close()
             self.connection = None
             self._orders.clear()
-            code = self._forkserver.wait(self.pid)
-            if self._killed and code in (-signal.SIGKILL, None):
-                self.errors.close()
-                return WorkerEnded(self.name, f"process {self.pid} {self._killed}")
-            how = how_it_ended(code, self.errors.cause(code), self._oom_kills, self._memory)
-            self.errors.close()
-            return WorkerEnded(self.name, f"process {self.pid} ended{how}")
+            assert self.pid is not None
+            self._forkserver.wait(self.pid, self._on_ended)
+            return None
         return event
+
+    def _on_ended(self, code: int | None) -> None:
+        if self._killed and code in (-signal.SIGKILL, None):
+            how = f" {self._killed}"
+        else:
+            how = f" ended{how_it_ended(code, self.errors.cause(code), self._oom_kills, self._memory)}"
+        self.errors.close()
+        self._inbox.post(WorkerEnded(self.name, f"process {self.pid}{how}"))
 
     def kill(self, why: str = NOT_STOPPED) -> bool:
         """SIGKILL, for one that has been told to stop and has not, or that does not answer."""
-        # Its process id is its own until it has been waited for, which is when it has no connection any more.
         if self.connection is not None:
             self._killed = self._killed or why
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
+            self._kill()
         return True
 
+    def _kill(self) -> None:
+        # Its process id is its own until it has been waited for, which is when it has no connection any more.
+        if self.connection is not None and self.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
     def abandon(self) -> None:
-        """SIGKILL."""
-        self.kill()
+        """SIGKILL; one that does not run yet finds nobody."""
+        self._kill()
+        self._close()
+
+    def _close(self) -> None:
         if self.connection is not None:
             self.connection.close()
             self.connection = None
@@ -294,7 +323,7 @@ def patched_by() -> str:
 
 
 def make_worker(
-    name: str, topology: Topology, inbox: Inbox, context: zmq.Context[Any] | None, forkserver: Forkserver, *,
+    name: str, topology: Topology, inbox: Inbox, context: zmq.Context[Any] | None, forkserver: ForkserverThread, *,
     isolated: bool = False,
 ) -> Worker:
     """The worker of that name for the devices of ``topology`` that are its own; the thread devices' has no name.
@@ -309,15 +338,16 @@ def make_worker(
         raise OSError(errno.ENOTSUP, f"{patched} has replaced threads by greenlets, and a device would block them all; "
                       "use run: process, or isolated=True")
     if name or isolated:
-        return ProcessWorker(name, topology.context, sockets, forkserver)
+        return ProcessWorker(name, topology.context, sockets, inbox, forkserver)
     return LocalWorker(name, topology.context, sockets, inbox, context)
 
 
 def _all_of(worker: Worker) -> Iterator[Message]:
     """All events that are there: after a pause of the whole supervisor, one by one they would look late."""
-    yield worker.receive()
-    while worker.connection is not None and worker.connection.poll(0):
-        yield worker.receive()
+    while (event := worker.receive()) is not None:
+        yield event
+        if worker.connection is None or not worker.connection.poll(0):
+            return
 
 
 def ready(workers: Iterable[Worker], inbox: Inbox, timeout: float | None) -> list[Message]:
@@ -326,7 +356,7 @@ def ready(workers: Iterable[Worker], inbox: Inbox, timeout: float | None) -> lis
     with selectors.PollSelector() as selector:
         selector.register(inbox.receiver, selectors.EVENT_READ)
         for worker in workers:
-            if worker.connection is not None:
+            if worker.connection is not None and worker.pid is not None:    # else its first words can wait
                 wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if worker.behind else 0)
                 selector.register(worker.connection, wanted, worker)
                 if worker.errors is not None and worker.errors.fd >= 0:
