@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from zmqtopo.checks.graph import End, Graph, Link
@@ -185,7 +186,8 @@ def _unstable(socket: Socket) -> Iterator[tuple[str, str, str]]:
 
 
 def _meaning(endpoint: Endpoint | None) -> Endpoint | None:
-    """The endpoint, with one name for this machine."""
-    if endpoint is not None and endpoint.is_local and endpoint.host not in ("", "::1"):
-        return Endpoint(endpoint.transport, "localhost", endpoint.port, endpoint.path, endpoint.source)
-    return endpoint
+    """The endpoint, with one name for this machine; where a connection over tcp comes from makes no other of it."""
+    if endpoint is None:
+        return None
+    host = "localhost" if endpoint.is_local and endpoint.host not in ("", "::1") else endpoint.host
+    return replace(endpoint, host=host, source="" if endpoint.transport == "tcp" else endpoint.source)
