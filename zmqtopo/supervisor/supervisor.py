@@ -22,8 +22,9 @@ from zmqtopo.supervisor.reload import Reload, Reloads
 from zmqtopo.supervisor.requests import Callback, StopRequest
 from zmqtopo.supervisor.status import DeviceStatus, statuses
 from zmqtopo.supervisor.timers import Timer, deadlines, run_due
-from zmqtopo.supervisor.worker_pool import Environment
-from zmqtopo.supervisor.workers import Inbox, LocalWorker, Message, WorkerEnded
+from zmqtopo.supervisor.workers.inbox import Inbox, Message, WorkerEnded
+from zmqtopo.supervisor.workers.local import LocalWorker
+from zmqtopo.supervisor.workers.pool import Environment
 from zmqtopo.worker.protocol import Event
 
 

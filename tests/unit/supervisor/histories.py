@@ -11,8 +11,9 @@ from zmqtopo.checks import examine_text
 from zmqtopo.config.model import Topology
 from zmqtopo.supervisor.requests import StopRequest
 from zmqtopo.supervisor.supervisor import Supervisor
-from zmqtopo.supervisor.worker_pool import Environment
-from zmqtopo.supervisor.workers import NOT_STOPPED, Inbox, Message, WorkerEnded
+from zmqtopo.supervisor.workers.exit_reason import NOT_STOPPED
+from zmqtopo.supervisor.workers.inbox import Inbox, Message, WorkerEnded
+from zmqtopo.supervisor.workers.pool import Environment
 from zmqtopo.worker.protocol import (
     Adapt,
     Adapted,

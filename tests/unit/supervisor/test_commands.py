@@ -14,8 +14,8 @@ from zmqtopo.supervisor.device_state import ANSWER_TIMEOUT
 from zmqtopo.supervisor.requests import StopRequest
 from zmqtopo.supervisor.supervisor import Supervisor
 from zmqtopo.supervisor.timers import Timer
-from zmqtopo.supervisor.worker_pool import KILL_AFTER
-from zmqtopo.supervisor.workers import WorkerEnded
+from zmqtopo.supervisor.workers.inbox import WorkerEnded
+from zmqtopo.supervisor.workers.pool import KILL_AFTER
 from zmqtopo.worker.protocol import (
     Bind,
     Connect,

@@ -16,8 +16,8 @@ from zmqtopo.supervisor.reload import Reload, ReloadError
 from zmqtopo.supervisor.reload.plan import Plan
 from zmqtopo.supervisor.requests import StopRequest
 from zmqtopo.supervisor.supervisor import Supervisor
-from zmqtopo.supervisor.worker_pool import KILL_AFTER
-from zmqtopo.supervisor.workers import WorkerEnded
+from zmqtopo.supervisor.workers.inbox import WorkerEnded
+from zmqtopo.supervisor.workers.pool import KILL_AFTER
 from zmqtopo.worker.protocol import (
     Adapt,
     Adapted,

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from zmqtopo.checks import examine_text
-from zmqtopo.supervisor.workers import WorkerEnded
+from zmqtopo.supervisor.workers.inbox import WorkerEnded
 from zmqtopo.worker.protocol import Bind, Event, Failed, Ready, Stop, Stopped
 
 from .histories import World, gaps, run_until, topology

@@ -7,7 +7,7 @@ import pytest
 from zmqtopo.checks import examine_text
 from zmqtopo.supervisor.requests import StopRequest
 from zmqtopo.supervisor.supervisor import StartError
-from zmqtopo.supervisor.workers import WorkerEnded
+from zmqtopo.supervisor.workers.inbox import WorkerEnded
 from zmqtopo.worker.protocol import Bind, Bound, Connect, Failed, Stop, Stopped
 
 from .histories import World, topology

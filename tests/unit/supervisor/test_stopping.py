@@ -7,8 +7,8 @@ import itertools
 from zmqtopo.checks import examine_text
 from zmqtopo.supervisor.devices.shutdown import MAX_CONCURRENT_STOPS
 from zmqtopo.supervisor.requests import StopRequest
-from zmqtopo.supervisor.worker_pool import KILL_AFTER
-from zmqtopo.supervisor.workers import WorkerEnded
+from zmqtopo.supervisor.workers.inbox import WorkerEnded
+from zmqtopo.supervisor.workers.pool import KILL_AFTER
 from zmqtopo.worker.protocol import End, Failed, Stop, Stopped
 
 from .histories import World, chain, run_until, topology

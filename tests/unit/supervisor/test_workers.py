@@ -23,16 +23,10 @@ from zmqtopo.checks import examine_text
 from zmqtopo.config.model import ContextSettings, Topology
 from zmqtopo.supervisor.forkserver import ForkserverThread
 from zmqtopo.supervisor.requests import Callback
-from zmqtopo.supervisor.workers import (
-    Inbox,
-    LocalWorker,
-    Message,
-    ProcessWorker,
-    Worker,
-    WorkerEnded,
-    make_worker,
-    ready,
-)
+from zmqtopo.supervisor.workers import Worker, make_worker, ready
+from zmqtopo.supervisor.workers.inbox import Inbox, Message, WorkerEnded
+from zmqtopo.supervisor.workers.local import LocalWorker
+from zmqtopo.supervisor.workers.process import ProcessWorker
 from zmqtopo.worker.protocol import (
     Bind,
     Bound,

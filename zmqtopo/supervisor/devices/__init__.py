@@ -20,8 +20,9 @@ from zmqtopo.supervisor.devices.addresses import Connections, binds
 from zmqtopo.supervisor.devices.shutdown import Shutdown
 from zmqtopo.supervisor.forkserver import ForkserverThread
 from zmqtopo.supervisor.losses import UNSENT
-from zmqtopo.supervisor.worker_pool import Environment, WorkerPool
-from zmqtopo.supervisor.workers import NOT_STOPPED, Inbox
+from zmqtopo.supervisor.workers.exit_reason import NOT_STOPPED
+from zmqtopo.supervisor.workers.inbox import Inbox
+from zmqtopo.supervisor.workers.pool import Environment, WorkerPool
 from zmqtopo.worker.protocol import (
     Adapt,
     Adapted,

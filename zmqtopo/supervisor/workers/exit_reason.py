@@ -13,6 +13,8 @@ from typing import Final
 from zmqtopo.config.wording import printable
 from zmqtopo.supervisor.log_writer import Sink
 
+NOT_STOPPED: Final = "did not stop in time and was killed"
+
 KEPT_LINES: Final = 20
 """Lines that are kept: what libzmq, the C++ library or Python says before it aborts is among the last."""
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from zmqtopo.config.model import Device
 from zmqtopo.supervisor.device_state import KILL_AFTER, DeviceState
-from zmqtopo.supervisor.workers import NOT_STOPPED, Inbox, Message, Worker, make_worker, ready
+from zmqtopo.supervisor.workers import Worker, make_worker, ready
+from zmqtopo.supervisor.workers.exit_reason import NOT_STOPPED
+from zmqtopo.supervisor.workers.inbox import Inbox, Message
 from zmqtopo.worker.protocol import End, Order
 
 
