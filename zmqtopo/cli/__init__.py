@@ -37,6 +37,8 @@ VERBS: Final = {
     "restart": "stop and start devices of a running topology",
     "pause": "let devices of a running topology take no more messages",
     "resume": "let paused devices of a running topology continue",
+    "replay": "send the messages of a recording again",
+    "recording": "tell what is in a recording, cut it, or export it as JSON",
     "reload": "let a running topology become what its file says now, touching only what has changed",
     "down": "end a running topology, as Ctrl-C does",
     "bench": "measure devices on this machine, beside zmq.proxy and others",

@@ -1,0 +1,124 @@
+"""``zmqtopo recording``: what is in a recording, parts of it, and files that are none."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .recordings import record
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "a.mcap"
+    record(path, [[b"%d" % number, b"\xff"] for number in range(1000)])
+    return path
+
+
+def test_info(zmqtopo: Run, file: Path) -> None:
+    done = zmqtopo("recording", "info", "a.mcap")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "a.mcap: " in done.stdout
+    assert "bytes, whole" in done.stdout
+    assert done.stdout.splitlines()[-2:] == [
+        "DEVICE  FLOW       SOCKETS    MESSAGES  BYTES  MISSING", "jobs    in_to_out  PULL PUSH  1,000     3,890  0"]
+    told = json.loads(zmqtopo("recording", "info", "a.mcap", "--format", "json").stdout)
+    assert (told["cut"], told["flows"][0]["messages"], told["bytes"]) == (None, 1000, file.stat().st_size)
+
+
+def test_a_cut_file_is_read_up_to_the_cut_and_made_whole(zmqtopo: Run, file: Path, tmp_path: Path) -> None:
+    data = file.read_bytes()
+    (tmp_path / "killed.mcap").write_bytes(data[:-500])
+    done = zmqtopo("recording", "info", "killed.mcap")
+    assert done.returncode == 0
+    assert "cut at byte" in done.stdout
+    assert "  1,000  " in done.stdout
+    done = zmqtopo("recording", "cut", "killed.mcap", "-o", "whole.mcap")
+    assert done.returncode == 0
+    assert "zmqtopo: 1,000 messages in whole.mcap\n" in done.stderr
+    assert "killed.mcap is cut at byte" in done.stderr
+    assert "bytes, whole" in zmqtopo("recording", "info", "whole.mcap").stdout
+
+
+def test_parts(zmqtopo: Run, file: Path) -> None:
+    part = ("--from", "100ms", "--until", "103ms")
+    lines = zmqtopo("recording", "export", "a.mcap", *part).stdout.splitlines()
+    assert [json.loads(line)["frames"] for line in lines] == [[str(each), {"hex": "ff"}] for each in (100, 101, 102)]
+    done = zmqtopo("recording", "cut", "a.mcap", *part, "-o", "part.mcap")
+    assert done.stderr == "zmqtopo: 3 messages in part.mcap\n"
+    assert zmqtopo("recording", "export", "part.mcap").stdout.splitlines() == lines
+    assert zmqtopo("recording", "export", "-", *part, data=file.read_bytes()).stdout.splitlines() == lines
+    assert len(zmqtopo("recording", "export", "a.mcap", "--match", r"\x39").stdout.splitlines()) == 111
+
+
+def test_nothing_is_overwritten(zmqtopo: Run, file: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    for action in ("cut", "export"):
+        done = zmqtopo("recording", action, "a.mcap", "-o", "mine")
+        assert (done.returncode, done.stderr) == (1, "zmqtopo: error: mine is there already; --force replaces it\n")
+        assert (tmp_path / "mine").read_text() == "mine"
+        before = file.read_bytes()
+        done = zmqtopo("recording", action, "a.mcap", "-o", "a.mcap", "--force")
+        assert done.returncode == 2
+        assert "cannot replace the recording that it is read from" in done.stderr
+        assert file.read_bytes() == before
+        assert zmqtopo("recording", action, "a.mcap", "-o", "mine", "--force").returncode == 0
+        (tmp_path / "mine").write_text("mine")
+        assert "No space left" in zmqtopo("recording", action, "a.mcap", "-o", "/dev/full", "--force").stderr
+
+
+def test_what_is_no_recording(zmqtopo: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    (tmp_path / "text").write_text("devices: {}\n")
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for name, words in {
+        "empty": "'empty' is empty", "text": "'text' is not a recording: it is not an MCAP file",
+        "folder": "'folder' is a folder and not a file", "pipe": "'pipe' is not a file",
+        "missing": "'missing' cannot be read: No such file or directory",
+    }.items():
+        for command in (("recording", "info", name), ("recording", "export", name),
+                        ("replay", name, "--connect", "tcp://127.0.0.1:9", "--type", "PUSH")):
+            done = zmqtopo(*command)
+            assert (done.returncode, done.stdout) == (78, "")
+            assert done.stderr.startswith(f"zmqtopo: error: {words}")
+            assert done.stderr.count("\n") == 1
+    assert "standard input is not a recording" in zmqtopo("recording", "info", "-", data=b"x" * 100).stderr
+
+
+def test_usage(zmqtopo: Run, file: Path) -> None:
+    for arguments, words in {
+        ("cut", "a.mcap"): "say where to with -o FILE",
+        ("info", "a.mcap", "--from", "1s"): "info tells of the whole recording",
+        ("export", "a.mcap", "--from", "soon"): "'soon' is not a time: write 10s",
+        ("export", "a.mcap", "--match", r"\xz"): "has an escape that is none",
+        ("drop", "a.mcap"): "invalid choice",
+    }.items():
+        done = zmqtopo("recording", *arguments)
+        assert done.returncode == 2
+        assert words in done.stderr
+
+
+def test_without_the_extra_it_says_what_to_install(tmp_path: Path, file: Path) -> None:
+    """As on a machine that has the base install alone."""
+    program = ("import sys, importlib.util; find = importlib.util.find_spec\n"
+               "importlib.util.find_spec = lambda name, *more: None if name == 'mcap' else find(name, *more)\n"
+               "sys.modules['mcap'] = None\n"
+               "from zmqtopo.cli import main; sys.exit(main())")
+    for arguments in (["recording", "info", "a.mcap", "--from", "1s"], ["replay", "a.mcap", "--to", "a.in"]):
+        done = subprocess.run([sys.executable, "-c", program, *arguments], cwd=tmp_path, capture_output=True, text=True,
+                              check=False, timeout=60)
+        if "--from" in arguments:
+            assert done.returncode == 2     # wrong usage is said first, and imports no mcap either
+            continue
+        assert done.returncode == 69
+        assert done.stderr == (f"zmqtopo: error: zmqtopo {arguments[0]} needs the package mcap, which is not "
+                               "installed; install it with: pip install 'zmqtopo[record]'\n")

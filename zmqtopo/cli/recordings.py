@@ -1,0 +1,62 @@
+"""What the verbs that read and write recordings have in common."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from zmqtopo.cli import Parser
+from zmqtopo.exit_codes import EXIT_UNAVAILABLE
+from zmqtopo.observe.extras import MissingExtraError, require
+from zmqtopo.report.stderr import complain
+
+if TYPE_CHECKING:
+    from zmqtopo.observe.recording.moment import Moment
+    from zmqtopo.observe.recording.selection import Selection
+
+
+def needs_mcap(verb: str, do: Callable[[], int]) -> int:
+    """Do something that needs the package mcap; without it say how to install it, and return 69."""
+    try:
+        require("record", "mcap", f"zmqtopo {verb}")
+    except MissingExtraError as error:
+        complain(str(error))
+        return EXIT_UNAVAILABLE
+    return do()
+
+
+def add_selection(parser: Parser) -> None:
+    """Take which messages of a recording are meant."""
+    parser.add_argument("--from", dest="since", type=_moment, metavar="TIME",
+                        help="from here: 10s or 1.5m after the first message, or 2026-11-29T12:00:00")
+    parser.add_argument("--until", type=_moment, metavar="TIME", help="and only what is before this time")
+    parser.add_argument("--device", action="append", default=[], metavar="NAME", help="only of this device; repeatable")
+    parser.add_argument("--flow", choices=("in_to_out", "out_to_in"), help="only what went this way")
+    parser.add_argument("--match", type=_prefix, default=b"", metavar="PREFIX",
+                        help=r"only messages whose first frame begins with this; \x00 is a byte")
+
+
+def selection(args: argparse.Namespace, flow: str | None = None) -> Selection:
+    """The messages that are meant; ``flow`` where the arguments do not say."""
+    from zmqtopo.observe.recording.selection import Selection
+
+    return Selection(tuple(args.device), args.flow or flow, args.match, args.since, args.until)
+
+
+def _moment(text: str) -> Moment:
+    from zmqtopo.observe.recording.moment import moment
+
+    try:
+        return moment(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _prefix(text: str) -> bytes:
+    import codecs
+
+    try:
+        return codecs.escape_decode(text.encode("utf-8", "surrogateescape"))[0]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} has an escape that is none: {error}") from None

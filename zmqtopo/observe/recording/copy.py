@@ -1,0 +1,54 @@
+"""A part of a recording as a recording of its own, or as lines of JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from zmqtopo.observe.recording.errors import WriteError
+from zmqtopo.observe.recording.moment import iso
+from zmqtopo.observe.recording.output import Output
+from zmqtopo.observe.recording.reader import Recorded, Recording
+from zmqtopo.observe.recording.selection import Selection
+from zmqtopo.observe.recording.writer import Writer
+
+
+def copy(recording: Recording, selection: Selection, path: str, *, replace: bool, library: str) -> int:
+    """Write what is selected to ``path``, with all that the recording says; how many messages.
+
+    Raises RecordingError and WriteError.
+    """
+    output = Output(path, replace=replace)
+    try:
+        writer = Writer(output, library)
+        channels: dict[int, int] = {}
+        for message in selection.of(recording):
+            flow = message.flow
+            if flow.id not in channels:
+                channels[flow.id] = writer.channel(flow.topic, flow.metadata)
+            writer.add(channels[flow.id], message.sequence, message.time, message.data)
+        writer.flush()
+        for name, data in recording.attachments.items():
+            writer.attachment(name, "application/yaml", data, writer.latest)
+        writer.metadata("zmqtopo", recording.metadata | {"part": "yes"})
+        writer.finish()
+    except OSError as error:
+        raise WriteError(f"cannot write {path}: {error.strerror}") from None
+    finally:
+        output.close()
+    return writer.written
+
+
+def as_json(message: Recorded) -> str:
+    """A message as a line of JSON: frames are text where they are UTF-8, else ``{"hex": ...}``."""
+    frames: list[Any] = []
+    for frame in message.frames:
+        try:
+            frames.append(frame.decode())
+        except UnicodeDecodeError:
+            frames.append({"hex": frame.hex()})
+    flow = message.flow
+    return json.dumps({
+        "time": iso(message.time), "device": flow.device, "flow": flow.name, "number": message.sequence,
+        "frames": frames,
+    }) + "\n"
