@@ -109,6 +109,10 @@ def test_what_sarif_says(folder: Path) -> None:
     assert run["tool"]["driver"]["name"] == "zmqtopo"
     rules = run["tool"]["driver"]["rules"]
     assert [rule["id"] for rule in rules] == list(CATALOGUE)
+    for rule in rules:
+        assert "**Bad**\n\n```" in rule["help"]["markdown"]
+        assert rule["help"]["markdown"].count("```") == 4
+    assert any("\nhint: " in result["message"]["text"] for result in run["results"])
     assert len(run["results"]) == len(plain) > 100
     for result, problem in zip(run["results"], plain, strict=True):
         assert result["ruleId"] == problem["rule"] == rules[result["ruleIndex"]]["id"]
@@ -116,6 +120,7 @@ def test_what_sarif_says(folder: Path) -> None:
         assert result["message"]["text"]
         location = result["locations"][0]["physicalLocation"]
         uri = location["artifactLocation"]["uri"]
+        assert location["artifactLocation"].get("uriBaseId") == (None if uri.startswith("file:") else "%SRCROOT%")
         assert unquote(uri).removeprefix("file://").removeprefix("./") == problem["file"]
         assert re.fullmatch(r"(file:///)?[\w./~%-][\w./~%:-]*", uri)
         assert ":" not in uri.removeprefix("file:").partition("/")[0]
@@ -200,6 +205,78 @@ def test_a_folder_without_a_topology_is_a_problem(folder: Path) -> None:
     (folder / "empty").mkdir()
     done = validate(folder, "--format", "concise", "empty")
     assert (done.returncode, done.stdout) == (1, "empty:1:1: error: this folder has no topology [unreadable-file]\n")
+
+
+FOREIGN = {
+    "compose.yaml": "services:\n  web:\n    image: x\n    devices: [/dev/dri]\n",
+    "k8s/deployment.yml": "apiVersion: apps/v1\nkind: Deployment\n",
+    "train.yaml": "device: cuda\nepochs: 3\n",
+    "list.yaml": "- devices: {}\n",
+    "empty.yaml": "# nothing\n",
+    ".hidden.yaml": ERROR,
+    ".github/x.yaml": ERROR,
+    "node_modules/pkg/x.yaml": ERROR,
+    "env/pyvenv.cfg": "home = /usr/bin\n",
+    "env/lib/x.yaml": ERROR,
+    "lib/site-packages/x.yaml": ERROR,
+    "docs/none.md": "# Nothing\n",
+}
+"""What a repository has beside topologies."""
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    for name, text in {**FOREIGN, "ours.yaml": GOOD, "deploy/eu.yaml": GOOD, "deploy/old/us.yaml": GOOD}.items():
+        path = tmp_path / "repository" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path / "repository"
+
+
+def test_a_repository_has_files_that_are_no_topologies(repository: Path) -> None:
+    done = validate(repository, ".")
+    assert (done.returncode, done.stdout) == (0, "no problems in 3 files\n")
+
+
+@pytest.mark.parametrize(("patterns", "files"), [
+    (["old"], 2), (["deploy/old"], 2), (["./deploy/old/"], 2), (["deploy"], 1), (["deploy/*.yaml"], 1), (["us.*"], 2),
+    (["eu.yaml", "us.yaml"], 1), (["none"], 3),
+])
+def test_what_is_left_out_of_a_folder(repository: Path, patterns: list[str], files: int) -> None:
+    done = validate(repository, ".", *(f"--exclude={pattern}" for pattern in patterns))
+    assert (done.returncode, done.stdout) == (0, f"no problems in {files} file{'s' if files > 1 else ''}\n")
+
+
+def test_all_of_a_folder_left_out_is_a_problem(repository: Path) -> None:
+    assert validate(repository, ".", "--exclude", "*").returncode == 1
+
+
+@pytest.mark.parametrize(("name", "text"), [
+    ("typo.yaml", "devcies:\n  a: {type: streamer}\n"),
+    ("topology.yaml", "dvs: {}\n"),
+    ("eu.topology.yml", "dvs: {}\n"),
+    ("editor.yaml", "# yaml-language-server: $schema=../schemas/topology.schema.json\ndvs: {}\n"),
+    ("flow.yaml", '{"name": "x", "devices": {"a": 1}}\n'),
+    ("broken.yaml", "name: x\ndevices:\n  a: {type: streamer\n"),
+    ("indented.yaml", "---\n  name: x\n  devices: 1\n"),
+])
+def test_a_topology_with_a_mistake_is_seen_in_a_folder(repository: Path, name: str, text: str) -> None:
+    (repository / name).write_text(text)
+    done = validate(repository, ".", "--format", "concise")
+    assert done.returncode == 1
+    assert {line.partition(":")[0] for line in done.stdout.splitlines()} == {name}
+
+
+@pytest.mark.parametrize(("name", "message"), [
+    ("docs/none.md", "this file has no topology [unreadable-file]"),
+    ("compose.yaml", "unknown key 'services'"),
+    ("train.yaml", "unknown key 'device'"),
+    ("k8s", "this folder has no topology [unreadable-file]"),
+])
+def test_what_is_named_has_to_be_a_topology(repository: Path, name: str, message: str) -> None:
+    done = validate(repository, name, "ours.yaml", "--format", "concise")
+    assert done.returncode == 1
+    assert message in done.stdout
 
 
 def test_topologies_in_markdown(folder: Path) -> None:

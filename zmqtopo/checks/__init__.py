@@ -55,11 +55,15 @@ def examine(
     return _checked(read(os.fspath(path), strict_variables=strict_variables, environ=environ, streams=streams))
 
 
-def examine_all(path: str | os.PathLike[str], *, environ: Mapping[str, str] | None = None) -> Iterator[Checked]:
-    """As `examine`, of every topology below a folder and in the fenced blocks of a Markdown file too."""
+def examine_all(path: str | os.PathLike[str], *, environ: Mapping[str, str] | None = None,
+                exclude: Sequence[str] = ()) -> Iterator[Checked]:
+    """As `examine`, of every topology below a folder and in the fenced blocks of a Markdown file too.
+
+    ``exclude`` are patterns of the shell for files and folders below a folder that are left out.
+    """
     from zmqtopo.config.load import read_all
 
-    return map(_checked, read_all(path, environ=environ))
+    return map(_checked, read_all(path, environ=environ, exclude=exclude))
 
 
 def examine_text(text: str, file: str = "<text>", *, environ: Mapping[str, str] | None = None) -> Checked:

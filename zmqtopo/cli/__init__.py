@@ -93,6 +93,17 @@ class Parser(argparse.ArgumentParser):
             self.error(f"unexpected argument {_without_mark(argument)!r}")
         return args
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """As argparse, which lists the choices, with what was probably meant."""
+        from zmqtopo.config.wording import closest, listing
+
+        if action.choices is None or value in action.choices:
+            return
+        known = [str(choice) for choice in action.choices]
+        near = closest(str(value), known)
+        raise argparse.ArgumentError(action, f"invalid choice: {value!r}; "
+                                     + (f"did you mean {near!r}?" if near else f"write {listing(known)}"))
+
     def fail(self, thing: str, word: str, known: Sequence[str]) -> NoReturn:
         """End with a usage error that names what is nearest to ``word``."""
         from zmqtopo.config.wording import closest

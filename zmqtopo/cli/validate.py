@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     parser.add_argument(
         "files", metavar="FILE", nargs="+",
-        help="a topology, a Markdown file with topologies in it, a folder with such files, - for standard input",
+        help="a topology, a Markdown file with topologies in it, a folder with topologies, - for standard input",
     )
     parser.add_argument(
         "--format", choices=FORMATS,
@@ -30,6 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--strict", action="store_true", help="treat warnings as errors")
     parser.add_argument(
+        "--exclude", metavar="PATTERN", action="append", default=[],
+        help="leave out files and folders below a folder by name or path, such as 'old' or 'deploy/*.yaml'; "
+        "may be given several times",
+    )
+    parser.add_argument(
         "--probe", action="store_true", help="also check this machine: ports in use, folders, host names"
     )
 
@@ -37,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Return 0 when all is well or there are only warnings and infos, 1 when there are errors."""
     with _without_collector():
-        checked = list(_examined(dict.fromkeys(args.files)))
+        checked = list(_examined(dict.fromkeys(args.files), args.exclude))
     if args.probe:
         from zmqtopo.checks import with_machine
 
@@ -63,12 +68,12 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _examined(paths: Collection[str]) -> Iterator[Checked]:
+def _examined(paths: Collection[str], exclude: Sequence[str]) -> Iterator[Checked]:
     """What is in the paths; a file that is named and also lies in a folder is examined once."""
     seen: set[str] = set()
     for path in paths:
         before = frozenset(seen)
-        for checked in examine_all(path.removeprefix("./") or path):
+        for checked in examine_all(path.removeprefix("./") or path, exclude=exclude):
             if checked.file not in before:
                 seen.add(checked.file)
                 yield checked

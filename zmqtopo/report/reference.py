@@ -31,11 +31,11 @@ def markdown(rules: Sequence[Explanation]) -> str:
         if rule.family != family:
             family = rule.family
             parts += [f"## {family.capitalize()}", _ABOUT[family]]
-        parts += [f"### {rule.name}", f"*{rule.severity}* · {rule.finds}", rule.why, "Bad:", _fenced(rule.bad)]
+        parts += [f"### {rule.name}", f"*{rule.severity}* · {rule.finds}", rule.why, "Bad:", fenced(rule.bad)]
         said = verdict(rule)
         if said:
             parts.append(f"```text\n{said}```")
-        parts += ["Good:", _fenced(rule.good)]
+        parts += ["Good:", fenced(rule.good)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -64,5 +64,6 @@ def silencing(rule: Explanation) -> str:
     return f"Silence it on a line: # zmqtopo: ignore[{rule.name}]"
 
 
-def _fenced(text: str) -> str:
+def fenced(text: str) -> str:
+    """An example as a block of Markdown."""
     return f"```{'console' if text.startswith('$') else 'yaml'}\n{example(text)}```"

@@ -33,6 +33,9 @@ def good(tmp_path: Path) -> str:
     (["validate", "--formta=json", "x"], "there is no option '--formta'; did you mean '--format'?"),
     (["validate", "--str", "x"], "there is no option '--str'"),
     (["validate", "--format", "xml", "x"], "invalid choice: 'xml'"),
+    (["validate", "--format", "junt", "x"], "invalid choice: 'junt'; did you mean 'junit'?"),
+    (["graph", "--format", "markdwn", "x"], "invalid choice: 'markdwn'; write dot, mermaid, json, svg or png"),
+    (["init", "--kind", "PubSub"], "invalid choice: 'PubSub'; did you mean 'pubsub'?"),
     (["graph", "x", "y"], "unexpected argument 'y'"),
     (["schema", "x"], "unexpected argument 'x'"),
 ])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from zmqtopo.config.model import Topology
@@ -37,9 +37,10 @@ def read(path: str | os.PathLike[str], *, strict_variables: bool = False,
     return _load(read_source(os.fspath(path), streams=streams), strict_variables, environ)
 
 
-def read_all(path: str | os.PathLike[str], *, environ: Mapping[str, str] | None = None) -> Iterator[Loaded]:
-    """As :func:`read`, of every topology in a folder or in a Markdown file too."""
-    return (_load(source, False, environ) for source in read_sources(os.fspath(path)))
+def read_all(path: str | os.PathLike[str], *, environ: Mapping[str, str] | None = None,
+             exclude: Sequence[str] = ()) -> Iterator[Loaded]:
+    """As :func:`read`, of every topology in a folder, but for what ``exclude`` names, or in a Markdown file too."""
+    return (_load(source, False, environ) for source in read_sources(os.fspath(path), exclude))
 
 
 def read_text(text: str, file: str = STDIN, *, strict_variables: bool = False,

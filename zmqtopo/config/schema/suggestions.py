@@ -10,6 +10,14 @@ from collections.abc import Callable, Collection
 from zmqtopo.config.endpoint import EndpointError, parse
 from zmqtopo.config.names import REFERENCE, is_name
 from zmqtopo.config.schema.definitions import Schema
+from zmqtopo.config.schema.meanings import (
+    boolean_hint,
+    device_type_hint,
+    name_hint,
+    number_hint,
+    socket_type_hint,
+    word_meant,
+)
 from zmqtopo.config.units import respelled
 from zmqtopo.config.wording import listing, quote, shortened, with_article
 from zmqtopo.config.yaml.scalars import resolve
@@ -79,13 +87,31 @@ def value_hint(value: Value, rules: Schema, key: str, guess: Guess) -> str:
             f"such as {key}: {example(rules)}")
     if types == ["array"]:
         return f"such as {key}: {example(rules)}"
-    if not isinstance(value, str):
-        return ""
-    if rules.get("format") == "run":
-        return _run_hint(value, guess)
-    if "boolean" in types and value.lower() in ("yes", "on", "no", "off", "y", "n"):
-        return f"write {'true' if value.lower() in ('yes', 'on', 'y') else 'false'}"
+    meant = word_meant(value, str(rules.get("title", "")).removesuffix(" or mapping"))
+    if meant and not _names_sockets(rules):
+        return f"write {meant}"
+    if {"integer", "number"} & set(types) and "boolean" not in types and (hint := number_hint(value, rules)):
+        return hint
+    return _text_hint(value, rules, types, guess) if isinstance(value, str) else ""
+
+
+def _names_sockets(rules: Schema) -> bool:
+    return rules.get("title") == "device type"      # which may be written as the types of its sockets
+
+
+def _text_hint(value: str, rules: Schema, types: list[str], guess: Guess) -> str:
+    """As `value_hint`, of a text."""
+    match rules.get("format"):
+        case "run":
+            return _run_hint(value, guess)
+        case "name":
+            return name_hint(value)
+    if "boolean" in types and (hint := boolean_hint(value)):
+        return hint
     if "enum" in rules:
+        elsewhere = {"device type": device_type_hint, "socket type": socket_type_hint}.get(rules.get("title", ""))
+        if elsewhere is not None and (hint := elsewhere(value)):
+            return hint
         near = guess(value, [c for c in rules["enum"] if isinstance(c, str)])
         possible = choices(rules)
         return f"did you mean {near}?" if near else f"one of {listing(possible)}" if len(possible) > MOST_LISTED else ""

@@ -14,6 +14,7 @@ from types import NoneType
 from zmqtopo.config.names import LONGEST_TOPOLOGY_NAME
 from zmqtopo.config.problem import Place, Problem
 from zmqtopo.config.schema.definitions import Schema, definition, secret_options
+from zmqtopo.config.schema.meanings import name_hint, place_hint
 from zmqtopo.config.schema.suggestions import MOST_LISTED, choices, example, expected, got, value_hint
 from zmqtopo.config.secrets import is_secret
 from zmqtopo.config.wording import Guesses, listing, quote
@@ -59,7 +60,7 @@ class Findings:
     def bad_name(self, name: str, path: Path) -> None:
         """Report a key that names a device or peer and is not a valid name."""
         self._report("bad-value", f"{quote(name)} is not a valid name", self._spot(path), True,
-                     "a name is made of letters, digits, _ and -")
+                     name_hint(name))
 
     def long_name(self, name: str) -> None:
         """Report a name of the topology that is too long."""
@@ -153,6 +154,8 @@ class Findings:
             near, hint = bare[1], f"missing ':' after {bare[1]}: write {bare[1]}: {quote(bare[2])[1:-1]}{more}"
         elif "options" in known and spelled in definition(known["options"])["properties"]:
             near, hint = None, f"{spelled} is a socket option: put it under options"
+        elif elsewhere := place_hint(spelled, holder[key], known):
+            near, hint = None, elsewhere
         elif near:
             hint = f"did you mean {near}?"
         else:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from zmqtopo.config.problem import Place, Problem
 from zmqtopo.config.yaml.markdown import blocks
+from zmqtopo.config.yaml.source.folder import MARKDOWN, candidates, is_topology
 from zmqtopo.config.yaml.tree import Node, Spot
 
 MAX_BYTES = 32 * 1024 * 1024
@@ -21,8 +22,6 @@ MAX_BYTES = 32 * 1024 * 1024
 STDIN = "<stdin>"
 """The name under which standard input is reported."""
 
-_YAML = (".yaml", ".yml")
-_MARKDOWN = (".md", ".markdown")
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # as the parser counts lines
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
          (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
@@ -59,47 +58,59 @@ def read_source(path: str, *, streams: bool = True) -> Source:
     return parse_text(text, name) if isinstance(text, str) else text
 
 
-def read_sources(path: str) -> Iterator[Source]:
+def read_sources(path: str, exclude: Sequence[str] = ()) -> Iterator[Source]:
     """Read all that ``path`` has: as `read_source`, but also the files of a folder and the blocks of a Markdown file.
 
-    Of a folder, with all that is below it, those files are read that end in .yaml, .yml, .md or .markdown;
-    hidden folders and symbolic links to folders are left out. A Markdown file may have no topology.
+    Of a folder, with all that is below it, the topologies are read, in files that end in .yaml, .yml, .md or .markdown,
+    but for those that ``exclude`` names; see `folder`. A Markdown file that is named has to have a topology.
     """
     if path != "-" and os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for a name that is too long
-        yield from _folder(path)
+        yield from _folder(path, exclude)
     elif is_markdown(path):
-        text = _text_of(path, path)
-        if isinstance(text, Source):
-            yield text
-        else:
-            lines = _LINE_BREAK.split(text)
-            for start, end in blocks(lines):
-                yield replace(parse_text("\n".join(lines[start:end]), path), above=start)
+        parts = list(_markdown(path))
+        yield from parts or [_unreadable(path, "this file has no topology", "in Markdown a topology is a block that is "
+                                         "fenced as yaml and has devices at its top level")]
     else:
         yield read_source(path)
 
 
+def _markdown(path: str) -> Iterator[Source]:
+    text = _text_of(path, path)
+    if isinstance(text, Source):
+        yield text
+        return
+    lines = _LINE_BREAK.split(text)
+    for start, end in blocks(lines):
+        yield replace(parse_text("\n".join(lines[start:end]), path), above=start)
+
+
 def is_markdown(path: str) -> bool:
     """Whether the name of a file says that it is Markdown."""
-    return path.lower().endswith(_MARKDOWN)
+    return path.lower().endswith(MARKDOWN)
 
 
-def _folder(folder: str) -> Iterator[Source]:
+def _folder(folder: str, exclude: Sequence[str]) -> Iterator[Source]:
     found = False
-    forbidden: list[OSError] = []
-    for above, inside, names in os.walk(folder, onerror=forbidden.append):
-        inside[:] = sorted(name for name in inside if not name.startswith("."))
-        for name in sorted(names):
-            path = Path(above, name)
-            # A pipe would be waited for.
-            if name.lower().endswith((*_YAML, *_MARKDOWN)) and path.is_file():
-                found = True
-                yield from read_sources(str(path))
-    for error in forbidden:
-        found = True
-        yield _unreadable(str(error.filename), f"the folder cannot be read: {error.strerror}")
+    for path in candidates(folder, exclude):
+        for source in _in_folder(path):
+            found = True
+            yield source
     if not found:
-        yield _unreadable(folder, "this folder has no topology", "a topology is a file that ends in .yaml or .yml")
+        yield _unreadable(folder, "this folder has no topology",
+                          "a topology is a file that ends in .yaml or .yml and has devices at its top level")
+
+
+def _in_folder(path: Path | OSError) -> Iterator[Source]:
+    if isinstance(path, OSError):
+        yield _unreadable(str(path.filename), f"the folder cannot be read: {path.strerror}")
+    elif is_markdown(path.name):
+        yield from _markdown(str(path))
+    else:
+        text = _text_of(str(path), str(path))
+        if isinstance(text, Source):
+            yield text
+        elif is_topology(text, path.name):
+            yield parse_text(text, str(path))
 
 
 def _text_of(path: str, name: str, streams: bool = True) -> str | Source:
