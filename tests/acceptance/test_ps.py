@@ -28,7 +28,7 @@ def test_ps_says_what_a_program_wants_to_know(
     for device in devices.values():
         assert list(device) == [
             "name", "type", "run", "state", "pid", "uptime", "restarts", "sockets", "endpoints", "counters", "error",
-            "warning", "stops_within", "thread",
+            "warning", "stops_within", "thread", "started",
         ]
         assert list(device["sockets"]) == ["in", "out", "mon"]
         assert list(device["endpoints"]) == ["in", "out", "mon"]

@@ -19,7 +19,7 @@ from zmqtopo.supervisor.reload.plan import plan
 ROOT = Path(__file__).parents[2]
 
 FILE: dict[str, Any] = {
-    "name": "t",
+    "name": "t", "http": {},
     "devices": {"d": {
         "type": "proxy", "in": {"type": "PULL", "bind": "tcp://127.0.0.1:*"},
         "out": {"type": "PUSH", "bind": "ipc:///run/o"}, "mon": {"type": "PUSH", "bind": "ipc:///run/m"},
@@ -32,7 +32,10 @@ SOCKET = {
 OTHER_VALUES: dict[tuple[str, ...], dict[str, Any]] = {
     (): {
         "version": 1.0, "name": "other", "description": "text", "context": {"io_threads": 2},
-        "defaults": {"stop_timeout": "1m"}, "devices": {}, "peers": {},
+        "defaults": {"stop_timeout": "1m"}, "devices": {}, "peers": {}, "http": "127.0.0.1:9465",
+    },
+    ("http",): {
+        "listen": "127.0.0.1:9465", "control": True, "tap": True, "token": {"file": "/run/token"}, "hosts": ["a.lan"],
     },
     ("context",): {"io_threads": 2, "max_sockets": 50},
     ("defaults",): {"run": "process", "restart": "never", "stop_timeout": "1m", "limits": {"frames": 10}},
@@ -65,6 +68,7 @@ def kinds() -> dict[tuple[str, ...], set[str]]:
     named = schema["definitions"]
     found = {
         (): schema, ("context",): schema["properties"]["context"], ("defaults",): schema["properties"]["defaults"],
+        ("http",): named["http"]["then"],
         ("devices", "d"): named["device"], ("devices", "d", "restart"): named["restart"]["then"],
         ("devices", "d", "limits"): named["limits"], ("devices", "d", "graph"): named["graph"],
         ("devices", "d", "out"): named["socket"], ("devices", "d", "mon"): named["mon"], ("peers", "p"): named["peer"],

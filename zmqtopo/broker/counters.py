@@ -63,7 +63,7 @@ class Segment:
 
     def __init__(self, blocks: int = 1, *, fd: int = -1) -> None:
         """Make one with room for so many blocks, or the view of one that came as a file descriptor. Raises OSError."""
-        self.fd = fd if fd >= 0 else _anonymous_file(blocks * BLOCK_SIZE)
+        self.fd = fd if fd >= 0 else anonymous_file(blocks * BLOCK_SIZE)
         try:
             self.memory = memoryview(mmap.mmap(self.fd, os.fstat(self.fd).st_size))
         except BaseException:
@@ -134,7 +134,8 @@ def _attach(fd: Any, index: int) -> CounterBlock:
     return CounterBlock(Segment(fd=fd.detach()), index)
 
 
-def _anonymous_file(size: int) -> int:
+def anonymous_file(size: int) -> int:
+    """A file without a name, of so many bytes; raises OSError."""
     # Only Linux has memory files; elsewhere a file without a name does the same through the page cache.
     if hasattr(os, "memfd_create"):
         fd = os.memfd_create("zmqtopo-counters", os.MFD_CLOEXEC)

@@ -34,12 +34,17 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--watch", action="store_true", help="reload when the file, or one with a secret that it names, has changed"
     )
+    parser.add_argument(
+        "--http", metavar="ADDRESS",
+        help="serve metrics, health and a page there, such as 127.0.0.1:9464 or unix:///PATH, whatever the file says",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Return 0 after a clean stop, 1 when a device failed for good, 78 for a bad file, 130 after a second signal.
 
-    2 is for ``--watch`` with standard input. With ``-d`` that is 0 when every device is ready.
+    2 is for ``--watch`` with standard input and for an ``--http`` that is not a valid address, 69 for HTTP without its
+    packages. With ``-d`` that is 0 when every device is ready.
     """
     if args.watch and (args.file == "-" or is_stream(args.file)):
         what = "standard input" if args.file == "-" else args.file
@@ -49,10 +54,11 @@ def run(args: argparse.Namespace) -> int:
         from zmqtopo.service.background import launch
 
         return launch(args.file, wait=args.wait, abort_on_failure=args.abort_on_failure, log_format=args.log_format,
-                      watch=args.watch)
+                      watch=args.watch, http=args.http)
     from zmqtopo.service.start import run_here
 
-    return run_here(args.file, abort_on_failure=args.abort_on_failure, log_format=args.log_format, watch=args.watch)
+    return run_here(args.file, abort_on_failure=args.abort_on_failure, log_format=args.log_format, watch=args.watch,
+                    http=args.http)
 
 
 def _seconds(text: str) -> float:

@@ -9,6 +9,7 @@ from zmqtopo.config.model import (
     Address,
     Device,
     File,
+    Http,
     MonSocket,
     OptionValue,
     Peer,
@@ -38,6 +39,7 @@ def plain(topology: Topology) -> dict[str, Any]:
         "description": _text(topology.description) or None,
         "context": _filled({"io_threads": topology.context.io_threads,
                             "max_sockets": topology.context.max_sockets}),
+        "http": _http(topology.http) if topology.http is not None else None,
         "devices": {name: _device(device, topology) for name, device in topology.devices.items()},
         "peers": {name: _peer(peer, topology) for name, peer in topology.peers.items()} or None,
     })
@@ -75,6 +77,16 @@ def plain_option(name: str, value: OptionValue) -> Value:
     if unit in ("ms", "s") and isinstance(value, int) and value > 0:
         return f"{value}{unit}" if unit == "s" else _time(value / 1000)
     return value
+
+
+def _http(http: Http) -> dict[str, Any]:
+    return _filled({
+        "listen": _text(http.listen),
+        "control": http.control,
+        "tap": http.tap,
+        "token": {"file": _text(http.token.path)} if http.token is not None else None,
+        "hosts": [_text(name) for name in http.hosts],
+    })
 
 
 def _device(device: Device, topology: Topology) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from zmqtopo.config.endpoint import Endpoint
+from zmqtopo.config.http import DEFAULT
 from zmqtopo.config.problem import Place
 
 DeviceType = Literal["queue", "forwarder", "streamer", "monitored_queue", "proxy"]
@@ -210,6 +211,21 @@ class ContextSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Http:
+    """The HTTP server: where it ``listen``s, what it allows, and the names by which it may be called."""
+
+    listen: str = DEFAULT
+    control: bool = False
+    tap: bool = False
+    token: File | None = None
+    hosts: tuple[str, ...] = ()
+    place: Place = field(default=Place(), compare=False)
+    """That of its address."""
+    token_place: Place = field(default=Place(), compare=False)
+    unread: frozenset[str] = field(default=frozenset(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Topology:
     """A whole file. ``devices`` and ``peers`` keep the order of the file; ``unread`` is as in `Device`."""
 
@@ -219,5 +235,6 @@ class Topology:
     description: str = ""
     version: int | float = 1
     context: ContextSettings = ContextSettings()
+    http: Http | None = None
     file: str = field(default="", compare=False)
     unread: frozenset[str] = field(default=frozenset(), compare=False)

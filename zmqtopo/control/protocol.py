@@ -8,7 +8,7 @@ A stream of JSON objects in UTF-8, one a line, no line longer than `LONGEST_LINE
 thing after the other, and each request has one answer:
 
     {"zmqtopo": 1, "verb": "ps"}
-    {"ok": true, "devices": [{"name": "collect", "type": "streamer", "state": "running", ...}]}
+    {"ok": true, "topology": "pipeline", ..., "devices": [{"name": "collect", "state": "running", ...}]}
 
     {"zmqtopo": 1, "verb": "pause", "devices": ["collect"]}
     {"ok": true, "devices": [{"name": "collect", "state": "paused"}]}
@@ -16,11 +16,13 @@ thing after the other, and each request has one answer:
     {"zmqtopo": 1, "verb": "stop", "devices": ["colect"]}
     {"ok": false, "reason": "unknown-device", "errors": ["there is no device 'colect'; did you mean collect?"]}
 
-The verbs: ``ps`` (all of ``zmqtopo ps --format json``); ``start``, ``stop``, ``restart``, ``pause`` and ``resume``,
-with ``devices`` or for all, answered when the devices are there, and ``refused`` where a later request has sent them
-elsewhere before. ``stop`` and ``restart`` say of each what its ``stop`` has ``passed_on``, ``dropped`` and, for each
-peer at most, ``possibly_lost_per_peer``; null if it did not run. Where ``dropped_exact`` is false, here and in the
-counters, ``dropped`` is a lower bound. ``down``, with ``"force": true`` at once, is answered
+The verbs: ``ps`` (all of ``zmqtopo ps --format json``, and of the topology its ``file``, ``pid``, ``release``,
+``pyzmq``, ``libzmq``, the Unix time at which it ``started``, its last ``reload`` and where it serves ``http``);
+``start``, ``stop``, ``restart``, ``pause`` and ``resume``, with ``devices`` or for all, answered when the devices are
+there, and ``refused`` where a later request has sent them elsewhere before. ``stop`` and ``restart`` say of each what
+its ``stop`` has ``passed_on``, ``dropped`` and, for each peer at most, ``possibly_lost_per_peer``; null if it did not
+run. Where ``dropped_exact`` is false, here and in the counters, ``dropped`` is a lower bound.
+``down``, with ``"force": true`` at once, is answered
 with what ``ps`` would say in the end, ``stop`` as there, ``forced`` for a stop out of time and ``unsent`` for one whose
 LINGER was, just before all is gone. ``reload`` reads the file of the topology again, or ``"file"``, an absolute path,
 and with ``"dry_run": true`` only says what that would take; answered when it is done:

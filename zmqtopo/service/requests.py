@@ -20,8 +20,10 @@ from zmqtopo.supervisor.supervisor import Supervisor
 class Requests:
     """Hands requests on to a supervisor, and its replies back."""
 
-    def __init__(self, supervisor: Supervisor, reload: Callable[[Request, Respond], None]) -> None:
-        """``reload`` sees that a request for one is answered."""
+    def __init__(self, supervisor: Supervisor, reload: Callable[[Request, Respond], None],
+                 about: Callable[[], dict[str, Any]] = dict) -> None:
+        """``reload`` sees that a request for one is answered; ``about`` is what ``ps`` says beside the devices."""
+        self._about = about
         self._supervisor = supervisor
         self._reload = reload
         self._lock = threading.Lock()
@@ -34,7 +36,7 @@ class Requests:
         verb = request["verb"]
         if verb == "ps":
             look = Look()
-            look.reply.add_done_callback(lambda done: respond(_told(done.result())))
+            look.reply.add_done_callback(lambda done: respond(self._told(done.result())))
             self._supervisor.ask(look)
         elif verb in VERBS:
             command = Command(verb, request["devices"])
@@ -53,6 +55,9 @@ class Requests:
             near = closest(verb, ("ps", *VERBS, "reload", "down"))
             hint = f"; did you mean {near}?" if near else ""
             respond(refusal("bad-request", f"there is no verb {quote(verb)}{hint}"))
+
+    def _told(self, devices: list[DeviceStatus]) -> dict[str, Any]:
+        return {"ok": True, **self._about(), "devices": [device.as_dict() for device in devices]}
 
     def _outcome(self, verb: str, done: Future[dict[str, str]]) -> dict[str, Any]:
         error = done.exception()
@@ -84,10 +89,6 @@ def final_status(supervisor: Supervisor) -> list[dict[str, Any]]:
         {**device.as_dict(), "forced": device.forced, "unsent": device.unsent, "stop": plain_report(device.last_stop)}
         for device in supervisor.status
     ]
-
-
-def _told(devices: list[DeviceStatus]) -> dict[str, Any]:
-    return {"ok": True, "devices": [device.as_dict() for device in devices]}
 
 
 def plain_report(report: StopReport | None) -> dict[str, int] | None:

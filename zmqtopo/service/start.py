@@ -7,6 +7,7 @@ import os
 import resource
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 from zmqtopo.checks import with_machine
@@ -14,7 +15,7 @@ from zmqtopo.config.model import Topology
 from zmqtopo.config.wording import printable
 from zmqtopo.control.errors import ControlError
 from zmqtopo.control.folder import Folder
-from zmqtopo.exit_codes import EXIT_BAD_FILE, EXIT_FAILURE
+from zmqtopo.exit_codes import EXIT_BAD_FILE, EXIT_FAILURE, EXIT_UNAVAILABLE, EXIT_USAGE
 from zmqtopo.report.stderr import complain, errors_and_warnings
 from zmqtopo.service.watch import ChangingFileError, examine_to_run
 
@@ -28,17 +29,19 @@ class CannotRunError(Exception):
 
 
 def run_here(
-    file: str, *, abort_on_failure: bool, log_format: Literal["text", "json"], watch: bool, launcher: int | None = None
+    file: str, *, abort_on_failure: bool, log_format: Literal["text", "json"], watch: bool, launcher: int | None = None,
+    http: str | None = None,
 ) -> int:
     """Run a topology in this process and return the exit code of ``up``.
 
+    ``http`` is where to serve HTTP, whatever the file says.
     ``launcher`` is the descriptor that hears what concerns the start, and that it has succeeded.
     """
     raise_limits()
     claimed: list[Folder] = []
     source = "-" if file == "-" else os.path.abspath(file)  # noqa: PTH100 - follows no links
     try:
-        topology = load_to_run(file, lambda found: claimed.append(Folder.claim(found.name, source)))
+        topology = load_to_run(file, lambda found: claimed.append(Folder.claim(found.name, source)), http)
         if not topology.devices:
             print(f"zmqtopo: {printable(topology.name)}: nothing to run", file=sys.stderr)
             return 0
@@ -46,7 +49,7 @@ def run_here(
 
         return Foreground(
             topology, source, claimed[0], launcher, abort_on_failure=abort_on_failure, log_format=log_format,
-            watch=watch,
+            watch=watch, http=http,
         ).run()
     except CannotRunError as error:
         return error.code
@@ -58,12 +61,14 @@ def run_here(
             folder.give_back()
 
 
-def load_to_run(path: str, claim: Callable[[Topology], None] = lambda topology: None) -> Topology:
+def load_to_run(path: str, claim: Callable[[Topology], None] = lambda topology: None,
+                 http: str | None = None) -> Topology:
     """Return the topology in ``path`` if it can run here and now; what keeps it from that goes to standard error.
 
     Raises CannotRunError with 78 for a file with errors, an undefined variable among them, and with 1 where only the
     machine says no. ``claim`` is called with a good topology before the machine is asked, which would otherwise name
-    the ports of one that runs already.
+    the ports of one that runs already. With ``http``, which replaces where the file wants HTTP, it is 2 when that is
+    not an address that can be used, and 69 where the packages for HTTP are missing.
     """
     try:
         checked = examine_to_run(path)
@@ -72,13 +77,30 @@ def load_to_run(path: str, claim: Callable[[Topology], None] = lambda topology: 
         raise CannotRunError(EXIT_BAD_FILE) from None
     code = EXIT_BAD_FILE
     if not checked.has_errors and checked.topology is not None:
-        if checked.topology.devices:
+        checked = replace(checked, topology=_with_http(checked.topology, http))
+        if checked.topology is not None and checked.topology.devices:
             claim(checked.topology)
         checked, code = with_machine(checked), EXIT_FAILURE
     errors_and_warnings(checked)
     if checked.topology is None or checked.has_errors:
         raise CannotRunError(code)
     return checked.topology
+
+
+def _with_http(topology: Topology, address: str | None) -> Topology:
+    if address is None and topology.http is None:
+        return topology
+    from zmqtopo.service.web import HttpError, missing_extra, with_address
+
+    try:
+        topology = with_address(topology, address)
+    except HttpError as error:
+        complain(str(error))
+        raise CannotRunError(EXIT_USAGE) from None
+    if missing := missing_extra("http"):
+        complain(missing)
+        raise CannotRunError(EXIT_UNAVAILABLE)
+    return topology
 
 
 def raise_limits() -> None:

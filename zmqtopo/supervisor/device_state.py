@@ -6,6 +6,7 @@ nothing: it comes too late.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
@@ -134,6 +135,8 @@ class DeviceState:
     """In a row, each before ``stable_after``."""
     running_since: float | None = None
     """When it began to run; None before that."""
+    started: float | None = None
+    """The Unix time of the same moment, for people and for metrics."""
     thread: int | None = None
     """The number that the system has for the thread in which it runs, or ran last."""
     deadline: float | None = None
@@ -271,6 +274,7 @@ class DeviceState:
             self.at_start = self.block.read()
         elif event == "ready":
             self.running_since = now
+            self.started = time.time()
             self.starts_together = False
         elif self.phase == "backoff":
             self.running_since = None

@@ -50,6 +50,8 @@ class DeviceStatus:
     """The type of each socket that it has, by role."""
     thread: int | None = None
     """The number that the system has for its thread, for what it says of its processor time; None while it has none."""
+    started: float | None = None
+    """The Unix time at which it began to run; None while it does not."""
 
     def as_dict(self) -> dict[str, Any]:
         """As ``ps --format json`` shows it."""
@@ -63,6 +65,7 @@ class DeviceStatus:
             "warning": self.warning or None,
             "stops_within": self.stops_within,
             "thread": self.thread,
+            "started": self.started,
         }
 
 
@@ -81,6 +84,7 @@ def status(device: DeviceState, pid: int | None, now: float | None = None, warni
         warning if here else "",
         {socket.role: str(socket.type) for socket in device.spec.sockets},
         device.thread if here and device.running_since is not None else None,
+        round(device.started, 3) if here and device.running_since is not None and device.started is not None else None,
     )
 
 

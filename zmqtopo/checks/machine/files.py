@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zmqtopo.checks.graph import Graph
+from zmqtopo.checks.machine.http import http_folder_missing
 from zmqtopo.checks.rule import Finding, rule
 from zmqtopo.config.model import Socket
 from zmqtopo.config.wording import quote
@@ -33,6 +34,7 @@ from zmqtopo.config.wording import quote
 )
 def ipc_dir_missing(graph: Graph) -> Iterator[Finding]:
     """Look at the folder of every ipc path that a device binds; a relative path begins where ``up`` is called."""
+    yield from http_folder_missing(graph)
     for link in graph.binds:
         endpoint = link.endpoint
         if not link.ours or endpoint is None or endpoint.transport != "ipc":

@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from zmqtopo.checks.graph import Graph, Link
+from zmqtopo.checks.http import listening
 from zmqtopo.checks.rule import Finding, rule
 from zmqtopo.config.wording import quote
 
@@ -54,6 +55,7 @@ def host_unresolvable(graph: Graph) -> Iterator[Finding]:
         elif reason and not link.ipv6:
             yield Finding(link.place, f"{link.end.name} connects to {link.text}, and {reason}, which it cannot use",
                           "set options: {ipv6: true}")
+    yield from _http_host(graph)
     interfaces = {name for _, name in socket.if_nameindex()}
     for link in graph.binds:
         if not link.ours or not _has_host(link) or link.endpoint is None or link.endpoint.host in interfaces:
@@ -67,6 +69,20 @@ def host_unresolvable(graph: Graph) -> Iterator[Finding]:
                           "bind to *, or to an address of this machine")
 
 
+def _http_host(graph: Graph) -> Iterator[Finding]:
+    """The host of the HTTP server, of whose addresses this machine must have one."""
+    found = listening(graph)
+    if found is None or found[1].path or found[1].endpoint.is_wildcard_host:
+        return
+    try:
+        here = look_up(found[1].endpoint.host)
+    except (OSError, UnicodeError):
+        here = []
+    if not any(_is_ours(family, address) for family, address in here):
+        yield Finding(found[0].place, f"http listens at {found[0].listen}, and this machine has no such address",
+                      "listen at 127.0.0.1, at *, or at an address of this machine")
+
+
 def addresses(link: Link) -> list[tuple[int, str]]:
     """The families and addresses that a bind stands for; none for an interface, whose address nobody asks for."""
     endpoint = link.endpoint
@@ -74,7 +90,7 @@ def addresses(link: Link) -> list[tuple[int, str]]:
     if endpoint.host == "*":
         return [(socket.AF_INET6, "::")] if link.ipv6 and socket.has_ipv6 else [(socket.AF_INET, "0.0.0.0")]  # noqa: S104
     try:
-        found = _look_up(endpoint.host)
+        found = look_up(endpoint.host)
     except (OSError, UnicodeError):
         return []
     wanted = (socket.AF_INET, socket.AF_INET6) if link.ipv6 or ":" in endpoint.host else (socket.AF_INET,)
@@ -130,7 +146,7 @@ def _unresolvable(hosts: set[str]) -> dict[str, str]:
     return {host: reason for host in hosts if (reason := told.get(host, late))}
 
 
-def _look_up(host: str) -> list[tuple[int, str]]:
+def look_up(host: str) -> list[tuple[int, str]]:
     """The families and addresses of a host, as libzmq has them, which looks up the interface behind % by itself.
 
     Raises OSError and UnicodeError.
@@ -147,7 +163,7 @@ def _look_up(host: str) -> list[tuple[int, str]]:
 
 def _reason(host: str) -> str:
     try:
-        found = _look_up(host)
+        found = look_up(host)
         if ":" not in host and all(family == socket.AF_INET6 for family, _ in found):
             return _ONLY_IPV6
     except socket.gaierror as error:

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from zmqtopo.checks.graph import Graph
+from zmqtopo.checks.machine.http import http_token_unreadable
 from zmqtopo.checks.rule import Finding, rule
 from zmqtopo.checks.rules.security import differences, sockets_with_options, written_key, wrong_keys
 from zmqtopo.checks.rules.unusable import place_of
@@ -96,6 +97,7 @@ def key_files(graph: Graph) -> Iterator[Finding]:
 )
 def option_file(graph: Graph) -> Iterator[Finding]:
     """Read each as the start of its device does; a reload reads them itself before it changes anything."""
+    yield from http_token_unreadable(graph)
     if graph.present is not None:
         return
     for end, socket in sockets_with_options(graph):

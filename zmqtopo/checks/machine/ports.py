@@ -10,6 +10,7 @@ from pathlib import Path
 from zmqtopo.broker.holders import holder_of_path, holder_of_port
 from zmqtopo.checks.graph import Graph, Link
 from zmqtopo.checks.machine.hosts import addresses, socket_address
+from zmqtopo.checks.machine.http import http_port_in_use
 from zmqtopo.checks.rule import Finding, rule
 from zmqtopo.checks.running_topology import Present
 
@@ -39,6 +40,7 @@ _STREAMS = frozenset({"tcp", "ws", "wss"})
 )
 def port_in_use(graph: Graph) -> Iterator[Finding]:
     """Bind what the devices will bind, and say who is there first, unless a topology that runs already is."""
+    yield from http_port_in_use(graph)
     for link in graph.binds:
         endpoint = link.endpoint
         if not link.ours or endpoint is None or endpoint.is_system_port:

@@ -10,6 +10,7 @@ from zmqtopo.checks.rules import (
     delivery,
     endpoints,
     flow,
+    http,
     inproc,
     monitor,
     options,
@@ -54,6 +55,7 @@ TOPOLOGY_RULES: Final[tuple[Rule, ...]] = (
     security.server_key_missing,
     security.mixed_security,
     security.no_authenticator,
+    http.http_without_token,
     unusable.unusable_option,
     unusable.transport_scope,
 )

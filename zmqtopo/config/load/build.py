@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import cast
 
 from zmqtopo.config.endpoint import EndpointError, parse
+from zmqtopo.config.http import DEFAULT
 from zmqtopo.config.ipv6 import with_ipv6
 from zmqtopo.config.model import (
     DEFAULT_TYPES,
     Address,
     ContextSettings,
     Device,
+    File,
+    Http,
     Limits,
     MonSocket,
     OptionValue,
@@ -65,9 +68,29 @@ class Builder:
             description=_get(value, "description", ""),
             version=_get(value, "version", 1),
             context=ContextSettings(_get(context, "io_threads", 1), _get(context, "max_sockets", None)),
+            http=self._http(value["http"], spot) if "http" in value else None,
             file=self._source.file,
             unread=_unread(value, schema()),
         ))
+
+    def _http(self, value: Value, holder: Spot) -> Http:
+        spot = holder["http"]
+        if isinstance(value, str):
+            return Http(value, place=spot.place)
+        unread = _unread(value, _kind("http")["then"])
+        said = value if isinstance(value, dict) else {}
+        token = said.get("token")
+        path = token.get("file") if isinstance(token, dict) else None
+        if isinstance(path, str) and "\0" in path:
+            self._report("the path of the file has a zero byte", spot["token"])
+            path = None
+        return Http(
+            str(_get(said, "listen", DEFAULT)), bool(_get(said, "control", False)), bool(_get(said, "tap", False)),
+            File(str((self._folder / path).absolute())) if isinstance(path, str) else None,
+            tuple(str(name) for name in said.get("hosts", ()) if name is not UNKNOWN) if is_known(said.get("hosts", []))
+            else (),
+            place=_place(spot, said, "listen"), token_place=_place(spot, said, "token"), unread=unread,
+        )
 
     def _device(self, name: str, value: dict[str, Value], spot: Spot,
                 inherited: tuple[Run, Restart, float], limits: Limits, doubted: frozenset[str]) -> Device:

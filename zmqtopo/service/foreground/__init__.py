@@ -9,6 +9,8 @@ import time
 from types import FrameType
 from typing import Any, Literal
 
+import zmq
+
 import zmqtopo
 from zmqtopo.broker.sockets import seed_routing_ids
 from zmqtopo.config.model import Topology
@@ -25,6 +27,7 @@ from zmqtopo.service.notify import Notifier
 from zmqtopo.service.requests import Requests, final_status
 from zmqtopo.service.status_text import stop_summary
 from zmqtopo.service.watch import Watch
+from zmqtopo.service.web import HttpError, Web
 from zmqtopo.supervisor.device_state import StateChange
 from zmqtopo.supervisor.event_log import EventReporter
 from zmqtopo.supervisor.open_files import CHECK_INTERVAL, shortage
@@ -45,14 +48,17 @@ class Foreground:
 
     def __init__(
         self, topology: Topology, source: str, folder: Folder, launcher: int | None, *, abort_on_failure: bool,
-        log_format: Literal["text", "json"], watch: bool,
+        log_format: Literal["text", "json"], watch: bool, http: str | None = None,
     ) -> None:
         """``source`` is the path of its file, or ``-``; ``folder`` has been claimed.
 
+        ``http`` is where it serves HTTP whatever a file says, in ``topology`` already.
         ``launcher`` hears of the start if that was not given in this terminal.
         """
         self._topology = topology
         self._source = source
+        self._http = http
+        self._began = time.time()
         self._watch = Watch(self._watched(topology)) if watch else None
         self._had_terminal = _has_terminal()
         self._hung_up = False
@@ -85,7 +91,19 @@ class Foreground:
 
     def _supervise(self) -> int:
         seed_routing_ids()
+        try:
+            self._web = Web(self._topology, self._log.say)
+        except HttpError as error:
+            self._log.say(str(error), event="error")
+            return 1
+        try:
+            return self._serve()
+        finally:
+            self._web.close()
+
+    def _serve(self) -> int:
         timers = self._log.timers
+        timers.append(self._web.timer)
         if self._notifier.watchdog_interval is not None:
             timers.append(every(self._notifier.watchdog_interval, self._notifier.watchdog))
         timers.append(every(FOLDER_CHECK_INTERVAL, self._keep_folder))
@@ -97,8 +115,8 @@ class Foreground:
         self._supervisor = Supervisor(
             self._topology, tell=self._tell, isolated=True, abort_on_failure=self._abort_on_failure, timers=timers
         )
-        self._reloading = Reloading(self._supervisor, self._log, self._notifier, self._follow)
-        requests = Requests(self._supervisor, self._on_reload)
+        self._reloading = Reloading(self._supervisor, self._log, self._notifier, self._web, self._follow, self._http)
+        requests = Requests(self._supervisor, self._on_reload, self._about)
         greeting: dict[str, Any] = {
             "zmqtopo": VERSION, "name": self._topology.name, "pid": self._folder.pid, "release": zmqtopo.__version__,
         }
@@ -139,6 +157,7 @@ class Foreground:
     def _run(self, requests: Requests) -> int:
         start = time.monotonic()
         self._supervisor.wake_on_signals()
+        self._web.start()
         self._supervisor.start()
         devices = self._supervisor.devices.values()
         if not self._signals and not self._supervisor.is_stopping:
@@ -162,6 +181,14 @@ class Foreground:
         self._signals += 1
         # Nothing is said here: the signal may have interrupted who is saying something.
         self._supervisor.request_stop(force=self._signals > 1)
+
+    def _about(self) -> dict[str, Any]:
+        """What is told of the topology beside its devices."""
+        return {
+            "topology": self._topology.name, "file": self._source, "pid": self._folder.pid,
+            "release": zmqtopo.__version__, "pyzmq": zmq.__version__, "libzmq": zmq.zmq_version(),
+            "started": self._began, "reload": self._reloading.last, "http": self._web.status,
+        }
 
     def _keep_folder(self) -> None:
         """Make the state folder again when somebody has removed it, as systemd does at the last logout of a user."""

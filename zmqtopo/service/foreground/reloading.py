@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from zmqtopo.checks import Checked, with_machine
@@ -21,6 +21,7 @@ from zmqtopo.service.notify import Notifier
 from zmqtopo.service.requests import plain_report
 from zmqtopo.service.status_text import rolled_back
 from zmqtopo.service.watch import ChangingFileError, examine_to_run
+from zmqtopo.service.web import HttpError, Web, with_address
 from zmqtopo.supervisor.losses import StopReport
 from zmqtopo.supervisor.reload import Reload, ReloadError
 from zmqtopo.supervisor.reload.plan import Plan, plan, those
@@ -42,9 +43,17 @@ class Reloading:
     """Carries out requests, one after the other; but for `request`, all of it is done in the supervisor's thread."""
 
     def __init__(
-        self, supervisor: Supervisor, log: LogOutputs, notifier: Notifier, follow: Callable[[Topology], object]
+        self, supervisor: Supervisor, log: LogOutputs, notifier: Notifier, web: Web,
+        follow: Callable[[Topology], object], http: str | None = None,
     ) -> None:
-        """``follow`` is called with a topology that somebody wants to run, and again when it does."""
+        """``follow`` is called with a topology that somebody wants to run, and again when it does.
+
+        ``http`` is where to serve HTTP, whatever a file says.
+        """
+        self._web = web
+        self._http = http
+        self.last: dict[str, Any] | None = None
+        """Whether the last one was ``successful``, and the Unix time ``at`` which it ended; None before the first."""
         self._supervisor = supervisor
         self._log = log
         self._notifier = notifier
@@ -81,9 +90,11 @@ class Reloading:
             # A pipe would be waited for, and every other request with it.
             found = examine_to_run(request.file, streams=False)
             if found.topology is not None and not found.has_errors:
-                made = plan(self._supervisor.topology, found.topology)
+                wanted = with_address(found.topology, self._http)
+                found = replace(found, topology=wanted)
+                made = plan(self._supervisor.topology, wanted)
                 found = with_machine(found, self._present(made))
-        except ChangingFileError as error:
+        except (ChangingFileError, HttpError) as error:
             found = str(error)
         finally:
             self._supervisor.call(lambda: self._go_on(request, found, made))
@@ -103,16 +114,27 @@ class Reloading:
         elif found.has_errors or found.topology is None:
             self._refuse(request, _lines(found), _report(found), made)
         else:
+            report, began = _report(found), time.monotonic()
+            try:
+                settle = self._prepare(found.topology, request)
+            except HttpError as error:
+                self._refuse(request, [str(error)], report, made)
+                return
             if not request.dry_run:
                 self._follow(found.topology)
-            report, began = _report(found), time.monotonic()
             reload = Reload(found.topology, request.dry_run, lambda made: self._begin(request, made))
+            reload.reply.add_done_callback(lambda done: settle(done.exception() is None))
             reload.reply.add_done_callback(lambda done: self._end(request, done, reload.stops, report, began))
             self._supervisor.ask(reload)
+
+    def _prepare(self, topology: Topology, request: ReloadRequest) -> Callable[[bool], None]:
+        """See that HTTP can be served as wanted. Raises HttpError."""
+        return self._web.prepare(topology) if not request.dry_run else lambda runs: None
 
     def _refuse(self, request: ReloadRequest, errors: list[str], report: str, made: Plan | None) -> None:
         """A bad file, or one that this machine cannot run: what it would take is ``made`` then."""
         if not request.dry_run:
+            self._note_end(successful=False)
             for error in errors:
                 self._log.say(error, event="error")
             where = "" if made is None else " on this machine now"
@@ -168,7 +190,11 @@ class Reloading:
         name = self._supervisor.topology.name
         return f"nothing {'would run' if dry_run else 'runs'} now; end it with: zmqtopo down {name}, or reload it again"
 
+    def _note_end(self, *, successful: bool) -> None:
+        self.last = {"successful": successful, "at": time.time()}
+
     def _say_the_end(self, made: Plan | None, error: BaseException | None, took: float) -> None:
+        self._note_end(successful=error is None)
         if error is None and made is not None:
             self._follow(self._supervisor.topology)
             self._log.say(f"reloaded in {took:.2f} s: {_sum(made)}" if made else "reloaded; nothing has changed",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zmqtopo.checks.graph import Graph, Link
+from zmqtopo.checks.http import bad_http_address, http_conflict, privileged_http_port
 from zmqtopo.checks.rule import Finding, rule
 from zmqtopo.checks.rules.endpoints.corrections import corrected
 from zmqtopo.checks.rules.references import meant_reference
@@ -36,6 +37,7 @@ PORTED = frozenset({"tcp", "udp", "ws", "wss"})
 )
 def bad_endpoint(graph: Graph) -> Iterator[Finding]:
     """Read again what could not be read, for the reason."""
+    yield from bad_http_address(graph)
     for link in (*graph.binds, *graph.connects):
         if isinstance(link.written, Address) and link.endpoint is None:
             found = meant_reference(link, graph.topology)
@@ -145,6 +147,7 @@ def connect_wildcard(graph: Graph) -> Iterator[Finding]:
 )
 def bind_conflict(graph: Graph) -> Iterator[Finding]:
     """Report what the address book has seen, at the later of the two places."""
+    yield from http_conflict(graph)
     for later, earlier in graph.book.clashes:
         if _may_be_apart(later, earlier):
             continue
@@ -250,6 +253,7 @@ def unbound_endpoint(graph: Graph) -> Iterator[Finding]:
 )
 def privileged_port(graph: Graph) -> Iterator[Finding]:
     """Look at the binds of devices: what a peer binds is its own affair."""
+    yield from privileged_http_port(graph)
     for link in graph.binds:
         endpoint = link.endpoint
         if link.ours and endpoint and endpoint.transport in PORTED and endpoint.port and endpoint.port < 1024:

@@ -1,0 +1,90 @@
+"""What the running topology says of itself: asked on its control socket, in a thread, one question at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from zmqtopo.control.client import ANSWER_TIMEOUT, Client, connect
+from zmqtopo.control.errors import ControlError, NotRunningError
+
+MOST_COMMANDS: Final = 4
+"""Commands that are carried out at a time; one more is refused."""
+
+COMMAND_TIMEOUT: Final = 60.0
+"""Seconds after which the answer to a command is no longer waited for; the command goes on."""
+
+
+class BusyError(Exception):
+    """Too many commands are being carried out."""
+
+
+class Source:
+    """Asks the topology ``name`` that the process ``supervisor`` runs."""
+
+    def __init__(self, name: str, supervisor: int) -> None:
+        self._name = name
+        self._supervisor = supervisor
+        self._client: Client | None = None
+        self._thread = ThreadPoolExecutor(1, "ask")
+        self._commands = ThreadPoolExecutor(MOST_COMMANDS, "command")
+        self._running = 0
+        self._asked: asyncio.Task[dict[str, Any]] | None = None
+
+    async def ps(self) -> dict[str, Any]:
+        """The answer to ``ps``; who asks while another waits for one gets the same. Raises ControlError."""
+        if self._asked is None or self._asked.done():
+            self._asked = asyncio.create_task(self._ask())
+        return await asyncio.shield(self._asked)
+
+    async def _ask(self) -> dict[str, Any]:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._ask_twice)
+
+    def _ask_twice(self) -> dict[str, Any]:
+        """Ask on the connection that is there, and on another one when that has been closed."""
+        if self._client is not None:
+            began = time.monotonic()
+            try:
+                return self._told(self._client.ask("ps", timeout=ANSWER_TIMEOUT))
+            except ControlError:
+                self._client.close()
+                self._client = None
+                if time.monotonic() - began >= ANSWER_TIMEOUT:      # it is there, and hangs
+                    raise
+        client = self._connect()
+        try:
+            told = self._told(client.ask("ps", timeout=ANSWER_TIMEOUT))
+        except BaseException:
+            client.close()
+            raise
+        self._client = client
+        return told
+
+    async def command(self, verb: str, device: str) -> dict[str, Any]:
+        """The answer to a command. Raises ControlError and BusyError."""
+        if self._running >= MOST_COMMANDS:
+            raise BusyError
+        self._running += 1
+        try:
+            return await asyncio.shield(
+                asyncio.get_running_loop().run_in_executor(self._commands, self._command, verb, device))
+        finally:
+            self._running -= 1
+
+    def _command(self, verb: str, device: str) -> dict[str, Any]:
+        with self._connect() as client:
+            return client.ask(verb, device, timeout=COMMAND_TIMEOUT)
+
+    def _connect(self) -> Client:
+        client = connect(self._name)
+        if client.pid != self._supervisor:
+            client.close()
+            raise NotRunningError(f"{self._name} is run by another process by now")
+        return client
+
+    def _told(self, answer: dict[str, Any]) -> dict[str, Any]:
+        if not answer.get("ok"):
+            raise ControlError("; ".join(map(str, answer.get("errors", ()))))
+        return answer
