@@ -97,7 +97,7 @@ class Running:
 
     def _tell(self, change: StateChange) -> None:
         all_stop = self._any_process.is_stopping
-        ended = change.state in ("stopped", "failed")
+        ended = change.state in ("stopped", "failed") and not change.event
         if all_stop and ended and self._reporter.is_ready:      # no farewell follows, as in the command
             self._event_log.say(change.text, device=change.device.name, state=change.state)
         else:

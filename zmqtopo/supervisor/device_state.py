@@ -294,6 +294,8 @@ class StateChange:
     text: str
     together: bool
     """It was in a start together with others, of which a failure is taken back."""
+    event: str = ""
+    """What has happened where that is no change of its state; see `zmqtopo.worker.protocol.Noted`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,7 +162,10 @@ class EventReporter:
         self._say(f"ready, {count(len(devices), 'device')} in {seconds:.2f} s", event="ready")
 
     def changed(self, change: StateChange, *, all_stop: bool) -> bool:
-        """A device has changed its state; whether a stop of everything begins with that."""
+        """Something has happened to a device; whether a stop of everything begins with that."""
+        if change.event:
+            self._say(change.text, device=change.device.name, event=change.event)
+            return False
         begins = change.state == "stopping" and all_stop and not self._is_stopping
         if begins:
             self._is_stopping = True

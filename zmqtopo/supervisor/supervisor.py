@@ -253,6 +253,8 @@ class Supervisor:
         while self._devices.changes:
             change = self._devices.changes.popleft()
             self._tell(change)
+            if change.event:
+                continue
             self._commands.note(change.device.name, change.state, change.error)
             if change.state == "failed" and not change.together and self._abort_on_failure:
                 self._stop(force=False)

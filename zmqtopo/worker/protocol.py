@@ -171,5 +171,14 @@ class Unsent:
     name: str
 
 
-Event = Bound | Ready | Paused | Quiesced | Resumed | Adapted | Failed | Stopped | Unsent
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something to be told of a device that changes no state: ``event`` is a word for programs, ``text`` for people."""
+
+    name: str
+    event: str
+    text: str
+
+
+Event = Bound | Ready | Paused | Quiesced | Resumed | Adapted | Failed | Stopped | Unsent | Noted
 """What a worker says of one of its devices, by its name."""

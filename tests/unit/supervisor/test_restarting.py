@@ -8,7 +8,7 @@ import pytest
 
 from zmqtopo.checks import examine_text
 from zmqtopo.supervisor.workers.inbox import WorkerEnded
-from zmqtopo.worker.protocol import Bind, Event, Failed, Ready, Stop, Stopped
+from zmqtopo.worker.protocol import Bind, Event, Failed, Noted, Ready, Stop, Stopped
 
 from .histories import World, gaps, run_until, topology
 
@@ -151,3 +151,17 @@ def test_a_process_that_cannot_be_made_again_is_tried_later(world: World) -> Non
     assert run_until(world, supervisor, 3)
     assert seen == ["running"]
     assert len(world.times("a", "backoff")) == 2
+
+
+def test_what_is_noted_of_a_device_is_told_and_changes_nothing(world: World) -> None:
+    told: list[tuple[str, str]] = []
+    supervisor = world.supervisor(topology("a"), abort_on_failure=True)
+    supervisor._tell = lambda change: told.append((change.event, change.text))
+    supervisor.start()
+    told.clear()
+    world.after(1, Noted("a", "refused", "in: somebody was refused"))
+    world.after(1, Noted("gone", "refused", "in: it was removed by a reload"))
+    run_until(world, supervisor, 5)
+    assert told[0] == ("refused", "in: somebody was refused")
+    assert [event for event, _ in told[1:]] == [""] * (len(told) - 1)
+    assert supervisor.devices["a"].restarts == 0

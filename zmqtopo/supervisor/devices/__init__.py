@@ -29,6 +29,7 @@ from zmqtopo.worker.protocol import (
     Bind,
     Bound,
     Failed,
+    Noted,
     Order,
     Pause,
     Paused,
@@ -209,6 +210,8 @@ class Devices:
                 device.unsent = True
                 if not self.stopping:       # else there is a summary of the stop
                     self._tell(device, UNSENT)
+            case Noted(_, noted, text):
+                self._tell(device, text, noted=noted)
 
     def on_worker_ended(self, worker: str, how: str) -> None:
         """A worker is gone; whatever of its devices had not ended has ended with it."""
@@ -295,8 +298,8 @@ class Devices:
             case "stopped" if event in ("stop", "abort"):
                 self._end_idle_worker(device.spec.process)
 
-    def _tell(self, device: DeviceState, text: str, *, together: bool = False) -> None:
-        self.changes.append(StateChange(device, device.state, device.error, text, together))
+    def _tell(self, device: DeviceState, text: str, *, together: bool = False, noted: str = "") -> None:
+        self.changes.append(StateChange(device, device.state, device.error, text, together, noted))
 
     def _send(self, orders: Iterable[Order]) -> None:
         for order in orders:
