@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import select
 import shutil
 import subprocess
@@ -188,6 +189,9 @@ def test_a_variable_is_not_underlined(editor: Editor, name: str, text: str, valu
     ("time", device("{bind: tcp://*:5559}", "    stop_timeout: 5 parsecs\n"), 6, "5 parsecs"),
     ("restart", device("{bind: tcp://*:5559}", "    restart: sometimes\n"), 6, "sometimes"),
     ("top", "devices: {}\npeer: {}\n", 2, "peer"),
+    ("address", device("{bind: 127.0.0.1:5559}"), 4, "127.0.0.1:5559"),
+    ("port", device("{connect: tcp://feed:99999}"), 4, "tcp://feed:99999"),
+    ("addresses", device("{bind: [tcp://*:5559, tcp//feed:80]}"), 4, "tcp//feed:80"),
 ])
 def test_a_mistake_is_underlined_where_it_is(editor: Editor, name: str, text: str, line: int, word: str) -> None:
     lines = ["", *text.split("\n")]
@@ -195,6 +199,22 @@ def test_a_mistake_is_underlined_where_it_is(editor: Editor, name: str, text: st
     ranges = [(d["range"]["start"]["line"], lines[d["range"]["start"]["line"]][
         d["range"]["start"]["character"] : d["range"]["end"]["character"]]) for d in found]
     assert ranges == [(line, word)]
+
+
+@pytest.mark.parametrize(("name", "text", "words"), [
+    ("address", device("{bind: 127.0.0.1:5559}"), "expected an address such as tcp://*:5559"),
+    ("time", device("{bind: tcp://*:5559}", "    stop_timeout: 5 parsecs\n"), "expected a duration such as 500ms"),
+    ("size", device("{bind: tcp://*:5559}", "    limits: {memory: lots}\n"), "expected a size such as 64kB"),
+    ("run", device("{bind: tcp://*:5559}", "    run: fork\n"), "expected thread, process, or process/NAME"),
+    ("colour", device("{bind: tcp://*:5559}", "    graph: {color: '1 1'}\n"), "expected a colour name"),
+    ("name", "name: my shop\ndevices: {}\n", "write my-shop, not my shop"),
+    ("mode", device("{bind: ipc:///x, mode: '9'}"), "expected a file mode in quotes"),
+    ("restart", device("{bind: tcp://*:5559}", "    restart: yes\n"), '"never", "on-failure", "always"'),
+])
+def test_a_mistake_is_told_in_words(editor: Editor, name: str, text: str, words: str) -> None:
+    (found,) = editor.open(text, f"words-{name}.yaml")
+    assert words in found["message"]
+    assert "pattern" not in found["message"]
 
 
 def test_a_missing_key_is_underlined(editor: Editor) -> None:
@@ -224,6 +244,22 @@ def test_a_missing_key_is_underlined(editor: Editor) -> None:
 def test_what_can_stand_there_is_offered(editor: Editor, name: str, text: str, labels: set[str]) -> None:
     offered = editor.complete(text, f"complete-{name}.yaml")
     assert labels - offered.keys() == set()
+
+
+@pytest.mark.parametrize("where", [
+    "restart: |", "in: |", "mon: |", "graph: |", "limits: |", "in:\n      options: |", "mon:\n      prefix: |",
+    "in:\n      bind: |",
+])
+def test_what_is_offered_has_a_label_that_people_read(editor: Editor, where: str) -> None:
+    name = re.sub(r"\W+", "-", where)
+    offered = editor.complete(f"devices:\n  jobs:\n    {where}\n", f"label{name}.yaml")
+    assert offered
+    assert [label for label in offered if "object" in label] == []
+
+
+def test_a_restart_policy_is_one_of_three_words_or_a_mapping(editor: Editor) -> None:
+    offered = editor.complete("devices:\n  jobs:\n    restart: |\n", "policies.yaml")
+    assert offered.keys() == {"never", "on-failure", "always", "{policy: always, max_retries: 5}"}
 
 
 def test_what_is_offered_is_explained(editor: Editor) -> None:

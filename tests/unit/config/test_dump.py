@@ -9,7 +9,7 @@ import pytest
 from zmqtopo.config.dump import dump, plain
 from zmqtopo.config.load import read_text
 from zmqtopo.config.model import Topology
-from zmqtopo.config.schema.definitions import schema, secret_options
+from zmqtopo.config.schema.definitions import examples, schema, secret_options
 
 OPTIONS = schema()["definitions"]["options"]["properties"]
 
@@ -49,7 +49,7 @@ def device(inside: str) -> str:
     device("routing_id: !!binary AQEC/w=="),
     device("routing_id: 'a\u202eb', subscribe: [\"\\e\\u2066x\\U000e0001\", 'a\u00adb', '\u200b', 'é']"),
     'devices: {}\ndescription: "a\u202e\\n  b \u2066c"\nx-y: 1',
-    *[device(f"{name}: {json.dumps(example)}") for name, rules in OPTIONS.items() for example in rules["examples"]],
+    *[device(f"{name}: {json.dumps(example)}") for name, rules in OPTIONS.items() for example in examples(rules)],
 ])
 def test_what_is_written_loads_to_the_same(text: str) -> None:
     first = topology(text)

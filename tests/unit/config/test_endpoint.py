@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Callable
+
 import pytest
 
 from zmqtopo.config.endpoint import Endpoint, EndpointError, parse
+from zmqtopo.config.schema.definitions import schema_text
 
 
 @pytest.mark.parametrize(("text", "endpoint", "canonical"), [
@@ -116,3 +121,39 @@ def test_equal_by_meaning() -> None:
     assert parse("tcp://LOCALHOST:5") == parse("tcp://localhost:05")
     assert parse("ipc:///a//b/../c") == parse("ipc:///a/c")
     assert parse("inproc://A") != parse("inproc://a")
+
+
+# -- what an editor underlines ----------------------------------------------------------------------------------------
+
+KNOWN_TO_THE_RULE_ALONE = ("tcp://a:1:2", "tcp://256.0.0.1:5", "tcp://[x]:5", "tcp://[fe80::1]:5", "tcp://a;host:5",
+                           "ipc://~/x", "ipc://@", "tcp://a\x1b[31m:5")
+
+
+def cases(function: Callable[..., None]) -> list[str]:
+    """The first argument of each case of a test."""
+    (mark,) = function.pytestmark   # type: ignore[attr-defined]
+    return [case[0] for case in mark.args[1]]
+
+
+def is_underlined(text: str) -> bool:
+    """Whether an editor says of the address that it is wrong, by the pattern that is in the schema for it."""
+    rules = json.loads(schema_text())["definitions"]["addresses"]
+    assert rules["pattern"] == rules["items"]["pattern"]
+    return len(text) < rules["minLength"] or not re.search(rules["pattern"], text)
+
+
+@pytest.mark.parametrize("text", [
+    *cases(test_parse_and_write), "jobs.out", "größe.mon", "${ADDRESS}", "tcp://*:${PORT}", "tcp://${HOST}:5559",
+    "ipc://${XDG_RUNTIME_DIR}/a b.sock", "inproc://two words",
+])
+def test_an_editor_takes_every_address(text: str) -> None:
+    assert not is_underlined(text)
+
+
+@pytest.mark.parametrize("text", [
+    *(text for text in cases(test_no_endpoint) if text not in KNOWN_TO_THE_RULE_ALONE),
+    "127.0.0.1:5", "tcp//127.0.0.1:5", "tcp:127.0.0.1:5", "tcp://*:$PORT", "tcp://*: 5", ":5", "jobs", "jobs.input",
+    "a.b.out", "tcp://*:99999", "ipc:/tmp/x", "http://x:80",
+])
+def test_an_editor_underlines_what_is_no_address(text: str) -> None:
+    assert is_underlined(text)

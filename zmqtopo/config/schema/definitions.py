@@ -29,7 +29,12 @@ def schema() -> Schema:
 
 
 def _filled_in(rules: Schema) -> Schema:
-    """Return what holds for a value: an editor sees the file before, where a variable stands for any value."""
+    """Return what holds for a value: an editor sees the file before, where a variable stands for any value.
+
+    A pattern with ``x-rule`` is for editors alone: the rule of that name says more.
+    """
+    if "x-rule" in rules:
+        del rules["pattern"]
     if "anyOf" not in rules:
         return rules
     (wanted, _variable) = rules.pop("anyOf")
@@ -41,6 +46,11 @@ def definition(of: Schema) -> Schema:
     reference = of.get("$ref")
     found: Schema = schema()["definitions"][reference.rpartition("/")[2]] if reference else of
     return found
+
+
+def examples(rules: Schema) -> list[Any]:
+    """Return the examples of a schema: an editor gets those that are mappings as snippets, which have a label."""
+    return [*rules.get("examples", ()), *(snippet["body"] for snippet in rules.get("defaultSnippets", ()))]
 
 
 @cache

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 
 from zmqtopo.config.endpoint import EndpointError, parse
 from zmqtopo.config.names import REFERENCE, is_name
-from zmqtopo.config.schema.definitions import Schema
+from zmqtopo.config.schema.definitions import Schema, examples
 from zmqtopo.config.schema.meanings import (
     boolean_hint,
     device_type_hint,
@@ -43,8 +43,8 @@ def expected(rules: Schema) -> str:
     title = rules.get("title")
     if title is None or title in ("text", "value"):
         return listing([_KINDS[one] for one in types])
-    examples = [_plain(e) for e in rules.get("examples", ()) if not isinstance(e, (dict, list))]
-    return with_article(title) + (f" such as {listing(examples[:2])}" if examples else "")
+    some = [_plain(e) for e in examples(rules) if not isinstance(e, (dict, list))]
+    return with_article(title) + (f" such as {listing(some[:2])}" if some else "")
 
 
 def got(value: Value) -> str:
@@ -175,7 +175,7 @@ def _plain(value: Value) -> str:
 
 def example(rules: Schema) -> str:
     """Return the first example of the schema, as it would stand in a file."""
-    shown = json.dumps(rules["examples"][0])
+    shown = json.dumps(examples(rules)[0])
     return re.sub(r'"([^"]*)"', r"\1", shown)
 
 

@@ -12,7 +12,7 @@ import pytest
 import zmq
 from jsonschema import Draft7Validator
 
-from zmqtopo.config.schema.definitions import option_rules, schema, schema_text
+from zmqtopo.config.schema.definitions import examples, option_rules, schema, schema_text
 
 # Not to be set in a file: read only, of a context, a descriptor of a process, or a second name.
 READ_ONLY = {"events", "fd", "last_endpoint", "mechanism", "rcvmore", "thread_safe", "topics_count", "type"}
@@ -63,8 +63,8 @@ def test_an_option_has_the_type_that_pyzmq_sets(option: str) -> None:
 @pytest.mark.parametrize(("path", "rules"), PROPERTIES, ids=[path for path, _ in PROPERTIES])
 def test_every_key_is_explained_with_an_example(path: str, rules: dict[str, Any]) -> None:
     assert rules["description"].endswith(".")
-    assert rules["examples"]
-    for example in [*rules["examples"], *([rules["default"]] if "default" in rules else [])]:
+    assert examples(rules)
+    for example in [*examples(rules), *([rules["default"]] if "default" in rules else [])]:
         whole = {"definitions": schema()["definitions"], **({"$ref": rules["$ref"]} if "$ref" in rules else rules)}
         assert not list(Draft7Validator(whole).iter_errors(example)), path
 
@@ -102,3 +102,14 @@ def test_units_have_limits() -> None:
     for name, rules in itertools.chain(option_rules().items(), schema()["definitions"].items()):
         if "x-unit" in rules:
             assert {"minimum", "maximum", "pattern", "type"} <= set(rules), name
+
+
+def test_an_example_that_is_a_mapping_is_a_snippet() -> None:
+    """An editor shows such an example as [object Object]; a snippet has a label."""
+    def shown(rules: Any) -> Iterator[Any]:
+        if isinstance(rules, dict):
+            yield from rules.get("examples", ()) if isinstance(rules.get("examples"), list) else ()
+            for each in rules.values():
+                yield from shown(each)
+
+    assert [example for example in shown(json.loads(schema_text())) if isinstance(example, dict)] == []
