@@ -21,6 +21,7 @@ from zmqtopo.broker.ipc import Access, IpcFile
 from zmqtopo.broker.rebind import note_closed, rebind
 from zmqtopo.broker.sockets import AnySocket, close, open_socket, take_unread
 from zmqtopo.broker.subscriptions import longest_topic, prepare
+from zmqtopo.broker.tap import Tap
 from zmqtopo.loop import DEFAULT_LIMITS, UNCHECKED, Limits, Overflow, relay
 
 _RELAYED: Final = ("in", "out", "mon")
@@ -79,6 +80,7 @@ class Broker:
         self._inproc = inproc if inproc is not None else InprocNames()
         self._shares_names = inproc is not None
         self._subscriptions = UNCHECKED
+        self._taps: dict[Overflow, Tap] = {}
         self._ipc_files: list[IpcFile] = []
         self._inproc_bound: list[tuple[AnySocket, str]] = []
         self._addresses: set[str] = set()
@@ -150,6 +152,7 @@ class Broker:
             attend=self._obey,
             limits=replace(settings.limits, topic_length=longest_topic(settings.limits.topic_length)),
             subscriptions=self._subscriptions,
+            taps=self._tap_sockets,
         )
         if at_once:
             self._count_unread()
@@ -164,6 +167,33 @@ class Broker:
             self.block.add_dropped(
                 in_to_out=take_unread(self.sockets["in"]), out_to_in=take_unread(self.sockets["out"])
             )
+
+    def open_tap(self, overflow: Overflow, folder: str, file: str) -> None:
+        """Let others look on; for what `call` has it call. Raises zmq.ZMQError and OSError.
+
+        ``folder`` and ``file`` are where they connect. One that is there already is bound there too.
+        """
+        tap = self._taps.get(overflow)
+        if tap is None:
+            tap = Tap(self.sockets["in"].context, overflow)
+        try:
+            tap.bind(folder, file)
+        except BaseException:
+            if overflow not in self._taps:
+                tap.close(0)
+            raise
+        self._taps[overflow] = tap
+
+    def close_tap(self, overflow: Overflow) -> None:
+        """Let nobody look on any more; for what `call` has it call."""
+        tap = self._taps.pop(overflow, None)
+        if tap is not None:
+            tap.close(0)
+
+    @property
+    def _tap_sockets(self) -> tuple[int, int]:
+        drops, blocks = (self._taps.get(overflow) for overflow in ("drop", "block"))
+        return drops.underlying if drops is not None else 0, blocks.underlying if blocks is not None else 0
 
     def close(self, others: Iterable[AnySocket] = (), *, now: bool = False) -> float:
         """Close the sockets, and ``others`` that were made elsewhere.
@@ -180,6 +210,8 @@ class Broker:
             # ends; unbinding is done at once, and ends no connection.
             self._inproc.unbind(*self._inproc_bound.pop())
         deadline = self.control.deadline if self.control is not None else None
+        while self._taps:
+            self._taps.popitem()[1].close(0 if now else deadline)
         begun = time.monotonic() - TICK
         sockets = (*self.sockets.values(), *others)
         linger = max((close(socket, deadline, now=now) for socket in sockets if not socket.closed), default=0)
@@ -207,14 +239,15 @@ class Broker:
             self.control.owner.recv(4096, system.MSG_DONTWAIT)
         self.control.send(commands)
 
-    def _obey(self) -> tuple[bytes | None, bytes | None, bool]:
+    def _obey(self) -> tuple[bytes | None, bytes | None, bool, int, int]:
         """What the loop calls for a c."""
         self._calls[0].action()
         with self._calling:
             self._calls.popleft()
             if self._calls:
                 self._send(self._calls[0].commands)
-        return self.settings.prefix_in, self.settings.prefix_out, self.settings.overflow == "block"
+        settings = self.settings
+        return settings.prefix_in, settings.prefix_out, settings.overflow == "block", *self._tap_sockets
 
     def _wait_paused(self, control: system.socket) -> None:
         """Obey as a paused loop does until there is a command to begin with: a loop begins with moving messages."""

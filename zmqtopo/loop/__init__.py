@@ -73,8 +73,8 @@ UNCHECKED: Final = Subscriptions(0)
 DEFAULT_LIMITS: Final = Limits()
 
 
-Attend = Callable[[], tuple[bytes | None, bytes | None, bool] | None]
-"""Called in the loop's thread; None, or the prefixes and whether a full monitor blocks, from now on."""
+Attend = Callable[[], tuple[bytes | None, bytes | None, bool, int, int] | None]
+"""Called in the loop's thread; None, or the prefixes, whether a full monitor blocks, and the taps, from now on."""
 
 
 def relay(
@@ -90,6 +90,7 @@ def relay(
     attend: Attend | None = None,
     limits: Limits = DEFAULT_LIMITS,
     subscriptions: Subscriptions = UNCHECKED,
+    taps: tuple[int, int] = (0, 0),
 ) -> bool:
     """Run the loop on these sockets in this thread until it is told to stop; the GIL is free meanwhile.
 
@@ -98,7 +99,8 @@ def relay(
     counters (see `zmqtopo.broker.counters`). A prefix of None sends copies to the monitor without a first frame.
     ``attend`` is called in this thread, between two messages, for each byte c on ``control``, which
     is answered when it has returned; what it raises ends the loop. It may do with the sockets what only the thread
-    that uses them may: connect, disconnect, set options.
+    that uses them may: connect, disconnect, set options. ``taps`` are the ``underlying`` of the sockets for those who
+    look on, without and with waiting for them; see tap.pxi.
 
     Returns whether it was told to end at once. Raises zmq.ContextTerminated when the context ends, and zmq.ZMQError
     with errno and the socket's role for any other error of libzmq.
@@ -122,6 +124,7 @@ def relay(
             limits.topic_length,
             limits.topics,
             limits.frames,
+            *taps,
         )
     if errno == zmq.ETERM:
         raise zmq.ContextTerminated

@@ -18,9 +18,11 @@ def run(
     prefix_out: bytes | None,
     mon_blocks: bool,
     wakeup: int,
-    attend: Callable[[], tuple[bytes | None, bytes | None, bool] | None] | None,
+    attend: Callable[[], tuple[bytes | None, bytes | None, bool, int, int] | None] | None,
     subscription_flags: int,
     topic_length: int,
     most_topics: int,
     most_frames: int,
+    tap_drops: int,
+    tap_blocks: int,
 ) -> tuple[int, int, bool]: ...

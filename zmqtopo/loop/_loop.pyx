@@ -6,7 +6,7 @@ socket; when both directions are idle it sleeps, in one poll(2) on every socket,
 wait: a direction whose destination is full keeps its messages pending and is idle, while the other direction goes on.
 
 The parts: libzmq.pxd is the C interface, load_libzmq.pxi fills it, state.pxd is what the loop keeps, message.pxi how
-one message goes, subscriptions.pxi who wants any, sleep.pxi how the loop waits. They are included, not imported, so
+one message goes, tap.pxi who looks on, subscriptions.pxi who wants any, sleep.pxi how the loop waits. They are included, not imported, so
 that the C compiler sees the whole message path at once.
 """
 
@@ -50,6 +50,7 @@ cdef inline Result fail(Loop *loop, int err, int role) noexcept nogil:
 
 include "load_libzmq.pxi"
 include "message.pxi"
+include "tap.pxi"
 include "subscriptions.pxi"
 include "sleep.pxi"
 
@@ -62,9 +63,12 @@ cdef int burst(Loop *loop, Direction *d, Direction *other) noexcept nogil:
     One after the other, and not message by message: the I/O thread wakes at the first that is sent and finds the others
     too, which takes 10% less CPU for each message of a forwarder or a streamer. A batch that is not empty goes first.
     """
-    cdef Result filled = DONE, sent = DONE
+    cdef Result filled = DONE, sent = DONE, shown = DONE
     cdef int64_t now, sent_before = d.counters[MESSAGES], dropped_before = d.counters[DROPPED]
     cdef int64_t copies = loop.monitor.counters[MESSAGES]
+    if d.copies.waits and show_copies(loop, d) == LATER:
+        d.idle = True
+        return 0
     if d.step == EMPTY:
         filled = LATER if d.drained else receive_batch(loop, d)
         if filled == FAIL:
@@ -76,10 +80,14 @@ cdef int burst(Loop *loop, Direction *d, Direction *other) noexcept nogil:
         return 0
     if other.step != EMPTY or other.drained:
         d.checked = -1      # subscriptions are not received now
+    if d.tapped:
+        copy_pending(d)
     while sent == DONE and d.step != EMPTY:
         sent = deliver(loop, d)
     if sent == FAIL:
         return -1
+    if d.copies.count:
+        shown = show_copies(loop, d)
     d.counters[IN_HAND] = d.received - d.sent
     if d.step == EMPTY and d.batch.capacity > FRAMES_KEPT:
         shrink(d)
@@ -88,7 +96,7 @@ cdef int burst(Loop *loop, Direction *d, Direction *other) noexcept nogil:
         # that is refused does so too, but then `poll_timeout` looks before the loop sleeps; and two directions that are
         # full must not wake each other.
         other.idle = not other.open
-    d.idle = sent == LATER or (d.idle and d.source != d.destination)
+    d.idle = sent == LATER or shown == LATER or (d.idle and d.source != d.destination)
     now = clock_ns(CLOCK_REALTIME)
     if d.counters[MESSAGES] != sent_before:
         d.counters[LAST] = now
@@ -136,7 +144,7 @@ cdef int drain(Loop *loop, Direction *d, Direction *other) noexcept nogil:
     if d.idle_since and (moved or d.step != EMPTY):
         d.idle_time += start - d.idle_since
         d.idle_since = 0
-    if d.step == EMPTY and d.idle:
+    if d.step == EMPTY and d.idle and not d.copies.waits:
         if d.idle_since == 0:
             d.idle_since = now
         idle = now - d.idle_since
@@ -167,6 +175,7 @@ cdef int run_loop(Loop *loop) except -2 nogil:
                 loop.stopping
                 and loop.forward.drained and loop.forward.step == EMPTY
                 and loop.back.drained and loop.back.step == EMPTY
+                and not taps_wait(loop)
             ):
                 return 0
         rc = poll_once(loop)
@@ -254,6 +263,7 @@ cdef void discard_pending(Loop *loop, Direction *d) noexcept nogil:
     free(d.topics)
     release(&d.batch)
     release(&d.copy)
+    release_copies(d)
     zmq.msg_close(&d.prefix)
 
 
@@ -272,6 +282,8 @@ def run(
     int64_t topic_length,
     int64_t most_topics,
     int64_t most_frames,
+    uintptr_t tap_drops,
+    uintptr_t tap_blocks,
 ):
     """Move messages between two sockets until told to stop; the GIL is free meanwhile.
 
@@ -285,8 +297,9 @@ def run(
     ``wakeup`` is for Python's main thread: a descriptor, not blocking, that turns readable when a signal has come
     (`signal.set_wakeup_fd`), or -1. Then Python's handlers run, and what they raise ends the loop. ``attend`` is None
     or what the byte c(all) calls in this thread, between two messages: it may do with the sockets what only their
-    thread may, and returns None or (prefix_in, prefix_out, mon_blocks) for the copies from now on. The last four are
-    `zmqtopo.loop.Subscriptions` and the numbers of `zmqtopo.loop.Limits`.
+    thread may, and returns None or (prefix_in, prefix_out, mon_blocks, tap_drops, tap_blocks) for the copies from now
+    on. ``subscription_flags`` is `zmqtopo.loop.Subscriptions`, the three behind it are the numbers of
+    `zmqtopo.loop.Limits`, and the taps are as the sockets, of type XPUB with ZMQ_XPUB_VERBOSER, 0 for none.
 
     Returns (errno, role, now): an error and the role 0 in, 1 out, 2 mon of its socket, or errno 0 when told to stop,
     and whether that was to be at once. Raises ValueError for a socket that is not open or a block that is too small.
@@ -308,6 +321,7 @@ def run(
         loop.sockets[0] = <void *>in_socket
         loop.sockets[1] = <void *>out_socket
         loop.sockets[2] = <void *>mon_socket
+        loop.polled_count = TAPS
         for role in range(POLLED):
             loop.polled[role].fd = -1
             loop.polled[role].events = POLLIN
@@ -342,11 +356,14 @@ def run(
             set_monitor_blocks(&loop, mon_blocks)
         set_prefix(&loop.forward, prefix_in)
         set_prefix(&loop.back, prefix_out)
+        set_tap(&loop, 0, <void *>tap_drops)
+        set_tap(&loop, 1, <void *>tap_blocks)
         loop.state[0] = RUNNING
         try:
             with nogil:
                 run_loop(&loop)
         finally:
+            say_the_end(&loop)
             discard_pending(&loop, &loop.forward)
             discard_pending(&loop, &loop.back)
             loop.state[0] = ENDED

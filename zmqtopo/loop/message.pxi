@@ -328,6 +328,7 @@ cdef inline Result deliver(Loop *loop, Direction *d) noexcept nogil:
         else:
             if not ends_here(d, frames):
                 d.counters[DROPPED] += 1
+            d.messages[d.sent].size = -1    # for the taps, which show what has passed
             clear(frames, message.frames)
             if result == DROP:
                 drop_copy(d)

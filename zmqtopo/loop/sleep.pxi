@@ -36,16 +36,18 @@ cdef int handle_commands(Loop *loop) except -2 nogil:
 
 
 cdef int call_attend(Loop *loop) except -2 with gil:
-    """Let Python see to the sockets; it may have changed any of them, and says what has changed for the monitor."""
+    """Let Python see to the sockets; it may have changed any of them, and says what is new for monitor and taps."""
     monitoring = (<object>loop.attend)()
     loop.forward.idle = not loop.forward.open
     loop.back.idle = not loop.back.open
     loop.monitor.asked = loop.monitor.counts
     if monitoring is not None:
-        prefix_in, prefix_out, blocks = monitoring
+        prefix_in, prefix_out, blocks, tap_drops, tap_blocks = monitoring
         set_prefix(&loop.forward, prefix_in)
         set_prefix(&loop.back, prefix_out)
         set_monitor_blocks(loop, blocks)
+        set_tap(loop, 0, <void *><uintptr_t>tap_drops)
+        set_tap(loop, 1, <void *><uintptr_t>tap_blocks)
     return 0
 
 
@@ -92,6 +94,8 @@ cdef int process_events(Loop *loop, int role) noexcept nogil:
 
 cdef int poll_timeout(Loop *loop, Direction *d) noexcept nogil:
     """How long an idle direction lets the loop sleep, in milliseconds: -1 without limit; -2 on error."""
+    if d.copies.waits:
+        return REFUSED_RETRY
     if d.step != EMPTY and may_refuse(loop.monitor.type if d.step == TO_MONITOR else d.destination_type):
         return REFUSED_RETRY
     if d.step != EMPTY:
@@ -121,7 +125,7 @@ cdef int poll_once(Loop *loop) except -2 nogil:
     elif loop.work < BURST:
         return 0
     loop.work = 0
-    rc = poll(loop.polled, POLLED, timeout)
+    rc = poll(loop.polled, loop.polled_count, timeout)
     if rc < 0 and errno != EINTR:
         fail(loop, errno, 0)
         return -1
@@ -133,6 +137,10 @@ cdef int poll_once(Loop *loop) except -2 nogil:
     for role in range(3):
         if loop.polled[role].revents and process_events(loop, role) < 0:
             return -1
+    if loop.polled_count == POLLED:
+        for role in range(2):
+            if loop.taps[role].socket != NULL and loop.polled[TAPS + role].revents:
+                process_tap(loop, &loop.taps[role])
     if loop.polled[WAKEUP].revents and run_handlers(loop) < 0:
         return -2
     if loop.polled[CONTROL].revents:

@@ -77,10 +77,12 @@ cdef enum Step:
     TO_MONITOR = 2
 
 cdef enum:
-    # Where the loop's own descriptors are among those that it polls; before them come in, out and mon, by role.
+    # Where the loop's own descriptors are among those that it polls; before them come in, out and mon, by role, and
+    # behind them the taps, if there are any.
     CONTROL = 3
     WAKEUP = 4
-    POLLED = 5
+    TAPS = 5
+    POLLED = 7
 
 cdef struct Frames:
     # Frames of whole messages. Every slot up to capacity is an initialised zmq_msg_t, so receiving needs no init.
@@ -132,6 +134,39 @@ cdef struct Topics:
     int64_t count
     uint64_t secret[2]
 
+cdef enum:
+    # The first byte of what a tap sends and of what its readers subscribe to; see tap.pxi. libzmq subscribes again
+    # after a disconnect in this order, so that a marker comes behind what it is to count.
+    IN_TO_OUT = 1
+    OUT_TO_IN = 2
+    PRESENCE = 3
+    MARKER = 4
+    # Bytes of the first frame that a header has: with them it has 33, which libzmq keeps in the message itself.
+    HEAD = 16
+    # How long a stop waits in all for the readers of a tap that blocks, in milliseconds.
+    TAP_TIME = 500
+
+cdef struct Tap:
+    # Where copies of what passes go while somebody looks.
+    void *socket            # an XPUB, or NULL
+    bint blocks             # a copy for which there is no room waits, and its direction with it
+    bint full               # it had no room for the last one, and has not said yet that it has again
+    int readers
+    int wanted[2]           # subscriptions to in to out and to out to in
+
+cdef struct Copies:
+    # Copies for the taps of the messages of one batch.
+    Frames frames
+    Message *messages       # those that are done with; a size below 0 says that one was dropped
+    int room                # for so many
+    int count               # messages copied
+    int base                # where the first of them is in the batch
+    int done                # of these, those that the direction is done with
+    int shown               # and those that the taps have got
+    size_t first            # where the frames of the next one to show begin
+    int64_t number          # of the last one shown
+    bint waits              # a reader that is waited for has no room
+
 cdef struct Direction:
     # What every message needs comes first and close together, what only a stop needs last.
     void *source
@@ -161,6 +196,8 @@ cdef struct Direction:
     int64_t send_quota      # of the messages pending, for each reader of a socket that drops; 0 for others
     Frames copy             # of the next one, for the monitor
     int64_t copy_size       # and its bytes
+    bint tapped             # a tap wants copies
+    Copies copies           # for it
     bint has_prefix
     zmq_msg_t prefix        # first frame of every copy for the monitor
     bint drained            # a stop has found nothing more to pass on
@@ -187,8 +224,11 @@ cdef struct Loop:
     Direction forward       # in to out
     Direction back          # out to in
     Monitor monitor
+    Tap taps[2]             # the one that leaves out, and the one that blocks
+    int64_t taps_wait_since # when a stop began to wait for a reader, 0 before
     void *sockets[3]        # in, out, mon: by role
     pollfd polled[POLLED]   # poll(2) ignores those that are -1
+    int polled_count
     int subscription_flags
     int64_t longest_topic   # bytes
     int64_t most_topics

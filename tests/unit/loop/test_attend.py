@@ -77,7 +77,7 @@ def test_it_may_connect_and_bind(net: Any) -> None:
 def test_it_may_change_what_the_copies_begin_with(net: Any) -> None:
     mon = bound(net, zmq.PUSH, "inproc://mon")
     copies = net.socket(zmq.PULL, connect="inproc://mon")
-    with relaying(net, lambda *_: (b"new", None, False), mon_socket=mon, prefix_in=b"old") as (control, _):
+    with relaying(net, lambda *_: (b"new", None, False, 0, 0), mon_socket=mon, prefix_in=b"old") as (control, _):
         asks, pull = net.socket(zmq.PAIR, connect="inproc://in"), net.socket(zmq.PULL, connect="inproc://out")
         for prefix in (b"old", b"new", b"new"):
             asks.send(b"job")

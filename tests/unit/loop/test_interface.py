@@ -72,4 +72,4 @@ def test_a_closed_socket(net: Any, which: int) -> None:
 
 def test_no_socket_at_all() -> None:
     with pytest.raises(ValueError, match="open sockets"):
-        _loop.run(0, 0, 0, -1, bytearray(BLOCK_SIZE), None, None, True, -1, None, 0, 0, 0, 0)
+        _loop.run(0, 0, 0, -1, bytearray(BLOCK_SIZE), None, None, True, -1, None, 0, 0, 0, 0, 0, 0)
