@@ -32,7 +32,17 @@ and with ``"dry_run": true`` only says what that would take; answered when it is
 
 ``result`` is ``done``, ``unchanged`` or ``planned``, ``text`` the plan for people, ``report`` what there is to say of
 the file; each of ``devices`` that was stopped for it, to end or to start again, has a ``stop`` as that of ``restart``;
-and ``note`` stands there when nothing runs afterwards, which is not the end of the topology. The reasons:
+and ``note`` stands there when nothing runs afterwards, which is not the end of the topology.
+
+``tap`` lets a client see copies of what passes ``devices``, or all, as long as its connection lasts:
+
+    {"zmqtopo": 1, "verb": "tap", "devices": ["collect"], "overflow": "drop"}
+    {"ok": true, "taps": [{"device": "collect", "folder": "/run/user/1000/zmqtopo/pipeline", "file": "tap-1",
+                           "state": "running", "error": null}]}
+
+At that file is a socket of type XPUB, or will be when the device runs; ``loop/tap.pxi`` says what goes over it. With
+``"overflow": "block"`` the device waits for those who look on. Asked again, it says where the sockets are now, and by
+``error`` why one could not be opened. The reasons of a refusal:
 ``bad-request``, ``version``, ``unknown-device``, ``refused``, ``busy`` from one that has too many clients and may be
 asked again; of a reload ``bad-file``, and ``rolled-back`` when some device could not start and all is as it was, but
 for the devices that ``restarted`` names. Keys that are not named here are to be ignored, by both sides.
@@ -42,7 +52,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, Final, TypedDict
+from typing import Any, Final, Literal, TypedDict
 
 VERSION: Final = 1
 
@@ -66,6 +76,9 @@ class Request(TypedDict):
     force: bool
     file: str | None
     dry_run: bool
+    overflow: Literal["drop", "block"]
+    client: int
+    """The connection that it came by, which the server fills in."""
 
 
 def encode(message: dict[str, Any]) -> bytes:
@@ -96,12 +109,12 @@ def parse_request(line: bytes) -> Request:
         )
     if "verb" not in message:
         raise ProtocolError('a request has a verb, such as "verb": "ps"')
-    asked = {"devices": [], "force": False, "file": None, "dry_run": False, **message}
+    asked = {"devices": [], "force": False, "file": None, "dry_run": False, "overflow": "drop", **message}
     for field, (wanted, is_right) in _FIELDS.items():
         if not is_right(asked[field]):
             raise ProtocolError(f'"{field}" is {wanted}{_but_got(asked[field])}')
     return Request(verb=asked["verb"], devices=tuple(asked["devices"]), force=asked["force"], file=asked["file"],
-                   dry_run=asked["dry_run"])
+                   dry_run=asked["dry_run"], overflow=asked["overflow"], client=0)
 
 
 def _is_flag(value: Any) -> bool:
@@ -122,6 +135,7 @@ _FIELDS: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
     "force": ("true or false", _is_flag),
     "file": ("an absolute path or null", _is_path),
     "dry_run": ("true or false", _is_flag),
+    "overflow": ("drop or block", lambda value: value in ("drop", "block")),
 }
 """What a request may have, in words and as a check."""
 

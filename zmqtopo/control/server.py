@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import selectors
 import socket
@@ -30,6 +31,12 @@ MOST_OTHERS: Final = 100
 """Clients that wait for the answer to any other request; one more is refused. With those above they leave room, so
 that there is always somebody idle to make way for who asks next."""
 
+HELD: Final = frozenset({"tap"})
+"""Requests for what a client has as long as it is connected; it is not idle then, whatever it asks."""
+
+MOST_HOLDERS: Final = 50
+"""Clients that may have such a thing; one more is refused."""
+
 SPARE_DESCRIPTORS: Final = 8
 """Kept for clients that come when the process has used up all others."""
 
@@ -49,11 +56,16 @@ class Server:
     """Serves a control socket in a thread of its own until it is closed."""
 
     def __init__(
-        self, path: str, greeting: dict[str, Any], handle: Callable[[Request, Respond], None]
+        self, path: str, greeting: dict[str, Any], handle: Callable[[Request, Respond], None],
+        parted: Callable[[int], None] = lambda client: None,
     ) -> None:
-        """``handle`` is called in that thread with each request and must not wait. Raises OSError."""
+        """``handle`` is called in that thread with each request and must not wait. Raises OSError.
+
+        So is ``parted`` with the number of a client that had something `HELD` and is gone.
+        """
         self._greeting = encode(greeting)
         self._handle = handle
+        self._parted = parted
         self._answers: deque[tuple[_Client, int, bytes]] = deque()
         self._clients: set[_Client] = set()
         self._count = 0
@@ -216,14 +228,18 @@ class Server:
         except ProtocolError as error:
             respond(refusal(error.reason, str(error)))
             return
-        if self._has_room_for(asked["verb"]):
+        if (client.holds and asked["verb"] in HELD) or self._has_room_for(asked["verb"]):
             client.waits = asked["verb"]
+            asked["client"] = client.number
+            client.holds = client.holds or asked["verb"] in HELD
             self._handle(asked, respond)
         else:
             respond(refusal("busy", f"{MOST_OTHERS} clients wait for answers already; nothing was done, ask again"))
 
     def _has_room_for(self, verb: str) -> bool:
         """Whether one more may wait for the answer to such a request; for ps and down there always is."""
+        if verb in HELD:
+            return sum(client.holds for client in self._clients) < MOST_HOLDERS
         same = [client for client in self._clients
                 if (client.waits == verb if verb in MOST_WAITING else client.waits not in ("", "?", *MOST_WAITING))]
         if len(same) < MOST_WAITING.get(verb, MOST_OTHERS):
@@ -281,7 +297,7 @@ class Server:
 
     def _evict_idle(self) -> None:
         """Part with an idle client, of the process that has most of them: with the one silent for the longest time."""
-        idle = [client for client in self._clients if not client.waits]
+        idle = [client for client in self._clients if not client.waits and not client.holds]
         crowd = Counter(client.pid for client in idle)
         if not idle:
             return
@@ -297,6 +313,8 @@ class Server:
             self._selector.unregister(client.connection)
         client.connection.close()
         self._clients.discard(client)
+        if client.holds:
+            self._parted(client.number)
         self._keep_spare()
 
 
@@ -312,11 +330,17 @@ def _listener(path: str) -> socket.socket:
     return listener
 
 
+_numbers = itertools.count(1)
+
+
 class _Client:
     """Somebody who has connected."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
+        self.number = next(_numbers)
+        self.holds = False
+        """It has something as long as it is connected."""
         self.input = bytearray()
         self.output = bytearray()
         self.pid = _pid(connection)

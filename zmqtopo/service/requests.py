@@ -9,9 +9,11 @@ from dataclasses import asdict
 from typing import Any
 
 from zmqtopo.config.wording import closest, quote
+from zmqtopo.control.folder import Folder
 from zmqtopo.control.protocol import Request, refusal
 from zmqtopo.control.server import Respond
 from zmqtopo.supervisor.commands import VERBS, Command, CommandError, Look, UnknownDeviceError
+from zmqtopo.supervisor.devices.taps import EndTaps, TapRequest
 from zmqtopo.supervisor.losses import StopReport
 from zmqtopo.supervisor.status import DeviceStatus
 from zmqtopo.supervisor.supervisor import Supervisor
@@ -21,11 +23,15 @@ class Requests:
     """Hands requests on to a supervisor, and its replies back."""
 
     def __init__(self, supervisor: Supervisor, reload: Callable[[Request, Respond], None],
-                 about: Callable[[], dict[str, Any]] = dict) -> None:
-        """``reload`` sees that a request for one is answered; ``about`` is what ``ps`` says beside the devices."""
+                 about: Callable[[], dict[str, Any]] = dict, folder: Folder | None = None) -> None:
+        """``reload`` sees that a request for one is answered; ``about`` is what ``ps`` says beside the devices.
+
+        ``folder`` is where others look on.
+        """
         self._about = about
         self._supervisor = supervisor
         self._reload = reload
+        self._folder = folder
         self._lock = threading.Lock()
         self._waiting: list[Respond] = []
         """For those who want to know when everything has ended."""
@@ -42,6 +48,10 @@ class Requests:
             command = Command(verb, request["devices"])
             command.reply.add_done_callback(lambda done: respond(self._outcome(verb, done)))
             self._supervisor.ask(command)
+        elif verb == "tap" and self._folder is not None:
+            tap = TapRequest(request["client"], request["overflow"], str(self._folder.path), request["devices"])
+            tap.reply.add_done_callback(lambda done: respond(_tapped(done)))
+            self._supervisor.tap(tap)
         elif verb == "reload":
             self._reload(request, respond)
         elif verb == "down":
@@ -52,7 +62,7 @@ class Requests:
                     respond(self._last)
             self._supervisor.request_stop(force=request["force"])
         else:
-            near = closest(verb, ("ps", *VERBS, "reload", "down"))
+            near = closest(verb, ("ps", *VERBS, "reload", "down", "tap"))
             hint = f"; did you mean {near}?" if near else ""
             respond(refusal("bad-request", f"there is no verb {quote(verb)}{hint}"))
 
@@ -75,6 +85,10 @@ class Requests:
                 one["stop"] = plain_report(device.last_stop if device is not None else None)
         return told
 
+    def parted(self, client: int) -> None:
+        """A client that had something as long as it was connected is gone."""
+        self._supervisor.tap(EndTaps(client))
+
     def ended(self) -> None:
         """Everything has ended: tell those who wanted to know."""
         with self._lock:
@@ -89,6 +103,13 @@ def final_status(supervisor: Supervisor) -> list[dict[str, Any]]:
         {**device.as_dict(), "forced": device.forced, "unsent": device.unsent, "stop": plain_report(device.last_stop)}
         for device in supervisor.status
     ]
+
+
+def _tapped(done: Future[list[dict[str, Any]]]) -> dict[str, Any]:
+    error = done.exception()
+    if isinstance(error, CommandError):
+        return refusal("unknown-device" if isinstance(error, UnknownDeviceError) else "refused", *error.failures)
+    return {"ok": True, "taps": done.result()}
 
 
 def plain_report(report: StopReport | None) -> dict[str, int] | None:

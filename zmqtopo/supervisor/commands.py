@@ -161,7 +161,7 @@ class Commands:
     def _targets(self, command: Command) -> list[DeviceState]:
         for name in command.devices:
             if name not in self._steps.by_name:
-                raise UnknownDeviceError([_unknown(name, self._steps.by_name)])
+                raise UnknownDeviceError([unknown(name, self._steps.by_name)])
         # Each once, in the order of the file.
         devices = [m for name, m in self._steps.by_name.items() if not command.devices or name in command.devices]
         if command.verb in ("pause", "resume"):
@@ -228,6 +228,7 @@ class _Task:
         self.failures.append(failure)
 
 
-def _unknown(name: str, known: Iterable[str]) -> str:
+def unknown(name: str, known: Iterable[str]) -> str:
+    """What to say of a name that no device has."""
     near = closest(name, known)
     return f"there is no device {quote(name)}" + (f"; did you mean {near}?" if near else "")

@@ -18,6 +18,7 @@ from zmqtopo.config.model import Topology
 from zmqtopo.supervisor.commands import Command, CommandError, Commands, Look
 from zmqtopo.supervisor.device_state import DeviceState, StateChange
 from zmqtopo.supervisor.devices import Devices
+from zmqtopo.supervisor.devices.taps import EndTaps, TapRequest
 from zmqtopo.supervisor.reload import Reload, Reloads
 from zmqtopo.supervisor.requests import Callback, StopRequest
 from zmqtopo.supervisor.status import DeviceStatus, statuses
@@ -93,6 +94,14 @@ class Supervisor:
         A reload waits until what was asked before it is done, and what is asked after it waits for the reload.
         """
         with self._asking:      # not for a signal handler, which could wait here for the thread that it interrupts
+            if not self._ended:
+                self._inbox.post(request)
+                return
+        self._refuse(request)
+
+    def tap(self, request: TapRequest | EndTaps) -> None:
+        """Let somebody look on at devices, or not any more; the reply is given by the thread that runs this."""
+        with self._asking:
             if not self._ended:
                 self._inbox.post(request)
                 return
@@ -186,7 +195,7 @@ class Supervisor:
         self._commands.settle()
         self._reloads.end(reason)
         for event in (*self._asked, *self._inbox.take()):
-            if isinstance(event, Command | Reload | Look):
+            if isinstance(event, Command | Reload | Look | TapRequest):
                 self._refuse(event)
         self._inbox.close()
         self._devices.close()
@@ -241,6 +250,8 @@ class Supervisor:
                 self._stop(force=force)
             case Look():
                 event.reply.set_result(self.status)
+            case TapRequest() | EndTaps():
+                self._devices.tap(event)
             case Callback(do):
                 do()
             case Command() | Reload() if self._devices.started and not self._devices.stopping:
@@ -275,9 +286,11 @@ class Supervisor:
         if force:
             self._devices.pool.hurry()
 
-    def _refuse(self, request: Command | Reload | Look) -> None:
+    def _refuse(self, request: Command | Reload | Look | TapRequest | EndTaps) -> None:
         if isinstance(request, Look):
             request.reply.set_result(self.status)
+            return
+        if isinstance(request, EndTaps):
             return
         request.reply.set_exception(CommandError([f"{self.topology.name} {self._fate}"]))
 

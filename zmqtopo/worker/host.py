@@ -26,11 +26,13 @@ from zmqtopo.worker.protocol import (
     Adapted,
     Bind,
     Bound,
+    CloseTap,
     Connect,
     End,
     Endpoints,
     Event,
     Failed,
+    OpenTap,
     Order,
     Pause,
     Paused,
@@ -42,6 +44,7 @@ from zmqtopo.worker.protocol import (
     Resumed,
     Stop,
     Stopped,
+    TapOpened,
     Unsent,
 )
 
@@ -140,6 +143,10 @@ class Host:
                 self._call(name, b"c", partial(_connect, connects=connects), None)
             case Adapt(name, device):
                 self._call(name, b"c", partial(_adapt, order=order), Adapted(name, device))
+            case OpenTap(name):
+                self._call(name, b"c", partial(self._open_tap, order=order), None)
+            case CloseTap(name, overflow):
+                self._call(name, b"c", lambda running: running.broker.close_tap(overflow), None)
             case End():
                 self.end()
 
@@ -252,6 +259,14 @@ class Host:
                 self._post(answer)
 
         running.broker.call(commands, act)
+
+    def _open_tap(self, running: _Running, order: OpenTap) -> None:
+        error = ""
+        try:
+            running.broker.open_tap(order.overflow, order.folder, order.file)
+        except (zmq.ZMQError, OSError) as problem:      # that nobody can look on is no reason to end a device
+            error = f"{order.name}: cannot be tapped: {problem.strerror}"
+        self._post(TapOpened(order.name, order.overflow, error))
 
     def _drop(self, name: str) -> bool:
         """Close a device that does not run; whether it was there."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from zmqtopo.broker.counters import CounterBlock
 from zmqtopo.config.model import Device, OptionValue, Role
+from zmqtopo.loop import Overflow
 
 Endpoints = Mapping[Role, tuple[str, ...]]
 """Addresses by role: in, out, mon."""
@@ -96,11 +97,33 @@ class Adapt:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenTap:
+    """Let others look on at ``file`` in ``folder``; answered by `TapOpened` unless the device ends.
+
+    With ``block`` the device waits for those who look on, otherwise they miss what they have no room for. One that is
+    open already is bound there too.
+    """
+
+    name: str
+    overflow: Overflow
+    folder: str
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloseTap:
+    """Let nobody look on any more."""
+
+    name: str
+    overflow: Overflow
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """All devices have ended: end the context, which waits for their LINGER, and then the worker."""
 
 
-Order = Bind | Connect | Stop | Pause | Quiesce | Resume | Reconnect | Adapt | End
+Order = Bind | Connect | Stop | Pause | Quiesce | Resume | Reconnect | Adapt | OpenTap | CloseTap | End
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +173,15 @@ class Adapted:
 
 
 @dataclass(frozen=True, slots=True)
+class TapOpened:
+    """Others can look on, or cannot for the reason in ``error``."""
+
+    name: str
+    overflow: Overflow
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """The device has ended by an error, or could not start; its sockets are closed."""
 
@@ -180,5 +212,5 @@ class Noted:
     text: str
 
 
-Event = Bound | Ready | Paused | Quiesced | Resumed | Adapted | Failed | Stopped | Unsent | Noted
+Event = Bound | Ready | Paused | Quiesced | Resumed | Adapted | TapOpened | Failed | Stopped | Unsent | Noted
 """What a worker says of one of its devices, by its name."""

@@ -20,7 +20,8 @@ def test_a_message_is_a_line() -> None:
     (b'{"zmqtopo": 1, "verb": "down", "force": false, "file": null}\r', "down", (), False),
 ])
 def test_questions(line: bytes, verb: str, devices: tuple[str, ...], force: bool) -> None:
-    assert parse_request(line) == {"verb": verb, "devices": devices, "force": force, "file": None, "dry_run": False}
+    assert parse_request(line) == {"verb": verb, "devices": devices, "force": force, "file": None, "dry_run": False,
+                                   "overflow": "drop", "client": 0}
 
 
 def test_a_question_for_a_reload() -> None:

@@ -116,12 +116,14 @@ class Foreground:
             self._topology, tell=self._tell, isolated=True, abort_on_failure=self._abort_on_failure, timers=timers
         )
         self._reloading = Reloading(self._supervisor, self._log, self._notifier, self._web, self._follow, self._http)
-        requests = Requests(self._supervisor, self._on_reload, self._about)
+        requests = Requests(self._supervisor, self._on_reload, self._about, self._folder)
         greeting: dict[str, Any] = {
             "zmqtopo": VERSION, "name": self._topology.name, "pid": self._folder.pid, "release": zmqtopo.__version__,
         }
         try:
-            server = self._server = Server(self._folder.socket_path(), greeting, requests.handle)
+            server = self._server = Server(
+                self._folder.socket_path(), greeting, requests.handle, requests.parted
+            )
         except OSError as error:
             raise unusable("listen in", self._folder.path, error) from None
         self._log.found()

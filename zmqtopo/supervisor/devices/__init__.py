@@ -18,6 +18,7 @@ from zmqtopo.config.model import Device, OptionValue, Role, Topology
 from zmqtopo.supervisor.device_state import START_TIMEOUT, DeviceState, Event, StateChange, restart_delay
 from zmqtopo.supervisor.devices.addresses import Connections, binds
 from zmqtopo.supervisor.devices.shutdown import Shutdown
+from zmqtopo.supervisor.devices.taps import EndTaps, TapRequest, Taps
 from zmqtopo.supervisor.forkserver import ForkserverThread
 from zmqtopo.supervisor.losses import UNSENT
 from zmqtopo.supervisor.workers.exit_reason import NOT_STOPPED
@@ -39,6 +40,7 @@ from zmqtopo.worker.protocol import (
     Resume,
     Resumed,
     Stopped,
+    TapOpened,
     Unsent,
 )
 from zmqtopo.worker.protocol import Event as WorkerEvent
@@ -76,6 +78,7 @@ class Devices:
         self._jitter = environment.jitter
         self._inbox = inbox
         self._shutdown = Shutdown(topology, self._clock)
+        self._taps = Taps()
         self._signs: dict[str, float] = {}
         """When a device of a worker has last taken a step of its start."""
 
@@ -174,6 +177,13 @@ class Devices:
             self._on(device, "abort" if force else "stop")
         self._send(self._shutdown.advance(self.by_name, everything=self.stopping))
 
+    def tap(self, request: TapRequest | EndTaps) -> None:
+        """Let somebody look on, or not any more."""
+        if isinstance(request, TapRequest):
+            self._send(self._taps.take(request, self.by_name))
+        else:
+            self._send(self._taps.end(request.holder))
+
     # -- what becomes of them ------------------------------------------------------------------------------------
 
     def handle(self, event: WorkerEvent) -> None:
@@ -193,6 +203,9 @@ class Devices:
                 device.thread = thread
                 self._signs[device.spec.process] = self._clock()
                 self._on(device, "ready")
+                self._send(self._taps.open(device))
+            case TapOpened():
+                self._taps.note(event)
             case Paused():
                 self._on(device, "paused")
             case Resumed():
