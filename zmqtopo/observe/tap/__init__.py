@@ -1,0 +1,1 @@
+"""Looking on at what passes a device: reading the copies, and showing them."""

@@ -1,0 +1,52 @@
+"""What becomes of devices while somebody looks on, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+class Changes:
+    """Compares what ``ps`` says of the devices with what it said before."""
+
+    def __init__(self, devices: Iterable[Mapping[str, Any]]) -> None:
+        self._before = {device["name"]: device for device in devices}
+        self._notes: list[str] = []
+
+    def take(self) -> list[str]:
+        """What has changed since this was last asked."""
+        notes, self._notes = self._notes, []
+        return notes
+
+    def note(self, devices: Iterable[Mapping[str, Any]], named: Iterable[str] = ()) -> bool:
+        """Take in what ``ps`` says now; whether something has changed, of ``named`` devices or of all."""
+        now = {device["name"]: device for device in devices}
+        before, self._before = self._before, now
+        wanted = set(named)
+        notes = [
+            f"{name}: {change}" for name in dict.fromkeys((*before, *now)) if not wanted or name in wanted
+            for change in [_change(before.get(name), now.get(name))] if change
+        ]
+        self._notes += notes
+        return bool(notes)
+
+
+def _change(before: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> str:
+    if now is None:
+        return "removed"
+    if before is None:
+        return "added"
+    state = str(now["state"])
+    reason = f": {str(now['error']).removeprefix(now['name'] + ': ')}" if now.get("error") else ""
+    if state in ("failed", "backoff") and before["state"] != state:
+        return f"{'failed' if state == 'failed' else 'ended, and will start again'}{reason}"
+    if state in ("running", "paused") and before["state"] in ("running", "paused") and _started_anew(before, now):
+        return f"started anew{reason}" if state == "running" else f"started anew, and is paused{reason}"
+    if before["state"] == state or state in ("starting", "stopping"):
+        return ""
+    return "runs" if state == "running" else state
+
+
+def _started_anew(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether it has ended in between; the time since its start only grows otherwise."""
+    return bool(before["pid"] != now["pid"] or (now["uptime"] or 0.0) < (before["uptime"] or 0.0))
