@@ -25,24 +25,29 @@ FILE: dict[str, Any] = {
         "out": {"type": "PUSH", "bind": "ipc:///run/o"}, "mon": {"type": "PUSH", "bind": "ipc:///run/m"},
     }},
     "peers": {"p": {"type": "PULL", "connect": "tcp://127.0.0.1:7"}},
+    "security": {"lan": {"curve": "broker.key_secret", "allow": "clients"}},
 }
 SOCKET = {
     "bind": "ipc:///run/other", "connect": "tcp://127.0.0.1:9", "options": {"sndhwm": 5}, "mode": "0600", "group": 0,
+    "security": "lan",
 }
 OTHER_VALUES: dict[tuple[str, ...], dict[str, Any]] = {
     (): {
         "version": 1.0, "name": "other", "description": "text", "context": {"io_threads": 2},
         "defaults": {"stop_timeout": "1m"}, "devices": {}, "peers": {}, "http": "127.0.0.1:9465",
+        "security": {"lan": {"allow_ips": "10.0.0.0/8"}},
     },
     ("http",): {
         "listen": "127.0.0.1:9465", "control": True, "tap": True, "token": {"file": "/run/token"}, "hosts": ["a.lan"],
     },
     ("context",): {"io_threads": 2, "max_sockets": 50},
-    ("defaults",): {"run": "process", "restart": "never", "stop_timeout": "1m", "limits": {"frames": 10}},
+    ("defaults",): {"run": "process", "restart": "never", "stop_timeout": "1m", "limits": {"frames": 10},
+                    "security": "lan"},
     ("devices", "d"): {
         "type": "monitored_queue", "description": "text", "run": "process", "in": {"type": "SUB", "bind": "ipc:///run/i"},
         "out": {"type": "PUSH", "bind": "ipc:///run/other"}, "mon": {"type": "PUB", "bind": "ipc:///run/m"},
         "restart": "never", "stop_timeout": "1m", "limits": {"frames": 10}, "graph": {"color": "red"},
+        "security": "lan",
     },
     ("devices", "d", "restart"): {"policy": "never", "backoff": ["1s", "2s"], "max_retries": 3, "stable_after": "1s"},
     ("devices", "d", "limits"): {
@@ -53,7 +58,11 @@ OTHER_VALUES: dict[tuple[str, ...], dict[str, Any]] = {
     ("devices", "d", "mon"): {"type": "PUB", **SOCKET, "prefix": {"in": "i", "out": "o"}, "overflow": "drop"},
     ("peers", "p"): {
         "type": "SUB", "description": "text", "bind": "tcp://127.0.0.1:9", "connect": "tcp://127.0.0.1:8",
-        "graph": {"color": "red"},
+        "graph": {"color": "red"}, "security": "none",
+    },
+    ("security", "lan"): {
+        "curve": "other.key_secret", "server": "server.key", "allow": "any", "plain": "users",
+        "allow_ips": "10.0.0.0/8", "allow_uids": 0,
     },
 }
 """For every key, by where it stands, one value that is neither that of `FILE` nor the default."""
@@ -72,6 +81,7 @@ def kinds() -> dict[tuple[str, ...], set[str]]:
         ("devices", "d"): named["device"], ("devices", "d", "restart"): named["restart"]["then"],
         ("devices", "d", "limits"): named["limits"], ("devices", "d", "graph"): named["graph"],
         ("devices", "d", "out"): named["socket"], ("devices", "d", "mon"): named["mon"], ("peers", "p"): named["peer"],
+        ("security", "lan"): named["profile"],
     }
     return {where: set(kind["properties"]) for where, kind in found.items()}
 

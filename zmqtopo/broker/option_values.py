@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import stat
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 import zmq
 
+from zmqtopo.config.certificate import part, read_file
 from zmqtopo.config.curve import key_bytes, missing_keys
 from zmqtopo.config.model import File, OptionValue, Role, Socket
 from zmqtopo.config.octets import accept_filter, check_octets
 from zmqtopo.config.options import encoded, marks
 from zmqtopo.config.wording import listing
-
-MAX_FILE_SIZE: Final = 1 << 20
-"""Bytes of a file with the value of an option; certificates are the longest."""
-
 
 _FIRST: Final = ("ipv6", "hwm")
 """How an accept filter is read depends on ipv6, and the direction that is named for itself has the last word."""
@@ -94,21 +88,10 @@ def settings(socket: Socket, wanted: Iterable[tuple[Role, str, OptionValue]]) ->
             if role == socket.role)
 
 
-def read_option(path: str) -> bytes:
-    """The value of an option from its file. Raises OSError, also for what would have to be waited for."""
-    with open(path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "a pipe or a device and not a file")
-        content = file.read(MAX_FILE_SIZE + 1)
-    if len(content) > MAX_FILE_SIZE:
-        raise OSError(errno.EFBIG, f"more than {MAX_FILE_SIZE >> 20} MiB")
-    return content
-
-
 def _raw(socket: Socket, name: str, value: OptionValue) -> int | bytes:
     match value:
-        case File(path):
-            return _content(socket, name, path)
+        case File():
+            return _content(socket, name, value)
         case str() if name == "tcp_accept_filter":
             return accept_filter(value, ipv6=bool(socket.options.get("ipv6"))).encode()
         case str():
@@ -123,12 +106,18 @@ def _raw(socket: Socket, name: str, value: OptionValue) -> int | bytes:
             raise TypeError(f"{socket.role}: not an option value: {value!r}")
 
 
-def _content(socket: Socket, name: str, path: str) -> FileContent:
-    try:
-        content = read_option(path).rstrip(b"\r\n")
-        check_octets(name, content)
-    except OSError as error:
-        raise OSError(f"{socket.role}: cannot read {name} from {path}: {error.strerror}") from None
-    except ValueError as error:
-        raise ValueError(f"{socket.role}: cannot use {path}: {error}") from None
+def content_of(name: str, file: File) -> FileContent:
+    """The value of an option from its file. Raises OSError, and ValueError for what is in it."""
+    content = read_file(file.path)
+    content = part(content, file.part) if file.part else content.rstrip(b"\r\n")
+    check_octets(name, content)
     return FileContent(content)
+
+
+def _content(socket: Socket, name: str, file: File) -> FileContent:
+    try:
+        return content_of(name, file)
+    except OSError as error:
+        raise OSError(f"{socket.role}: cannot read {name} from {file.path}: {error.strerror}") from None
+    except ValueError as error:
+        raise ValueError(f"{socket.role}: cannot use {file.path}: {error}") from None

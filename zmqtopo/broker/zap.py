@@ -95,7 +95,7 @@ class ZapHandler:
         poller.register(self._end, zmq.POLLIN)
         try:
             while True:
-                ready = dict(poller.poll(REPORT_INTERVAL * 1000 if self._held else None))
+                ready = dict(poller.poll(int(REPORT_INTERVAL * 1000) if self._held else None))
                 if self._end in ready or self._end.fileno() in ready:
                     break
                 if self._socket in ready:

@@ -13,6 +13,7 @@ from zmqtopo.config.model import (
     MonSocket,
     OptionValue,
     Peer,
+    Profile,
     Reference,
     Socket,
     Topology,
@@ -42,6 +43,7 @@ def plain(topology: Topology) -> dict[str, Any]:
         "http": _http(topology.http) if topology.http is not None else None,
         "devices": {name: _device(device, topology) for name, device in topology.devices.items()},
         "peers": {name: _peer(peer, topology) for name, peer in topology.peers.items()} or None,
+        "security": {name: _profile(profile) for name, profile in topology.security.items()} or None,
     })
 
 
@@ -120,7 +122,19 @@ def _peer(peer: Peer, topology: Topology) -> dict[str, Any]:
         "type": peer.type,
         "description": _text(peer.description) or None,
         **_ends(peer, peer, topology),
+        "security": peer.security if peer.security is None else peer.security or "none",
         "graph": {key: _text(value) for key, value in peer.graph.items()} or None,
+    })
+
+
+def _profile(profile: Profile) -> dict[str, Any]:
+    return _filled({
+        "curve": _text(profile.curve) or None,
+        "server": _text(profile.server) or None,
+        "allow": "any" if profile.allow_any else None if profile.allow is None else [*map(_text, profile.allow)],
+        "plain": _text(profile.plain) or None,
+        "allow_ips": [*profile.allow_ips] or None,
+        "allow_uids": [*profile.allow_uids] or None,
     })
 
 
@@ -129,8 +143,11 @@ def _socket(socket: Socket, device: Device, topology: Topology) -> dict[str, Any
         "type": socket.type,
         **_ends(socket, device, topology),
         "options": {name: _secret(f"{device.name}_{socket.role}_{name}") if _is_secret(name, value)
-                    else plain_option(name, value) for name, value in socket.options.items()},
+                    else plain_option(name, value) for name, value in socket.options.items()
+                    if name not in socket.secured_by},
     }
+    if socket.security:
+        told["security"] = socket.security
     if socket.mode is not None:
         told["mode"] = f"{socket.mode:04o}"
     if socket.group is not None:

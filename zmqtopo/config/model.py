@@ -58,13 +58,41 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """An option whose value is the content of a file, read when the socket is made: a secret."""
+    """An option whose value is the content of a file, read when the socket is made: a secret.
+
+    ``part`` names what of the file is meant, where that is not all of it: ``public-key`` or ``secret-key`` of a
+    certificate, ``name`` or ``password`` of the one line of a file with users.
+    """
 
     path: str
+    part: str = ""
 
 
 OptionValue = int | bool | str | bytes | File | tuple[str | bytes | int, ...]
 """Times and sizes are in libzmq's unit; a tuple is an option that may be set several times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Who may connect to a socket, and how it is encrypted. Paths are absolute; empty is what the file does not say.
+
+    ``curve`` is this side's certificate, ``server`` that of the other end; ``allow`` are files and folders with public
+    certificates, None where the file does not say it, and ``allow_any`` lets in who has any key. ``plain`` is a file
+    with users, ``allow_ips`` are networks as `ipaddress.ip_network` writes them.
+    """
+
+    name: str
+    curve: str = ""
+    server: str = ""
+    allow: tuple[str, ...] | None = None
+    allow_any: bool = False
+    plain: str = ""
+    allow_ips: tuple[str, ...] = ()
+    allow_uids: tuple[int, ...] = ()
+    unread: bool = field(default=False, compare=False)
+    """Whether nobody knows all that it says."""
+    place: Place = field(default=Place(), compare=False)
+    places: Mapping[str, Place] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +119,11 @@ class Socket:
     """The group that owns these paths, by name or number; None is that of the process."""
     mode_place: Place = field(default=Place(), compare=False)
     group_place: Place = field(default=Place(), compare=False)
+    security: str = ""
+    """The name of its profile; empty for none."""
+    security_place: Place = field(default=Place(), compare=False)
+    secured_by: frozenset[str] = field(default=frozenset(), compare=False)
+    """Those of its options that its profile has set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +233,9 @@ class Peer:
     unread: frozenset[str] = field(default=frozenset(), compare=False)
     place: Place = field(default=Place(), compare=False)
     type_place: Place = field(default=Place(), compare=False)
+    security: str | None = None
+    """The name of its profile, empty for none; None where the file does not say it."""
+    security_place: Place = field(default=Place(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,5 +272,6 @@ class Topology:
     version: int | float = 1
     context: ContextSettings = ContextSettings()
     http: Http | None = None
+    security: Mapping[str, Profile] = field(default_factory=dict)
     file: str = field(default="", compare=False)
     unread: frozenset[str] = field(default=frozenset(), compare=False)

@@ -210,7 +210,7 @@ peers:
     assert [x.text for x in a.in_.bind] == ["tcp://*:5001"]
     assert (b.type, b.mon) == ("", None)
     assert b.unread > {"type", "in", "out", "mon", "run"}
-    assert b.in_.unread == b.out.unread == {"type", "bind", "connect", "group", "mode", "options"}
+    assert b.in_.unread == b.out.unread == {"type", "bind", "connect", "group", "mode", "options", "security"}
     assert (c.unread, c.in_.unread, c.out.unread) == (set(), set(), {"bind"})
     assert [x.text for x in c.out.bind] == ["tcp://*:5004"]
     assert (d.unread, d.in_.unread, d.out.unread) == ({"out"}, set(), b.out.unread)
@@ -222,7 +222,7 @@ peers:
 @pytest.mark.parametrize(("device", "unread"), [
     ("mno: {bind: tcp://*:5003}", {"mon"}),
     ("rnu: thread", {"run"}),
-    ("colour: red", {"description", "run", "mon", "restart", "stop_timeout", "limits", "graph"}),
+    ("colour: red", {"description", "run", "mon", "restart", "stop_timeout", "limits", "graph", "security"}),
     ("x-colour: red", set()),
     ("restart: {polcy: always}", set()),
 ])

@@ -12,7 +12,6 @@ from zmqtopo.checks.rules.security import differences, sockets_with_options, wri
 from zmqtopo.checks.rules.unusable import place_of
 from zmqtopo.config.curve import CURVE_KEYS, key_bytes
 from zmqtopo.config.model import File, Socket
-from zmqtopo.config.octets import check_octets
 
 
 @rule(
@@ -59,15 +58,15 @@ from zmqtopo.config.octets import check_octets
 )
 def key_files(graph: Graph) -> Iterator[Finding]:
     """Compare the keys of each socket, and of the two ends of each connection; no content is ever shown."""
-    keys: dict[str, bytes | None] = {}
+    keys: dict[File, bytes | None] = {}
 
     def key(socket: Socket, name: str) -> bytes | None:
         value = socket.options.get(name)
         if not isinstance(value, File):
             return written_key(socket, name)
-        if value.path not in keys:
-            keys[value.path] = _read(value.path)
-        return keys[value.path]
+        if value not in keys:
+            keys[value] = _read(name, value)
+        return keys[value]
 
     for end, socket in sockets_with_options(graph):
         if not any(wrong_keys(end, socket, written_key)):   # of which curve-keys speaks
@@ -102,30 +101,30 @@ def option_file(graph: Graph) -> Iterator[Finding]:
         return
     for end, socket in sockets_with_options(graph):
         for name, value in socket.options.items():
-            if isinstance(value, File) and (why := _unusable(name, value.path)):
+            if isinstance(value, File) and (why := _unusable(name, value)):
                 hint = "check the path, who may read it, and what it contains"
-                if name in CURVE_KEYS:
+                if name in CURVE_KEYS and not value.part:
                     hint = "write one key alone into the file; a certificate of zmq.auth holds more than that"
                 yield Finding(place_of(socket, name), f"{end.name}: {why}", hint)
 
 
-def _unusable(name: str, path: str) -> str:
+def _unusable(name: str, file: File) -> str:
     """Why the file cannot be used for the option; nothing follows the path that looks like the value of a key."""
-    from zmqtopo.broker.option_values import read_option  # which brings zmq
+    from zmqtopo.broker.option_values import content_of  # which brings zmq
 
     try:
-        check_octets(name, read_option(path).rstrip(b"\r\n"))
+        content_of(name, file)
     except OSError as error:
-        return f"cannot read {name} from {path} ({error.strerror})"
+        return f"cannot read {name} from {file.path} ({error.strerror})"
     except ValueError as error:
-        return f"cannot use {path} ({error})"
+        return f"cannot use {file.path} ({error})"
     return ""
 
 
-def _read(path: str) -> bytes | None:
+def _read(name: str, file: File) -> bytes | None:
     """The key of a file; None where there is none, of which option-file speaks."""
-    from zmqtopo.broker.option_values import read_option  # which brings zmq
+    from zmqtopo.broker.option_values import content_of  # which brings zmq
 
     with contextlib.suppress(OSError, ValueError):
-        return key_bytes(read_option(path).rstrip(b"\r\n"))
+        return key_bytes(bytes(content_of(name, file)))
     return None

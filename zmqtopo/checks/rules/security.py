@@ -234,7 +234,8 @@ def no_authenticator(graph: Graph) -> Iterator[Finding]:
         if all(isinstance(a, Address) and a.endpoint is not None and a.endpoint.transport == "inproc"
                for a in (*socket.bind, *socket.connect)):
             continue
-        options = socket.options
+        # A profile of the file brings its authenticator.
+        options = {name: value for name, value in socket.options.items() if name not in socket.secured_by}
         plain, enforced, domain = (options.get(o) for o in ("plain_server", "zap_enforce_domain", "zap_domain"))
         option, what = "", ""
         if plain:

@@ -10,6 +10,7 @@ from typing import cast
 from zmqtopo.config.endpoint import EndpointError, parse
 from zmqtopo.config.http import DEFAULT
 from zmqtopo.config.ipv6 import with_ipv6
+from zmqtopo.config.load.profiles import profile
 from zmqtopo.config.model import (
     DEFAULT_TYPES,
     Address,
@@ -32,6 +33,7 @@ from zmqtopo.config.names import REFERENCE, to_name
 from zmqtopo.config.options import is_known, option_value, spelled_out
 from zmqtopo.config.problem import Place, Problem
 from zmqtopo.config.schema.definitions import Schema, definition, schema
+from zmqtopo.config.security import with_security
 from zmqtopo.config.units import quantity
 from zmqtopo.config.yaml.source import STDIN, Source
 from zmqtopo.config.yaml.tree import UNKNOWN, Spot, Value
@@ -60,7 +62,8 @@ class Builder:
             Run(), Restart(), 5.0)
         limits = self._limits(defaults, spot, Limits(), "defaults") if defaults else Limits()
         doubted = _unread(value.get("defaults", {}), schema()["properties"]["defaults"])
-        return with_ipv6(Topology(
+        self._security = _security(defaults, spot["defaults"], ("", Place())) if defaults else ("", Place())
+        return with_security(with_ipv6(Topology(
             name=_get(value, "name", to_name(stem)),
             devices={name: self._device(name, entry, at, inherited, limits, doubted)
                      for name, entry, at in _entries(value, "devices", spot)},
@@ -69,9 +72,11 @@ class Builder:
             version=_get(value, "version", 1),
             context=ContextSettings(_get(context, "io_threads", 1), _get(context, "max_sockets", None)),
             http=self._http(value["http"], spot) if "http" in value else None,
+            security={name: profile(name, entry, at, self._folder, self._report)
+                      for name, entry, at in _entries(value, "security", spot)},
             file=self._source.file,
             unread=_unread(value, schema()),
-        ))
+        )))
 
     def _http(self, value: Value, holder: Spot) -> Http:
         spot = holder["http"]
@@ -98,11 +103,12 @@ class Builder:
         types = DEFAULT_TYPES.get(kind, ("", ""))
         run, restart, stop_timeout = self._settings(value, spot, *inherited)
         linger = round(stop_timeout * 1000)
-        mon = self._socket("mon", value["mon"], spot, "PUB", linger) if "mon" in value else None
+        usual = _security(value, spot, self._security)
+        mon = self._socket("mon", value["mon"], spot, "PUB", linger, usual) if "mon" in value else None
         return Device(
             name, kind,
-            self._socket("in", value["in"], spot, types[0], linger),
-            self._socket("out", value["out"], spot, types[1], linger),
+            self._socket("in", value["in"], spot, types[0], linger, usual),
+            self._socket("out", value["out"], spot, types[1], linger, usual),
             cast("MonSocket | None", mon), run, restart, stop_timeout,
             _get(value, "description", ""), _graph(value), self._limits(value, spot, limits),
             unread=_unread(value, _kind("device")) | (doubted - value.keys()),
@@ -154,7 +160,8 @@ class Builder:
         return Restart(_get(value, "policy", usual.policy), backoff, _get(value, "max_retries", None),
                        self._seconds(value, "stable_after", spot, usual.stable_after))
 
-    def _socket(self, role: Role, value: Value, holder: Spot, usual: str, linger: int) -> Socket:
+    def _socket(self, role: Role, value: Value, holder: Spot, usual: str, linger: int,
+                security: tuple[str, Place]) -> Socket:
         spot = holder.get(role)
         place = spot.key_place
         unread = _unread(value, _kind("mon" if role == "mon" else "socket"))
@@ -186,13 +193,13 @@ class Builder:
         said = _get(value, "mode", None if group is None else GROUP_MODE)
         shared = (role, kind, bind, connect, options, unread, place, type_place, places,
                   None if said is None else int(said, 8), group, _place(spot, value, "mode"),
-                  _place(spot, value, "group"))
+                  _place(spot, value, "group"), *_security(value, spot, security))
         if role != "mon":
             return Socket(*shared)
         prefix = _get(value, "prefix", {})
         prefix = dict.fromkeys(("in", "out")) if prefix is None else prefix
-        return MonSocket(*shared, _bytes(prefix, "in"), _bytes(prefix, "out"), _get(value, "overflow", "block"),
-                         _place(spot, value, "overflow"))
+        return MonSocket(*shared, prefix_in=_bytes(prefix, "in"), prefix_out=_bytes(prefix, "out"),
+                         overflow=_get(value, "overflow", "block"), overflow_place=_place(spot, value, "overflow"))
 
     def _peer(self, name: str, value: dict[str, Value], spot: Spot) -> Peer:
         return Peer(
@@ -200,6 +207,8 @@ class Builder:
             tuple(_connection(a) for a in self._addresses(value, spot, "connect")),
             _get(value, "description", ""), _graph(value),
             unread=_unread(value, _kind("peer")), place=spot.key_place, type_place=_place(spot, value, "type"),
+            security=_none(value["security"]) if is_known(value.get("security", UNKNOWN)) else None,
+            security_place=_place(spot, value, "security"),
         )
 
     def _addresses(self, value: dict[str, Value], spot: Spot, key: str) -> Iterator[Address]:
@@ -242,10 +251,20 @@ def _entries(value: dict[str, Value], section: str, spot: Spot) -> Iterator[tupl
     if not entries:
         return
     at = spot[section]
-    required = definition(schema()["properties"][section]["additionalProperties"])["required"]
+    required = definition(schema()["properties"][section]["additionalProperties"]).get("required", ())
     for name, entry in entries.items():
         # An entry that is no mapping is there all the same, so that a reference to it finds something.
         yield name, dict.fromkeys((*required, "?"), UNKNOWN) if entry is UNKNOWN else entry, at[name]
+
+
+def _security(value: dict[str, Value], spot: Spot, usual: tuple[str, Place]) -> tuple[str, Place]:
+    """The name of the profile that a mapping names, and where; as ``usual`` where it names none."""
+    said = _get(value, "security", None)
+    return usual if said is None else (_none(said), spot["security"].place)
+
+
+def _none(name: str) -> str:
+    return "" if name == "none" else name
 
 
 def _kind(name: str) -> Schema:

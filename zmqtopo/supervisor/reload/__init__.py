@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
 from zmqtopo.broker.counters import CounterBlock
-from zmqtopo.broker.option_values import read_option
+from zmqtopo.config.certificate import read_file
 from zmqtopo.config.model import Topology
 from zmqtopo.supervisor.commands import CommandError
 from zmqtopo.supervisor.device_state import DeviceState
@@ -282,7 +282,7 @@ def _contents(topology: Topology) -> Mapping[str, int | str]:
 
 def _content(path: str) -> int | str:
     try:
-        return hash(read_option(path))      # keyed anew in each process; the content itself is kept by nobody
+        return hash(read_file(path))      # keyed anew in each process; the content itself is kept by nobody
     except OSError as error:
         return error.strerror or str(error)
     except ValueError as error:         # a zero byte in the path

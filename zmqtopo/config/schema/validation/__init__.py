@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
     from jsonschema.protocols import Validator
 
-SECTIONS = {"devices": "device", "peers": "peer"}
+SECTIONS = {"devices": "device", "peers": "peer", "security": "profile"}
 """Key of the file and definition of each of its entries."""
 
 

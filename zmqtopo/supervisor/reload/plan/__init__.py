@@ -38,7 +38,7 @@ _HEADS: Final[Mapping[Action, str]] = {
     "unchanged": "= unchanged",
 }
 _HIDDEN: Final = "a secret"
-_OWN: Final[Mapping[str, Needs]] = {"name": "up", "description": "nothing", "http": "nothing"}
+_OWN: Final[Mapping[str, Needs]] = {"name": "up", "description": "nothing", "http": "nothing", "security": "nothing"}
 """What the topology says of itself; its name is that of its state folder, by which others know it while it runs."""
 _DATA: Final = frozenset({"description", "graph", "restart", "stop_timeout"})
 
