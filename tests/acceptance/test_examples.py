@@ -224,7 +224,33 @@ def market_data(net: Any, address: AddressOf) -> None:
     assert [b"quote", b"us.aapl", b"230"] in recorded   # for which america had subscribed, and nobody behind it
 
 
+def kv_events(net: Any, address: AddressOf) -> None:
+    servers = {b"kv@pod-%d" % number: net.socket(zmq.PUB, connect=address("events.in"), sndhwm=100_000)
+               for number in range(5)}
+    routers = [net.socket(zmq.SUB, connect=address("events.out"), subscribe=b"kv@", rcvhwm=100_000) for _ in range(2)]
+    auditor = net.socket(zmq.SUB, connect=address("events.out"), subscribe=b"", rcvhwm=100_000)
+    readers = [*routers, auditor]
+    hello = (1 << 64) - 1
+    for topic, server in servers.items():
+        for reader in readers:
+            while publish_until_heard(net, server, [topic, hello.to_bytes(8), b""], reader)[0] != topic:
+                pass
+    batch = b"".join([bytes.fromhex("93 cb41d9000000000000 91 93 ac"), b"BlockRemoved", b"\x91\x2a\xa3GPU\0"])
+    for number in range(1000):
+        for topic, server in servers.items():
+            server.send_multipart([topic, number.to_bytes(8), batch])
+    for reader in readers:
+        came: dict[bytes, list[int]] = {topic: [] for topic in servers}
+        while any(not numbers or numbers[-1] != 999 for numbers in came.values()):
+            topic, sequence, payload = net.receive(reader)
+            if int.from_bytes(sequence) != hello:
+                came[topic].append(int.from_bytes(sequence))
+                assert payload == batch
+        assert all(numbers == list(range(1000)) for numbers in came.values())
+
+
 TRAFFIC: dict[str, Callable[[Any, AddressOf], None]] = {
+    "kv-events": kv_events,
     "market-data": market_data,
     "pipeline": pipeline,
     "processes": processes,
