@@ -27,6 +27,41 @@ PIPELINE = Path(__file__).parents[2] / "topologies" / "pipeline.yaml"
 SHORT = ["--messages", "2000", "--rounds", "1"]
 
 
+# -- a fixed rate ----------------------------------------------------------------------------------------------------
+
+
+def test_a_rate_says_how_long_messages_were_on_their_way(tmp_path: Path) -> None:
+    def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*COMMAND, "bench", *SHORT, *arguments], capture_output=True, text=True, timeout=60,
+                              check=False, cwd=tmp_path)
+
+    events = PIPELINE.with_name("kv-events.yaml")
+    done = bench(str(events), "--rate", "20000", "--size", "200", "--subscribers", "2", "--format", "json",
+                 "--contestant", "direct,zmqtopo.process")
+    assert (done.returncode, done.stderr) == (0, "")
+    (case,) = json.loads(done.stdout)["cases"]
+    assert case["load"] == {"sinks": 2, "topics": 1000, "readers": 0, "rate": 20000}
+    assert [result["contestant"] for result in case["results"]] == ["direct", "zmqtopo.process"]
+    for result in case["results"]:
+        times = [result["latency_us"][name]["median"] for name in ("p50", "p99", "p99.9")]
+        assert 0 < times[0] <= times[1] <= times[2]
+        assert result["loss"]["median"] == 0
+        assert result["messages_per_second"]["median"] <= 21_000
+        assert result["of_zmq_proxy"] is None
+    done = bench("--rate", "20000", "--contestant", "zmqtopo.thread")
+    assert done.returncode == 0
+    assert "forwarder, 16 B, tcp, 10 subscribers, 1,000 topics, 20,000 a second (1 round)" in done.stdout
+    assert "queue, 16 B" not in done.stdout.replace("monitored_queue, 16 B", "")
+    assert "p99.9" in done.stdout
+    assert "messages/s" in done.stdout
+    (tmp_path / "calls.yaml").write_text("devices:\n  calls: {type: queue, in: {bind: 'tcp://127.0.0.1:*'}, "
+                                         "out: {bind: 'tcp://127.0.0.1:*'}}\n")
+    for arguments in (["--pattern", "queue,streamer"], ["calls.yaml"]):
+        done = bench("--rate", "20000", *arguments)
+        assert done.returncode == 2
+        assert "--rate is for devices that pass messages one way" in done.stderr
+
+
 # -- the usual cases -------------------------------------------------------------------------------------------------
 
 

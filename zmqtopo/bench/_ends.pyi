@@ -3,9 +3,15 @@
 from typing import Final
 
 MARK_SIZE: Final[int]
+TIME_CLASSES: Final[int]
 
 def send(socket: int, messages: list[bytes], most: int, seconds: float) -> tuple[int, int, int]: ...
-def receive(sockets: list[int], mark: bytes, idle: int) -> tuple[int, int, int]: ...
+def send_at(
+    socket: int, messages: list[bytes], most: int, seconds: float, rate: float
+) -> tuple[int, int, int]: ...
+def receive(
+    sockets: list[int], mark: bytes, idle: int, times: bytearray | None = None
+) -> tuple[int, int, int]: ...
 def ask(
     sockets: list[int], heads: list[bytes], load: bytes, window: int, most: int, seconds: float, idle: int
 ) -> tuple[bytes, int, int, int]: ...

@@ -8,6 +8,7 @@ moved for ``idle`` milliseconds, so that a dead device ends a measurement instea
 Messages of MARK_SIZE bytes are marks, not load: they show that a way is open, and that it is empty again.
 """
 
+from cpython.bytearray cimport PyByteArray_AsString, PyByteArray_Size
 from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
 from libc.errno cimport EAGAIN, EINTR, EMSGSIZE, ENOMEM, ETIMEDOUT, errno
 from libc.stdint cimport INT64_MAX, int64_t, uintptr_t
@@ -139,5 +140,6 @@ cdef inline int take_last(zmq_msg_t *msg, void *socket) noexcept nogil:
     return err
 
 
+include "paced.pxi"
 include "stream.pxi"
 include "requests.pxi"

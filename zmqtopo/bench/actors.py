@@ -154,11 +154,17 @@ class Source(Part):
             for each in marks:
                 self.sockets[0].send(each, zmq.DONTWAIT)
 
-    def send(self, most: int, seconds: float) -> tuple[int, int]:
-        """Send until there were ``most`` messages or the time is over: how many, and the time of the first in ns."""
+    def send(self, most: int, seconds: float, rate: float = 0) -> tuple[int, int]:
+        """Send until there were ``most`` messages or the time is over: how many, and the time of the first in ns.
+
+        ``rate`` is how many a second, 0 for as fast as they go; then each has a time in it.
+        """
         heads = [topic(number) for number in range(self.topics)] or [b""]
         messages = [head.ljust(self.size, b"x") for head in heads]
-        sent, first, errno = _ends.send(self.handles[0], messages, most, seconds)
+        if rate:
+            sent, first, errno = _ends.send_at(self.handles[0], messages, most, seconds, rate)
+        else:
+            sent, first, errno = _ends.send(self.handles[0], messages, most, seconds)
         _check(errno)
         return sent, first
 
@@ -182,11 +188,18 @@ class Sink(Part):
         """Wait until each socket has received something."""
         _meet(self.sockets)
 
-    def receive(self, number: int) -> tuple[int, int]:
-        """Count messages up to the mark of that number: how many, and the time of the last in ns."""
-        messages, last, errno = _ends.receive(self.handles, mark(number), _IDLE)
+    def receive(self, number: int, timed: bool = False) -> tuple[int, int, list[float]]:
+        """Count messages up to the mark of that number: how many, and the time of the last in ns.
+
+        And, where they have times in them, how long they were on their way: p50, p99 and p99.9 in microseconds.
+        """
+        times = bytearray(8 * _ends.TIME_CLASSES) if timed else None
+        messages, last, errno = _ends.receive(self.handles, mark(number), _IDLE, times)
         _check(errno)
-        return messages, last
+        if times is None or not messages:
+            return messages, last, []
+        counts = array("q", bytes(times))
+        return messages, last, [time_rank(counts, per_mille) / 1000 for per_mille in (500, 990, 999)]
 
 
 class Clients(Part):
@@ -227,6 +240,22 @@ class Clients(Part):
 def rank(ordered: Sequence[int], per_mille: int) -> int:
     """The smallest value that at least so many of 1,000 values do not exceed (the nearest rank)."""
     return ordered[(len(ordered) * per_mille + 999) // 1000 - 1]
+
+
+def time_rank(counts: Sequence[int], per_mille: int) -> int:
+    """The nearest rank of times in ns that are counted by classes: the least time of its class."""
+    left = (sum(counts) * per_mille + 999) // 1000
+    for number, count in enumerate(counts):
+        left -= count
+        if left <= 0:
+            return time_of(number)
+    raise ValueError("nothing was counted")
+
+
+def time_of(number: int) -> int:
+    """The least time in ns of a class, as paced.pxi counts them."""
+    shift = max(number // 32 - 1, 0)
+    return (number - 32 * shift) << shift
 
 
 class Workers(Part):

@@ -52,7 +52,7 @@ HWM: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Messages one way, from one source to ``sinks``, as fast as they go.
+    """Messages one way, from one source to ``sinks``, as fast as they go, or ``rate`` a second where that is not 0.
 
     With ``topics`` (PUB and SUB) message number n is of topic n modulo ``topics``, of which each has one sink, in
     turn; the source waits for room, and what the device's queues have no room for is lost. ``readers`` read the copies
@@ -62,6 +62,7 @@ class Stream:
     sinks: int = 1
     topics: int = 0
     readers: int = 0
+    rate: float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,7 @@ class Selection:
     window: int = 16
     workers: int = 8
     readers: tuple[int, ...] = (0, 1)
+    rate: float = 0
 
 
 TELLING: Final = (
@@ -180,15 +182,16 @@ def cases(selection: Selection, only: Iterable[Contestant] = CONTESTANTS) -> lis
 def _loads(pattern: str, size: int, selection: Selection) -> list[Stream | Requests]:
     match pattern:
         case "forwarder":
-            return [Stream(n, max(topics_for(size, selection.topics), n)) for n in selection.subscribers]
+            return [Stream(n, max(topics_for(size, selection.topics), n), rate=selection.rate)
+                    for n in selection.subscribers]
         case "queue":
             window = window_for(size, selection.clients, selection.window)
             return [Requests(selection.clients, window, selection.workers)]
         case "latency":
             return [Requests()]
         case "monitored_queue":
-            return [Stream(readers=n) for n in selection.readers]
-    return [Stream()]
+            return [Stream(readers=n, rate=selection.rate) for n in selection.readers]
+    return [Stream(rate=selection.rate)]
 
 
 def _case(
@@ -219,6 +222,8 @@ def title(what: str, size: int, transport: str, load: Stream | Requests) -> str:
             parts.append("one request at a time")
     elif load.topics:
         parts.append(f"{_count(load.sinks, 'subscriber')}, {_count(load.topics, 'topic')}")
+    if isinstance(load, Stream) and load.rate:
+        parts.append(f"{load.rate:,.0f} a second")
     if load.readers:
         parts.append(f"{_count(load.readers, 'reader')} on mon")
     elif what == "monitored_queue":

@@ -30,6 +30,8 @@ class Spread:
 class Result:
     """A contestant's numbers in a case.
 
+    At a fixed rate there is no ratio, and the latency of a message counts from when it was to go.
+
     For requests a message is a request with its reply. ``rate`` is in messages received a second, ``cpu`` in
     microseconds of the device for each of them, ``ratio`` the rate in proportion to that of `MEASURE` in the same
     round: what slows a machine down for a while slows both. ``latency`` is in microseconds by "p50", "p99" and "p99.9",
@@ -81,7 +83,7 @@ def summarize(
         rate=Spread.of(map(_rate, samples)),
         cpu=_spread(samples, lambda s: None if s.cpu is None else s.cpu * 1e6 / s.messages),
         ratio=Spread.of(_rate(mine) / _rate(other) for mine, other in zip(samples, measure, strict=False))
-        if measure else None,
+        if measure and not (isinstance(case.load, Stream) and case.load.rate) else None,
         latency={name: Spread.of(column) for name, column in zip(PERCENTILES, zip(*latency, strict=True), strict=True)}
         if latency else None,
         loss=_spread(samples, lambda s: 1 - s.messages / s.sent) if isinstance(case.load, Stream) else None,

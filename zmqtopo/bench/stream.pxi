@@ -40,8 +40,11 @@ def send(uintptr_t socket, list messages not None, int64_t most, double seconds)
     return sent, first, err
 
 
-def receive(list sockets not None, bytes mark not None, int idle):
+def receive(list sockets not None, bytes mark not None, int idle, bytearray times=None):
     """Count messages until this mark has come to every socket; other marks are passed over.
+
+    ``times`` has a 64-bit number for each class of times, of which there are TIME_CLASSES: messages are of `send_at`,
+    and are counted there by how long they were on their way.
 
     Returns (messages, last, errno), with the nanoseconds of the monotonic clock at which the last had come.
     """
@@ -50,6 +53,11 @@ def receive(list sockets not None, bytes mark not None, int idle):
     cdef char *end = PyBytes_AsString(mark)
     cdef int64_t count = 0, before, last = 0
     cdef int i, left, open, err = 0
+    cdef int64_t *counts = NULL
+    if times is not None:
+        if PyByteArray_Size(times) != CLASSES * sizeof(int64_t):
+            raise ValueError("no place for every class of times")
+        counts = <int64_t *>PyByteArray_AsString(times)
     if len(mark) != MARK_BYTES:
         raise ValueError(f"a mark has {MARK_BYTES} bytes")
     try:
@@ -71,6 +79,8 @@ def receive(list sockets not None, bytes mark not None, int idle):
                         left -= 1
                         if zmq.msg_size(&msg) != MARK_BYTES:
                             count += 1
+                            if counts != NULL:
+                                note_time(counts, &msg)
                         elif memcmp(zmq.msg_data(&msg), end, MARK_BYTES) == 0:
                             ends.fds[i].fd = -1
                             open -= 1

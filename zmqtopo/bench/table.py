@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from zmqtopo.bench.cases import Requests
 from zmqtopo.bench.machine import in_words
 from zmqtopo.bench.results import MEASURE, PERCENTILES, CaseResults, Result
 
@@ -16,7 +17,7 @@ def table(cases: Iterable[CaseResults], machine: dict[str, str | int]) -> str:
 
 def _case(found: CaseResults) -> Iterator[str]:
     yield found.title
-    unit = "requests/s" if found.results and any(r.latency for r in found.results) else "messages/s"
+    unit = "requests/s" if isinstance(found.case.load, Requests) else "messages/s"
     rows = [_row(result, unit) for result in found.results if result.rate is not None]
     heads = [head for head in rows[0] if any(row[head] for row in rows)] if rows else []
     widths = {head: max(len(head), *(len(row[head]) for row in rows)) for head in heads}

@@ -80,8 +80,9 @@ def _loads(device: Device, size: int, selection: Selection) -> list[Stream | Req
     readers = 1 if device.mon is not None else 0
     if types <= _ONE_WAY:
         if not types & {"PULL", "PUSH"}:
-            return [Stream(n, max(topics_for(size, selection.topics), n), readers) for n in selection.subscribers]
-        return [Stream(readers=readers)]
+            return [Stream(n, max(topics_for(size, selection.topics), n), readers, selection.rate)
+                    for n in selection.subscribers]
+        return [Stream(readers=readers, rate=selection.rate)]
     marks = (device.in_.options.get(name) for name in ("sndhwm", "rcvhwm"))
     # A ROUTER loses replies for which it has no room, and hears of room for more by halves of its mark.
     most = min([selection.window, *(max(mark // 4, 1) for mark in marks if isinstance(mark, int) and mark > 0)])

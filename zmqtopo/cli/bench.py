@@ -52,6 +52,9 @@ def add_arguments(parser: Parser) -> None:
                         "default 10")
     parser.add_argument("--topics", type=_number(1, 100_000), metavar="N",
                         help="of a forwarder, shared out among its subscribers; default 1000")
+    parser.add_argument("--rate", type=_number(1, 100_000_000), metavar="N",
+                        help="send so many messages a second, and tell how long they were on their way; for devices "
+                        "that pass messages one way (default: as fast as they go)")
     parser.add_argument("--contestant", type=_words("contestant", CONTESTANTS), default=tuple(CONTESTANTS),
                         help=f"any of {', '.join(CONTESTANTS)}; default all")
     parser.add_argument("--rounds", type=_number(1, 1000), default=5, metavar="N", help="default 5")
@@ -82,6 +85,8 @@ def run(args: argparse.Namespace) -> int:
     for option in ("subscribers", "topics"):
         if getattr(args, option) and not any(isinstance(case.load, Stream) and case.load.topics for case in found):
             args.usage_error(f"--{option} is for forwarders, and there is none")
+    if args.rate:
+        found = _one_way(found, args)
     series = Series(found, args.rounds, Load(0, args.messages) if args.messages else Load(args.time))
     progress = Progress(sys.stderr)
     interrupted = False
@@ -103,6 +108,14 @@ def run(args: argparse.Namespace) -> int:
     return EXIT_FAILURE if series.failed else 0
 
 
+def _one_way(found: list[Case], args: argparse.Namespace) -> list[Case]:
+    """The cases that have a rate; the others are left out, which is an error where they were asked for."""
+    there = [case for case in found if isinstance(case.load, Stream)]
+    if found and (not there or (args.pattern and len(there) < len(found))):
+        args.usage_error("--rate is for devices that pass messages one way: a request waits for the reply before it")
+    return there
+
+
 def _why_nothing(found: list[Case], args: argparse.Namespace) -> str:
     from zmqtopo.config.wording import listing
 
@@ -112,7 +125,7 @@ def _why_nothing(found: list[Case], args: argparse.Namespace) -> str:
 
 
 def _own_cases(args: argparse.Namespace) -> list[Case]:
-    if not any((args.pattern, args.transport, args.size, args.subscribers, args.topics)):
+    if not any((args.pattern, args.transport, args.size, args.subscribers, args.topics, args.rate)):
         return [case for selection in TELLING for case in cases(selection, args.contestant)]
     return cases(_wishes(args), args.contestant)
 
@@ -120,7 +133,7 @@ def _own_cases(args: argparse.Namespace) -> list[Case]:
 def _wishes(args: argparse.Namespace) -> Selection:
     said = {
         "patterns": args.pattern, "sizes": args.size, "transports": args.transport, "subscribers": args.subscribers,
-        "topics": args.topics,
+        "topics": args.topics, "rate": args.rate,
     }
     return replace(Selection(), **{name: value for name, value in said.items() if value is not None})
 

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
 import zmq
 
 from zmqtopo.bench import actors
-from zmqtopo.bench.actors import Clients, Sink, Source, StalledError, Workers, _ends, mark, rank, topic
+from zmqtopo.bench.actors import (
+    Clients,
+    Sink,
+    Source,
+    StalledError,
+    Workers,
+    _ends,
+    mark,
+    rank,
+    time_of,
+    time_rank,
+    topic,
+)
 
 
 @pytest.fixture
@@ -66,6 +79,30 @@ def test_a_publisher_waits_for_room(opened: Any, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(StalledError):
         source.send(100, 0)
     source.mark(1)      # no room either, and no error
+
+
+def test_a_rate_and_what_it_says_of_the_way(opened: Any) -> None:
+    source, sink = Source("PUSH", 0, 16, 0, ("inproc://a",)), Sink("PULL", 0, 1)
+    opened(source)
+    opened(sink, "inproc://a")
+    assert source.send(20, 0, 10_000)[0] == 20
+    source.mark(1)
+    messages, _, times = sink.receive(1, timed=True)
+    assert messages == 20
+    assert 0 < times[0] <= times[1] <= times[2]
+    source.mark(2)
+    assert sink.receive(2, timed=True)[::2] == (0, [])
+
+
+def test_classes_of_times() -> None:
+    starts = [time_of(number) for number in range(_ends.TIME_CLASSES)]
+    assert starts == sorted(set(starts))
+    assert starts[:65] == list(range(65))
+    assert all(after - before <= before / 32 for before, after in itertools.pairwise(starts[64:]))
+    assert starts[-1] < 1 << 63 <= starts[-1] + starts[-1] // 32
+    counts = [0] * _ends.TIME_CLASSES
+    counts[10], counts[100] = 99, 1
+    assert [time_rank(counts, per_mille) for per_mille in (500, 990, 999)] == [10, 10, time_of(100)]
 
 
 def test_a_sink_gives_up(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:

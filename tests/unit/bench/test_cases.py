@@ -47,6 +47,7 @@ def test_the_usual_cases_tell_each_pattern() -> None:
          "forwarder, 16 B, tcp, 1 subscriber, 1 topic"),
         (Selection(("forwarder",), subscribers=(7,), topics=3), Stream(7, 7),     # nobody is left without
          "forwarder, 16 B, tcp, 7 subscribers, 7 topics"),
+        (Selection(("streamer",), rate=200_000), Stream(rate=200_000), "streamer, 16 B, tcp, 200,000 a second"),
         (Selection(("queue",)), Requests(32, 16, 8), "queue, 16 B, tcp, 32 clients with 16 requests each, 8 workers"),
         (Selection(("queue",), (1 << 20,)), Requests(32, 1, 8),     # 32 MiB on the way
          "queue, 1 MiB, tcp, 32 clients with 1 request each, 8 workers"),

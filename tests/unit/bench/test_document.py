@@ -14,7 +14,7 @@ def test_the_shape(streamer: CaseResults, latency: CaseResults, machine: dict[st
     assert {key: value for key, value in first.items() if key != "results"} == {
         "pattern": "streamer", "title": "streamer, 16 B, tcp", "transport": "tcp", "size": 16,
         "device": {"name": "bench", "type": "streamer", "in": "PULL", "out": "PUSH"},
-        "load": {"sinks": 1, "topics": 0, "readers": 0},
+        "load": {"sinks": 1, "topics": 0, "readers": 0, "rate": 0},
     }
     assert first["results"][1] == {
         "contestant": "zmqtopo.thread", "rounds": 3,

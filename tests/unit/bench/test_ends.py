@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import errno
+import sys
 import threading
 import time
 from array import array
@@ -16,7 +17,7 @@ import pytest
 import zmq
 
 import zmqtopo.bench
-from zmqtopo.bench.actors import _ends, mark
+from zmqtopo.bench.actors import _ends, mark, time_of
 
 STUB = ast.parse((Path(zmqtopo.bench.__file__).parent / "_ends.pyi").read_text())
 FUNCTIONS = {node.name: node for node in STUB.body if isinstance(node, ast.FunctionDef)}
@@ -38,6 +39,39 @@ def test_the_functions_take_as_much_as_the_stub_says(name: str) -> None:
 def test_loading_something_else_than_libzmq(tmp_path: Path) -> None:
     with pytest.raises(ImportError, match=r"nothing\.so"):
         _ends.load(str(tmp_path / "nothing.so"))
+
+
+def test_a_rate_is_kept_and_each_message_tells_its_time(net: Any, pipe: tuple[Any, Any]) -> None:
+    push, pull = pipe
+    sent, first, error = _ends.send_at(push.underlying, [b"one".ljust(16), b"two".ljust(40)], 5, 0, 1000)
+    assert (sent, error) == (5, 0)
+    assert time.monotonic_ns() - first >= 4_000_000
+    came = [message[0] for message in net.receive_all(pull, 5)]
+    assert [each[:3] for each in came] == [b"one", b"two", b"one", b"two", b"one"]
+    assert [len(each) for each in came] == [16, 40, 16, 40, 16]
+    due = [int.from_bytes(each[-8:], sys.byteorder) for each in came]
+    assert due == [first + number * 1_000_000 for number in range(5)]
+
+
+def test_a_time_ends_a_rate_too(pipe: tuple[Any, Any]) -> None:
+    push, _ = pipe
+    sent, _, error = _ends.send_at(push.underlying, [b"x" * 16], NO_LIMIT, 0.02, 1000)
+    assert (sent, error) == (20, 0)
+
+
+def test_times_on_the_way_are_counted(net: Any, pipe: tuple[Any, Any]) -> None:
+    push, pull = pipe
+    for late in (0, 5_000_000, 5_000_000_000):
+        push.send(b"x" * 8 + (time.monotonic_ns() - late).to_bytes(8, sys.byteorder))
+    push.send(mark(1))
+    times = bytearray(8 * _ends.TIME_CLASSES)
+    assert _ends.receive([pull.underlying], mark(1), IDLE, times)[0] == 3
+    found = [time_of(number) for number, count in enumerate(array("q", bytes(times))) for _ in range(count)]
+    assert len(found) == 3
+    assert 4_800_000 < found[1] < 500_000_000
+    assert 4_800_000_000 < found[2] < 10_000_000_000
+    with pytest.raises(ValueError, match="no place for every class"):
+        _ends.receive([pull.underlying], mark(1), IDLE, bytearray(8))
 
 
 # -- one way ---------------------------------------------------------------------------------------------------------

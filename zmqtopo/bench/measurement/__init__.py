@@ -63,7 +63,7 @@ class Sample:
 
     These begin with the first that is sent and end with the last that is received.
     ``cpu`` is what the device had, in seconds, None where there is no device or nobody tells. ``latency`` has p50, p99
-    and p99.9 in microseconds, for requests only. ``copies`` came to the readers on mon.
+    and p99.9 in microseconds, for requests and for messages at a fixed rate. ``copies`` came to the readers on mon.
     """
 
     messages: int
@@ -124,7 +124,7 @@ class _Trial:
             self._stream(1, dose.warm_up)
             before = self._cpu()
             sent, messages, seconds, copies = self._stream(2, dose)
-            return Sample(messages, sent, seconds, self._cpu_since(before), copies=copies)
+            return Sample(messages, sent, seconds, self._cpu_since(before), self._times(), copies)
         self._open_requests(load, bound)
         self._ask(load, dose.warm_up)
         before = self._cpu()
@@ -227,15 +227,22 @@ class _Trial:
 
     def _stream(self, number: int, dose: Load) -> tuple[int, int, float, int | None]:
         """Messages sent and received, in how many seconds, and copies read."""
+        load = self._case.load
+        rate = load.rate if isinstance(load, Stream) else 0
         for receiver in self._receivers:
-            self._start(receiver, "receive", number)
-        sent, first = self._result("source", "send", dose.most, dose.seconds)
+            self._start(receiver, "receive", number, bool(rate))
+        sent, first = self._result("source", "send", dose.most, dose.seconds, rate)
         self._mark_until_seen(number)
-        messages, last = self._answers["sink"]
+        messages, last, _ = self._answers["sink"]
         copies = self._answers["reader"][0] if "reader" in self._receivers else None
         if not messages:
             raise TrialError(f"none of {sent} messages came through")
         return sent, messages, _seconds(first, last), copies
+
+    def _times(self) -> tuple[float, float, float] | None:
+        """How long the messages of the last stream were on their way, if they tell."""
+        times = self._answers["sink"][2]
+        return (times[0], times[1], times[2]) if times else None
 
     def _ask(self, load: Requests, dose: Load) -> Any:
         return self._result("source", "ask", load.window, dose.most, dose.seconds)
