@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
 import re
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import termios
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +220,70 @@ def zmqtopo(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
+class InTerminal:
+    """The command with a terminal of some size as its standard output, and as its standard error if that is wanted."""
+
+    def __init__(self, folder: Path, arguments: Sequence[str], columns: int, rows: int, *, stderr: bool,
+                 env: Mapping[str, str]) -> None:
+        self.fd, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, 0, 0))
+        self.process = subprocess.Popen(
+            [*COMMAND, *arguments], cwd=folder, env=os.environ | {"TERM": "xterm"} | env, stdin=subprocess.DEVNULL,
+            stdout=theirs, stderr=theirs if stderr else subprocess.PIPE, start_new_session=True,
+        )
+        os.close(theirs)
+        self.shown = ""
+
+    def wait_for(self, words: str) -> str:
+        """What is shown until these words come."""
+        deadline = time.monotonic() + DEADLINE
+        while words not in self.shown:
+            assert self._more(deadline), f"no {words!r} in {self.shown!r}"
+        return self.shown
+
+    def end(self) -> tuple[int, str, str]:
+        """Wait for the end: the exit code, what was shown, and what came on standard error if that is elsewhere."""
+        deadline = time.monotonic() + DEADLINE
+        while self._more(deadline):
+            continue
+        said = self.process.stderr.read().decode() if self.process.stderr is not None else ""
+        return self.process.wait(DEADLINE), self.shown, said
+
+    def close(self) -> None:
+        """End it whatever it does."""
+        self.process.kill()
+        self.process.wait(DEADLINE)
+        if self.process.stderr is not None:
+            self.process.stderr.close()
+        if self.fd >= 0:
+            os.close(self.fd)
+
+    def _more(self, deadline: float) -> bool:
+        if not select.select([self.fd], [], [], max(deadline - time.monotonic(), 0))[0]:
+            pytest.fail(f"nothing more on the terminal in time, after:\n{self.shown}")
+        try:
+            read = os.read(self.fd, 65536)
+        except OSError:     # Linux: the other end is closed
+            read = b""
+        self.shown += read.decode().replace("\r\n", "\n")
+        return bool(read)
+
+
+@pytest.fixture
+def in_terminal(tmp_path: Path) -> Iterator[Callable[..., InTerminal]]:
+    """Start the command with a terminal as its standard output."""
+    started: list[InTerminal] = []
+
+    def start(*arguments: str, columns: int = 80, rows: int = 24, stderr: bool = False,
+              env: Mapping[str, str] | None = None) -> InTerminal:
+        started.append(InTerminal(tmp_path, arguments, columns, rows, stderr=stderr, env=env or {}))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
 class Control:
     """The commands, for one topology."""
 
@@ -230,7 +298,8 @@ class Control:
         return done.stdout
 
     def ps(self, code: int | None = 0) -> dict[str, dict[str, Any]]:
-        return {device["name"]: device for device in json.loads(self("ps", "--format", "json", code=code))}
+        (topology,) = json.loads(self("ps", "--format", "json", code=code))
+        return {device["name"]: device for device in topology["devices"]}
 
     def states(self, code: int | None = 0) -> dict[str, str]:
         return {name: device["state"] for name, device in self.ps(code).items()}
@@ -257,4 +326,4 @@ def in_background(
 
     yield start
     for topology in json.loads(zmqtopo("ps", "--format", "json").stdout or "[]"):
-        zmqtopo("down", "--force", topology["name"])
+        zmqtopo("down", "--force", topology["topology"])

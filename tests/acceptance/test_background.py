@@ -95,7 +95,7 @@ def test_who_does_not_wait_hears_what_is_wrong_with_the_file(in_background: Call
 def test_a_wait_that_is_no_time(in_background: Callable[..., Any], wait: str) -> None:
     started = in_background(TOPOLOGY, wait)
     assert started.returncode == 2
-    assert f"argument --wait: {wait.partition('=')[2]!r} is not a number of seconds\n" in started.stderr
+    assert f"argument --wait: {wait.partition('=')[2]!r} is not a time such as 5s, 500ms or 2m\n" in started.stderr
 
 
 def test_a_start_that_fails_is_told_to_who_started_it(
@@ -162,7 +162,7 @@ def test_a_second_up_is_refused_with_the_process_of_the_first(
     assert refused.returncode == 1
     assert refused.stderr == (
         f"zmqtopo: error: a topology it is running already as process {up.process.pid}; "
-        "end it with: zmqtopo down it, or give this one another name\n"
+        "end it with: zmqtopo down it, or run this one with --name and another name\n"
     )
     assert control.states() == {"a": "running"}
     up.stop()

@@ -232,7 +232,7 @@ def test_clients_that_wait_keep_nobody_from_the_end(start: Callable[..., Any], n
         return subprocess.run([*COMMAND, verb, "it", *arguments], capture_output=True, text=True, timeout=DEADLINE,
                               check=False)
 
-    assert json.loads(run("ps", "--format", "json").stdout)[0]["state"] == "stopping"
+    assert json.loads(run("ps", "--format", "json").stdout)[0]["devices"][0]["state"] == "stopping"
     done = run("stop")
     assert (done.returncode, done.stderr) == (
         1, "zmqtopo: error: 100 clients wait for answers already; nothing was done, ask again\n")

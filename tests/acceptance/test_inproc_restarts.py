@@ -142,7 +142,7 @@ def test_the_command_restarts_before_a_backlog(binder: str, net: Any, start: Any
 
     def status() -> Any:
         listed = subprocess.run([*COMMAND, "ps", "joined", "--format", "json"], capture_output=True, check=True)
-        return json.loads(listed.stdout)
+        return json.loads(listed.stdout)[0]["devices"]
 
     def is_handed_on(least: int) -> bool:
         flow = next(d for d in status() if d["name"] == "a")["counters"]["in_to_out"]

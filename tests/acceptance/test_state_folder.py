@@ -65,7 +65,7 @@ def test_it_moves_where_it_can_be_when_its_place_is_gone(start: Callable[..., Up
     up.wait_for(f"its state folder was removed, and is {moved}/it now")
     assert moved.stat().st_mode & 0o777 == 0o700
     login.mkdir()       # the next login
-    assert "1 of 1" in run("ps", **where).stdout
+    assert "1 of 1" in run("ps", "-a", **where).stdout
     assert run("down", "it", **where).returncode == 0
     up.end(0)
     assert [path.name for path in moved.iterdir()] == [RECORD]
@@ -80,7 +80,7 @@ def test_cron_and_a_login_see_the_same(tmp_path: Path) -> None:
         started = run("up", "-d", str(tmp_path / "it.yaml"), **one)
         try:
             assert started.returncode == 0, started.stderr
-            assert "1 of 1" in run("ps", **other).stdout
+            assert "1 of 1" in run("ps", "-a", **other).stdout
             assert run("logs", "it", **other).returncode == 0
             again = run("up", str(tmp_path / "it.yaml"), **other)
             assert (again.returncode, "running already" in again.stderr) == (1, True)
@@ -166,7 +166,7 @@ def test_what_was_killed_is_told_and_its_log_kept(start: Callable[..., Up], zmqt
     done = zmqtopo("ps", "-a")
     assert (done.returncode, f" {pid} " in done.stdout, "killed, or crashed" in done.stdout) == (69, True, True)
     one, = json.loads(zmqtopo("ps", "--all", "--format", "json").stdout)
-    assert (one["name"], one["pid"], one["ended"]["how"]) == ("it", pid, "killed, or crashed")
+    assert (one["topology"], one["pid"], one["ended"]["how"]) == ("it", pid, "killed, or crashed")
     assert "ready, 1 device in" in zmqtopo("logs", "it", "--previous").stdout
     with socket.create_server(("127.0.0.1", 0)) as server:      # an attempt that fails takes nothing away
         port = server.getsockname()[1]
@@ -197,8 +197,8 @@ def test_a_clean_end_is_told_too(start: Callable[..., Up], zmqtopo: Any, control
     other = start(A, name="other").ready()
     done = zmqtopo("ps", "-a", "--format", "json")
     running, ended = json.loads(done.stdout)
-    assert (done.returncode, running["name"], running["ended"]) == (0, "other", None)
-    assert (ended["name"], ended["pid"], ended["ended"]["how"]) == ("it", second.process.pid, "cleanly")
+    assert (done.returncode, running["topology"], running["ended"]) == (0, "other", None)
+    assert (ended["topology"], ended["pid"], ended["ended"]["how"]) == ("it", second.process.pid, "cleanly")
     assert ended["file"] == str(tmp_path / "it.yaml")
     assert abs(datetime.fromisoformat(ended["ended"]["time"]) - started) < timedelta(seconds=DEADLINE)
     assert f"ended {ended['ended']['time']}: cleanly" in zmqtopo("ps", "-a").stdout
@@ -214,4 +214,6 @@ def test_what_failed_in_the_background_is_told(in_background: Any, zmqtopo: Any,
                                if one["ended"]])
     assert ended[0]["ended"]["how"] == "a device failed for good"
     assert "failed" in zmqtopo("logs", "it", "--previous").stdout
-    assert zmqtopo("ps", "it", "-a").returncode == 2
+    done = zmqtopo("ps", "it", "-a")
+    assert (done.returncode, "a device failed for good" in done.stdout) == (69, True)
+    assert zmqtopo("ps", "other", "-a").stdout == ""

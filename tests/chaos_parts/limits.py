@@ -98,8 +98,8 @@ def full_disk(world: World) -> list[Excuse]:
             _expect(world, run("pause", "only"), 0)
             for worker in _children_of_children(pid):
                 os.kill(worker, signal.SIGKILL)         # that they are back is said in the log
-            world.until(lambda: all(device["restarts"] for device in json.loads(run("ps", "--format", "json").stdout)),
-                        "workers are started again")
+            world.until(lambda: all(device["restarts"] for topology in json.loads(run("ps", "--format", "json").stdout)
+                                    for device in topology["devices"]), "workers are started again")
             _expect(world, run("resume", "only"), 0)
             world.until(lambda: run("ps").returncode == 0, "every device runs")
     finally:

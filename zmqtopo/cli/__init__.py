@@ -6,23 +6,18 @@ CPU, and completion lost the values behind ``=`` in bash and all bash before 4.4
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
-from typing import Any, Final, NoReturn
+from typing import Final
 
+from zmqtopo.cli import output
 from zmqtopo.cli.output import OutputError, emit
+from zmqtopo.cli.parser import Parser as Parser
 from zmqtopo.exit_codes import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, EXIT_USAGE
-
-_OPERAND: Final = "\0"
-"""Put before what stands behind ``--``, so that argparse does not look at its dash; no argument of a process has one.
-
-Parsing options and operands in any order, argparse loses ``--`` on the way from the former to the latter."""
-
 
 VERBS: Final = {
     "init": "write a first topology to change",
@@ -51,83 +46,6 @@ VERBS: Final = {
 
 _MODULES: Final = dict.fromkeys(("stop", "start", "restart", "pause", "resume"), "change")
 """The verbs that share one."""
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser that takes no abbreviations, which break when an option is added, and suggests what was meant."""
-
-    def __init__(self, prog: str, description: str, usage: str | None = None, epilog: str | None = None) -> None:
-        self.actions: list[argparse.Action] = []
-        """What it takes, options and positionals, in the order of the help: argparse keeps that to itself."""
-        super().__init__(prog, usage, description, epilog, allow_abbrev=False)
-        self.alone: dict[str, str] = {}
-        """Options whose value has to come with ``=``, since it may be left out, and what it is then."""
-
-    def add_argument(self, *names: Any, **settings: Any) -> argparse.Action:
-        """Take an argument, as argparse says; this is where `actions` learns of it."""
-        action = super().add_argument(*names, **settings)
-        self.actions.append(action)
-        return action
-
-    def one_of(self) -> OneOf:
-        """Options of which at most one may be given, for `add_mutually_exclusive_group`, which hides them."""
-        return OneOf(self)
-
-    def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
-        """Parse; a mistake writes a message and raises SystemExit(2)."""
-        takes_the_rest = any(action.nargs == argparse.REMAINDER for action in self.actions)
-        # Intermixed: names may follow the options, as in `stop NAME --format json DEVICE`.
-        parse = self.parse_known_args if takes_the_rest else self.parse_known_intermixed_args
-        end = arguments.index("--") if "--" in arguments and not takes_the_rest else len(arguments)
-        args, unknown = parse([
-            *(f"{argument}={self.alone[argument]}" if argument in self.alone else argument
-              for argument in arguments[:end]),
-            *(argument if argument == "-" else f"{_OPERAND}{argument}" for argument in arguments[end + 1:]),
-        ])
-        for name, value in vars(args).items():
-            setattr(args, name, _without_mark(value))
-        for argument in unknown:
-            if argument.startswith("-"):
-                known = [name for action in self.actions for name in action.option_strings]
-                self.fail("option", argument.partition("=")[0], known)
-            self.error(f"unexpected argument {_without_mark(argument)!r}")
-        return args
-
-    def _check_value(self, action: argparse.Action, value: Any) -> None:
-        """As argparse, which lists the choices, with what was probably meant."""
-        from zmqtopo.config.wording import closest, listing
-
-        if action.choices is None or value in action.choices:
-            return
-        known = [str(choice) for choice in action.choices]
-        near = closest(str(value), known)
-        raise argparse.ArgumentError(action, f"invalid choice: {value!r}; "
-                                     + (f"did you mean {near!r}?" if near else f"write {listing(known)}"))
-
-    def fail(self, thing: str, word: str, known: Sequence[str]) -> NoReturn:
-        """End with a usage error that names what is nearest to ``word``."""
-        from zmqtopo.config.wording import closest
-
-        near = closest(word, known)
-        self.error(f"there is no {thing} {word!r}" + (f"; did you mean {near!r}?" if near else ""))
-
-
-class OneOf:
-    """Options of a parser of which at most one may be given."""
-
-    def __init__(self, parser: Parser) -> None:
-        self._parser = parser
-        self._group = parser.add_mutually_exclusive_group()
-
-    def add_argument(self, *names: Any, **settings: Any) -> None:
-        """Take an option, as argparse says."""
-        self._parser.actions.append(self._group.add_argument(*names, **settings))
-
-
-def _without_mark(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_without_mark(each) for each in value]
-    return value.removeprefix(_OPERAND) if isinstance(value, str) else value
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -179,14 +97,46 @@ def _abandon_stdout() -> None:
 
 
 def _dispatch(arguments: list[str]) -> int:
+    common, arguments = _common(arguments)
     if not arguments or arguments[0].startswith("-"):
         return _without_verb(arguments)
-    verb = arguments[0]
-    if verb not in VERBS:
-        _parser().fail("verb", verb, list(VERBS))
+    verb, *rest = arguments
+    if verb == "version" and verb not in VERBS:
+        return _without_verb(["--version", *rest])
+    if verb == "help" and verb not in VERBS:
+        return _help(rest)
+    _check(verb)
     module, parser = load(verb)
-    code: int = module.run(parser.parse(arguments[1:]))
+    args = parser.parse([*common, *rest])
+    output.quiet = args.quiet
+    if args.no_color:
+        os.environ["NO_COLOR"] = "1"    # for the processes that it starts, too
+    code: int = module.run(args)
     return code
+
+
+def _common(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """What stands before the verb and belongs to it, and the rest."""
+    found: list[str] = []
+    rest = list(arguments)
+    while rest:
+        name, equals, value = rest[0].partition("=")
+        if name in ("-q", "--quiet", "--no-color") and not equals:
+            found.append(rest.pop(0))
+        elif name in ("-f", "--file") and (equals or len(rest) > 1):
+            found.append(f"--file={value if equals else rest.pop(1)}")
+            rest.pop(0)
+        else:
+            break
+    return found, rest
+
+
+def _check(verb: str) -> None:
+    """End with a usage error for what is no verb."""
+    if verb not in VERBS:
+        from zmqtopo.cli.habits import suggestion
+
+        _parser().error(f"there is no verb {verb!r}{suggestion(verb, VERBS)}")
 
 
 def load(verb: str) -> tuple[ModuleType, Parser]:
@@ -194,19 +144,36 @@ def load(verb: str) -> tuple[ModuleType, Parser]:
     module = import_module(f"zmqtopo.cli.{_MODULES.get(verb, verb)}")
     parser = Parser(f"zmqtopo {verb}", f"{VERBS[verb][0].upper()}{VERBS[verb][1:]}.")
     module.add_arguments(parser)
+    parser.add_common()
+    parser.set_defaults(usage_error=parser.error)
     return module, parser
 
 
 def _parser() -> Parser:
     parser = Parser(
         "zmqtopo", "Run ZeroMQ brokers from one YAML file that is checked before it runs.",
-        "zmqtopo [-h] [--version] VERB ...", "`zmqtopo VERB --help` explains a verb.",
+        "zmqtopo [-h] [-V] [-f FILE] [-q] [--no-color] VERB ...",
+        "`zmqtopo VERB --help`, or `zmqtopo help VERB`, explains a verb.",
     )
-    parser.add_argument("--version", action="store_true", help="print the versions of zmqtopo and its dependencies")
+    parser.add_argument("-V", "--version", action="store_true",
+                        help="print the versions of zmqtopo and its dependencies")
+    parser.add_named_file("the topology that is meant, for the verb that follows")
+    parser.add_common()
     verbs = parser.add_argument_group("verbs")
     for verb, words in VERBS.items():
         verbs.add_argument(verb, nargs="?", help=words)
     return parser
+
+
+def _help(arguments: list[str]) -> int:
+    words = [word for word in arguments if not word.startswith("-")]
+    for verb in words:
+        _check(verb)
+    if not words:
+        _parser().print_help()
+    for verb in words:
+        load(verb)[1].print_help()
+    return 0
 
 
 def _without_verb(arguments: list[str]) -> int:

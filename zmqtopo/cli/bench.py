@@ -15,8 +15,9 @@ from types import FrameType
 from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 from zmqtopo.bench.cases import CONTESTANTS, PATTERNS, SMALLEST, TELLING, TRANSPORTS, Case, Selection, Stream, cases
-from zmqtopo.cli import Parser
+from zmqtopo.cli.files import one_file
 from zmqtopo.cli.output import OutputError, emit
+from zmqtopo.cli.parser import Parser
 from zmqtopo.cli.topology import load_or_report
 from zmqtopo.exit_codes import EXIT_BAD_FILE, EXIT_FAILURE, EXIT_INTERRUPTED
 
@@ -38,9 +39,8 @@ def add_arguments(parser: Parser) -> None:
         "Rounds are interleaved, and what is shown are medians; in comparison with zmq.proxy, those of the rounds' "
         "ratios. Without arguments it takes about two minutes."
     )
-    parser.add_argument(
-        "file", metavar="FILE", nargs="?",
-        help="a topology whose devices are to be measured, each for itself with its own types, options and transports, "
+    parser.add_file(
+        "a topology whose devices are to be measured, each for itself with its own types, options and transports, "
         "on free ports (- for standard input)",
     )
     parser.add_argument("--pattern", type=_words("pattern", PATTERNS),
@@ -65,7 +65,6 @@ def add_arguments(parser: Parser) -> None:
                         help="how many messages a single measurement sends, however long that takes")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="of the result; default text")
     parser.add_argument("--plot", type=_svg, metavar="FILE.svg", help="write a picture too")
-    parser.set_defaults(usage_error=parser.error)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -74,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
     from zmqtopo.bench.progress import Progress
     from zmqtopo.bench.series import NoFolderError, Series
 
+    args.file = one_file(args) if args.files is not None or args.named else None
     if args.plot:
         _can_write(args.plot)
     found = _own_cases(args) if args.file is None else _cases_of_file(args)

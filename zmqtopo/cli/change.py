@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
 from zmqtopo.cli.draining import shown
-from zmqtopo.cli.output import emit
+from zmqtopo.cli.output import note, tell
+from zmqtopo.cli.parser import Parser
 from zmqtopo.cli.remote import add_format, add_topology, emit_json, refused, talk
 from zmqtopo.control.client import Client
 from zmqtopo.service.status_text import stop_words
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Say what the command takes."""
     add_topology(parser)
     # With a default, or argparse calls it required.
@@ -30,15 +30,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _change(client: Client, args: argparse.Namespace) -> int:
-    with shown(args.topology):
+    with shown(client.name):
         response = client.ask(args.verb, *args.devices)
     devices = response.get("devices", [])
     if args.format == "json":
         emit_json(devices)
     else:
-        emit("".join(f"{device['name']}: {device['state']}{_told(device)}\n" for device in devices))
+        tell("".join(f"{device['name']}: {device['state']}{_told(device)}\n" for device in devices))
     if response.get("ok") and not devices:
-        print(f"zmqtopo: nothing to {args.verb}: no device runs", file=sys.stderr)
+        note(f"nothing to {args.verb}: no device runs")
     return refused(response)
 
 

@@ -6,8 +6,9 @@ import argparse
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from zmqtopo.cli import VERBS, Parser, load
+from zmqtopo.cli import VERBS, load
 from zmqtopo.cli.output import emit
+from zmqtopo.cli.parser import Parser
 
 FILES: Final = ":files"
 """A line that stands for the files that begin with the word; no name has a colon."""

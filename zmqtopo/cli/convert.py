@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from zmqtopo.cli.output import emit
+from zmqtopo.cli.parser import Parser
 from zmqtopo.convert import FORMATS, ConvertError, convert, guess
 from zmqtopo.exit_codes import EXIT_BAD_FILE
 
@@ -16,9 +17,9 @@ _MAX_BYTES: Final = 1024 * 1024
 """Size of a file; one with a thousand devices takes a quarter of it."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Say what the command takes."""
-    parser.add_argument("file", metavar="FILE", help="the old configuration, - for standard input")
+    parser.add_file("the old configuration, - for standard input")
     parser.add_argument(
         "--from", dest="form", choices=FORMATS,
         help="zdcf for the ZeroMQ Device Configuration File in JSON, zpl for it in ZPL, xml for the XML of zmq_queue, "
@@ -31,6 +32,10 @@ def run(args: argparse.Namespace) -> int:
     """Return 0, or 78 for a file that cannot be converted."""
     from zmqtopo.report.visible import visible
 
+    files = [*args.named, *([] if args.files is None else [args.files])]
+    if len(files) != 1:
+        args.usage_error("the following arguments are required: FILE" if not files else "one file at a time")
+    args.file = files[0]
     name = "<stdin>" if args.file == "-" else args.file
     try:
         text = _read(args.file)

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from zmqtopo.checks import examine
-from zmqtopo.cli import Parser
+from zmqtopo.cli.files import one_file
 from zmqtopo.cli.output import OutputError, emit, replace
+from zmqtopo.cli.parser import Parser
 from zmqtopo.config.wording import closest, listing, printable, quote
 from zmqtopo.config.yaml.source import is_markdown
 from zmqtopo.draw.picture import Picture
@@ -23,7 +24,7 @@ _SUFFIXES: Final = {".gv": "dot", ".mmd": "mermaid", **{f".{form}": form for for
 
 def add_arguments(parser: Parser) -> None:
     """Say what the command takes."""
-    parser.add_argument("file", metavar="FILE", help="the topology, - for standard input")
+    parser.add_file("the topology (default: topology.yaml), - for standard input")
     parser.add_argument(
         "--format", choices=_FORMATS,
         help="dot for Graphviz, mermaid for Markdown, json (node-link) for programs, svg or png drawn by Graphviz; "
@@ -42,7 +43,6 @@ def add_arguments(parser: Parser) -> None:
         help="write nothing, and fail when this file, or the fenced drawing in this Markdown file, is not what would "
         "be drawn",
     )
-    parser.set_defaults(usage_error=parser.error)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -55,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
     from zmqtopo.draw.graphviz import NoGraphvizError
     from zmqtopo.draw.picture import picture
 
+    args.file = one_file(args)
     in_markdown = is_markdown(args.check or args.output)
     form = args.format or ("mermaid" if in_markdown else _form(args))
     if args.output != "-" and _is_same_file(args.output, args.file):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Final
 
-from zmqtopo.cli.output import OutputError, emit
-from zmqtopo.config.wording import printable
+from zmqtopo.cli.output import OutputError, emit, note
+from zmqtopo.cli.parser import Parser
+from zmqtopo.config.names import DEFAULT_FILE
 
 _HEAD: Final = """\
 # yaml-language-server: $schema={schema}
@@ -97,17 +97,19 @@ def template(kind: str, file: str, schema: str) -> str:
 SCHEMA: Final = "topology.schema.json"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Say what the command takes."""
-    parser.add_argument(
-        "file", metavar="FILE", nargs="?", default="topology.yaml",
-        help="what to write (default: topology.yaml), - for standard output; an existing file is never overwritten",
-    )
+    parser.add_file("what to write (default: topology.yaml), - for standard output; an existing file is never "
+                    "overwritten")
     parser.add_argument("--kind", choices=list(TEMPLATES), default="queue", help="the pattern (default: queue)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Return 0, or 1 when the file is there already or cannot be written."""
+    files = [*args.named, *([] if args.files is None else [args.files])] or [DEFAULT_FILE]
+    if len(files) > 1:
+        args.usage_error("one file at a time")
+    args.file = files[0]
     if args.file == "-":
         emit(template(args.kind, "FILE", SCHEMA))
         return 0
@@ -116,10 +118,10 @@ def run(args: argparse.Namespace) -> int:
     path = Path(args.file)
     if not _create(path, template(args.kind, args.file, SCHEMA)):
         raise OutputError(f"{path} already exists; not overwritten; name another file")
-    _say(f"wrote {path}; next: zmqtopo validate {path}")
+    note(f"wrote {path}; next: zmqtopo validate {path}")
     schema = path.with_name(SCHEMA)
     if _create(schema, schema_text()):
-        _say(f"wrote {schema}, which editors read")
+        note(f"wrote {schema}, which editors read")
     return 0
 
 
@@ -135,7 +137,3 @@ def _create(path: Path, text: str) -> bool:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise OutputError(f"cannot write to {path}: {reason}") from error
     return True
-
-
-def _say(line: str) -> None:
-    print(f"zmqtopo: {printable(line)}", file=sys.stderr)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from zmqtopo.cli.output import emit
-from zmqtopo.cli.remote import add_topology, guarded
+from zmqtopo.cli.remote import add_topology, guarded, only
 from zmqtopo.config.wording import closest, quote
 from zmqtopo.control.client import Client, find
 from zmqtopo.control.errors import NotRunningError
@@ -25,7 +25,7 @@ POLL_INTERVAL: Final = 0.1
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
-    add_topology(parser)
+    add_topology(parser, named=False)
     parser.add_argument("device", metavar="DEVICE", nargs="?", help="only lines about this device")
     parser.add_argument(
         "--previous", action="store_true", help="of the run before, if that did not end as it was told to"
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(args: argparse.Namespace) -> int:
-    with find(args.topology) as folder:
+    with find(only() if args.topology is None else args.topology) as folder:
         try:
             client: Client | None = Client(folder)
         except NotRunningError:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import select
 import sys
 import tempfile
 from pathlib import Path
+
+quiet = False
+"""Whether only results and errors are wanted; the command sets it."""
 
 
 class OutputError(Exception):
@@ -28,6 +34,29 @@ def emit(result: str | bytes, path: str = "-") -> None:
     except OSError as error:
         where = "standard output" if path == "-" else path
         raise OutputError(f"cannot write to {where}: {error.strerror or error}") from error
+
+
+def tell(result: str) -> None:
+    """As `emit`, of what has been done as it was asked for, unless nobody wants to hear it."""
+    if not quiet:
+        emit(result)
+
+
+def note(text: str) -> None:
+    """Write to standard error what is no error and no result, unless nobody wants to hear it."""
+    if not quiet:
+        from zmqtopo.config.wording import printable
+
+        print(f"zmqtopo: {printable(text)}", file=sys.stderr)
+
+
+def wait(seconds: float) -> None:
+    """Wait, unless nobody reads standard output any more; raises BrokenPipeError then."""
+    poll = select.poll()
+    with contextlib.suppress(OSError, ValueError):      # it may be no descriptor
+        poll.register(sys.stdout.fileno(), 0)       # an end without a reader is told without being asked for
+    if any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(seconds * 1000)):
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 def replace(path: str, content: bytes) -> None:

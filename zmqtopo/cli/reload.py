@@ -7,7 +7,9 @@ import os
 import sys
 
 from zmqtopo.cli.draining import shown
-from zmqtopo.cli.output import emit
+from zmqtopo.cli.files import completed
+from zmqtopo.cli.output import note, tell
+from zmqtopo.cli.parser import Parser
 from zmqtopo.cli.remote import add_format, add_topology, emit_json, refused, talk
 from zmqtopo.control.client import Client
 from zmqtopo.exit_codes import EXIT_BAD_FILE, EXIT_FAILURE, EXIT_USAGE
@@ -18,7 +20,7 @@ from zmqtopo.service.watch import is_stream
 _WORDS = {"done": "reloaded", "unchanged": "nothing has changed", "planned": "dry run: nothing changed"}
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Say what the command takes."""
     add_topology(parser)
     parser.add_argument("file", metavar="FILE", nargs="?", help="another file (default: the one that `up` was given)")
@@ -28,6 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Return 0 when it is done, or can be, 1 when not and all is as it was, 69 for no topology, 78 for a bad file."""
+    if args.file is not None:
+        args.file = completed(args.file, args)
     if args.file is not None and (args.file == "-" or is_stream(args.file)):
         what = "standard input" if args.file == "-" else args.file
         complain(f"a running topology cannot read what comes from {what}; name a file")
@@ -37,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _reload(client: Client, args: argparse.Namespace) -> int:
     file = None if args.file is None else os.path.abspath(args.file)  # noqa: PTH100 - follows no links
-    with shown(args.topology):
+    with shown(client.name):
         response = client.ask("reload", file=file, dry_run=args.dry_run)
     sys.stderr.write(response.get("report", ""))
     if args.format == "json":
@@ -47,14 +51,14 @@ def _reload(client: Client, args: argparse.Namespace) -> int:
         emit_json({"result": result, **response.get("plan", {}), **errors, **restarted})
     else:
         result = f"{client.name}: {_WORDS.get(response['result'], response['result'])}" if response.get("ok") else ""
-        emit("".join(f"{line}\n" for line in (response.get("text"), result) if line))
+        tell("".join(f"{line}\n" for line in (response.get("text"), result) if line))
     if response.get("reason") == "bad-file":
 
         if not response.get("report"):
             refused(response)
         return EXIT_BAD_FILE
     if "note" in response:
-        print(f"zmqtopo: {client.name}: {response['note']}", file=sys.stderr)
+        note(f"{client.name}: {response['note']}")
     if response.get("report") and response.get("reason") == "refused":      # it has said why
         complain("not reloaded; nothing is changed")
         return EXIT_FAILURE

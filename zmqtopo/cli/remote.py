@@ -8,22 +8,62 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from zmqtopo.cli.output import emit
+from zmqtopo.cli.output import emit, note
+from zmqtopo.cli.parser import add_named_file
 from zmqtopo.config.wording import printable
-from zmqtopo.control.client import Client, connect, running
-from zmqtopo.control.errors import ControlError, NotRunningError
+from zmqtopo.control.client import Client, connect, running, the_one
+from zmqtopo.control.errors import AmbiguousError, ControlError, NotRunningError
+from zmqtopo.control.places import places
 from zmqtopo.exit_codes import EXIT_FAILURE, EXIT_UNAVAILABLE, EXIT_USAGE
 from zmqtopo.report.stderr import complain
 
 FORMATS: Final = ("text", "json")
 
 
-def add_topology(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
-    """Take the topology that is meant."""
-    parser.add_argument(
-        "topology", metavar="TOPOLOGY", nargs="?" if optional else None,
-        help="the name of a running topology, or its file" + (" (default: all, in short)" if optional else ""),
-    )
+def add_topology(
+    parser: argparse.ArgumentParser, *, optional: bool = False, many: bool = False, named: bool = True
+) -> None:
+    """Take the topology that is meant, as ``topology``, None for `the_one`; with ``many`` as a list ``topologies``.
+
+    Where it is ``optional``, None is for all. ``-f FILE`` is another way to name it, but for ``named``, where ``-f`` is
+    something else.
+    """
+    default = "all" if optional else "that of ./topology.yaml, else the only one that runs"
+    words = f"the name of a running topology, or its file (default: {default})"
+    if many:
+        parser.add_argument("topologies", metavar="TOPOLOGY", nargs="*", default=[], help=words)
+    else:
+        parser.add_argument("topology", metavar="TOPOLOGY", nargs="?", help=words)
+    add_named_file(parser, "the topology of this file, in place of TOPOLOGY", *(() if named else ("--file",)))
+
+
+def every(args: argparse.Namespace) -> tuple[int, Sequence[str | None]]:
+    """The topologies that a verb which takes several is to act on, and the exit code of not finding any.
+
+    None stands for `the_one`. That of a name and a file is one topology.
+    """
+    targets = list(dict.fromkeys([*args.named, *args.topologies]))
+    if not args.all:
+        return 0, targets or [None]
+    if targets:
+        args.usage_error("--all is for every topology; leave out which one")
+    found: list[str] = []
+
+    def find() -> int:
+        found.extend(running())
+        return 0
+
+    code = guarded(find)
+    if not found and not code:
+        note(f"no topology is running; looked in {', '.join(map(str, places()))}")
+    return code, found
+
+
+def only() -> str:
+    """The topology that is meant where none is named, which is said. Raises as `the_one`."""
+    name, why = the_one()
+    note(f"{name} ({why})")
+    return name
 
 
 def add_format(parser: argparse.ArgumentParser) -> None:
@@ -31,8 +71,8 @@ def add_format(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=FORMATS, default="text", help="json is for programs (default: text)")
 
 
-def talk(target: str, do: Callable[[Client], int]) -> int:
-    """Connect to a topology and do something; say what goes wrong and return its exit code."""
+def talk(target: str | None, do: Callable[[Client], int]) -> int:
+    """Connect to a topology, None for `the_one`, and do something; say what goes wrong and return its exit code."""
     return guarded(lambda: _with(target, do))
 
 
@@ -40,6 +80,9 @@ def guarded(do: Callable[[], int]) -> int:
     """Do something; say what goes wrong and return its exit code, 69 for what is not running."""
     try:
         return do()
+    except AmbiguousError as error:
+        complain(str(error))
+        return EXIT_USAGE
     except NotRunningError as error:
         there: list[str] = []
         with contextlib.suppress(ControlError):
@@ -73,6 +116,22 @@ def emit_table(rows: Sequence[Sequence[str]]) -> None:
     emit("".join(f"{line}\n" for line in lines))
 
 
-def _with(target: str, do: Callable[[Client], int]) -> int:
-    with connect(target) as client:
+def _with(target: str | None, do: Callable[[Client], int]) -> int:
+    if target is None:
+        target = only()
+    try:
+        client = connect(target)
+    except NotRunningError as error:
+        raise NotRunningError(f"{error}{_device_of_another(target)}") from None
+    with client:
         return do(client)
+
+
+def _device_of_another(name: str) -> str:
+    """What to say when a name that does not run is that of a device of the topology that is meant without any."""
+    with contextlib.suppress(ControlError):
+        topology, _ = the_one()
+        with connect(topology) as client:
+            if name in [device["name"] for device in client.devices()]:
+                return f"; {topology} has a device of that name: did you mean {topology} {name}?"
+    return ""

@@ -11,18 +11,18 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from zmqtopo.checks import Checked, examine_all
+from zmqtopo.cli.files import several_files
 from zmqtopo.cli.output import emit
+from zmqtopo.cli.parser import Parser
 from zmqtopo.config.problem import Severity
 
 FORMATS = ("full", "concise", "json", "github", "sarif", "junit")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Say what the command takes."""
-    parser.add_argument(
-        "files", metavar="FILE", nargs="+",
-        help="a topology, a Markdown file with topologies in it, a folder with topologies, - for standard input",
-    )
+    parser.add_file("a topology (default: topology.yaml), a Markdown file with topologies in it, a folder with "
+                    "topologies, - for standard input", many=True)
     parser.add_argument(
         "--format", choices=FORMATS,
         help="full quotes the file (default), concise has one line for each problem, json is for programs, github "
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Return 0 when all is well or there are only warnings and infos, 1 when there are errors."""
     with _without_collector():
-        checked = list(_examined(dict.fromkeys(args.files), args.exclude))
+        checked = list(_examined(dict.fromkeys(several_files(args, folders=True)), args.exclude))
     if args.probe:
         from zmqtopo.checks import with_machine
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from typing import Any
 
@@ -20,7 +21,7 @@ from zmqtopo.config.model import (
 )
 from zmqtopo.config.reference import nearest
 from zmqtopo.config.schema.definitions import option_rules, secret_options
-from zmqtopo.config.wording import escaped_yaml
+from zmqtopo.config.wording import escaped_json, escaped_yaml
 from zmqtopo.config.yaml.scalars import resolve
 from zmqtopo.config.yaml.tree import Value
 
@@ -65,6 +66,16 @@ def dump(topology: Topology) -> str:
     Dumper.add_representer(str, text)
     written: str = yaml.dump(plain(topology), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110)
     return escaped_yaml(written)
+
+
+def dump_json(topology: Topology) -> str:
+    """Return :func:`plain` as JSON; bytes, which JSON does not have, become ``{"base64": TEXT}``."""
+    import json
+
+    def other(value: object) -> object:
+        return {"base64": base64.b64encode(value).decode()} if isinstance(value, bytes) else str(value)
+
+    return escaped_json(json.dumps(plain(topology), indent=2, ensure_ascii=False, default=other)) + "\n"
 
 
 def plain_option(name: str, value: OptionValue) -> Value:

@@ -8,6 +8,12 @@ import unicodedata
 REFERENCE = re.compile(r"([^./:\s]+)\.(in|out|mon)")
 """``DEVICE.SOCKET``, as ``connect`` takes it."""
 
+DEFAULT_FILE = "topology.yaml"
+"""The file that is meant where none is named."""
+
+ENDINGS = (".yaml", ".yml")
+"""What the name of a topology's file ends with, and may be left out on the command line."""
+
 LONGEST_TOPOLOGY_NAME = 255
 """Bytes in UTF-8: the state folder of a topology has its name, and file systems take no longer ones (NAME_MAX)."""
 

@@ -13,10 +13,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from zmqtopo.config.names import is_topology_name
+from zmqtopo.config.names import DEFAULT_FILE, ENDINGS, is_topology_name
 from zmqtopo.config.wording import closest, printable
-from zmqtopo.control.errors import ControlError, NotRunningError
+from zmqtopo.control.errors import AmbiguousError, ControlError, NotRunningError
 from zmqtopo.control.folder import Folder, names, open_all, open_named, unusable
+from zmqtopo.control.places import places
 from zmqtopo.control.protocol import VERSION, ProtocolError, decode, encode
 
 ANSWER_TIMEOUT: Final = 5.0
@@ -68,12 +69,20 @@ class Client:
             self._socket.sendall(encode({"zmqtopo": VERSION, "verb": verb, "devices": list(devices), **more}))
         return self._receive(timeout)
 
+    def status(self) -> dict[str, Any]:
+        """What runs, as ``ps --format json`` shows it: ``topology, file, pid, devices`` and what else there is to say.
+
+        Raises ControlError when the topology says nothing in time.
+        """
+        response = self.ask("ps", timeout=ANSWER_TIMEOUT)
+        if not response.pop("ok", False):
+            raise ControlError(f"{self.name} does not tell: {'; '.join(map(str, response.get('errors', ())))}")
+        devices = response.pop("devices", [])
+        return {"topology": self.name, "file": self.source, "pid": self.pid, **response, "devices": devices}
+
     def devices(self) -> list[dict[str, Any]]:
         """What ``ps`` says of each device. Raises ControlError when it says nothing in time."""
-        response = self.ask("ps", timeout=ANSWER_TIMEOUT)
-        if not response.get("ok"):
-            raise ControlError(f"{self.name} does not tell: {'; '.join(map(str, response.get('errors', ())))}")
-        devices: list[dict[str, Any]] = response.get("devices", [])
+        devices: list[dict[str, Any]] = self.status()["devices"]
         return devices
 
     def wait_for_the_end(self) -> None:
@@ -171,9 +180,10 @@ class Client:
 
 
 def find(target: str) -> Folder:
-    """The state folder of a topology by its name or its file, running or not.
+    """The state folder of a topology by its name or its file, with or without its ending, running or not.
 
-    Raises NotRunningError, which names what is near, and ControlError.
+    Raises NotRunningError, which names what is near, AmbiguousError where several copies of a file run, and
+    ControlError.
     """
     try:
         if is_topology_name(target):
@@ -182,12 +192,45 @@ def find(target: str) -> Folder:
         pass        # it may be a file without an ending
     except OSError as error:
         raise unusable("look into", Path(error.filename or target), error) from None
-    for folder in open_all():
-        if _is_same(folder.read("source"), target):
-            return Folder(folder.path)
+    found = _of_file(target) or [path for ending in ENDINGS for path in _of_file(target + ending)]
+    if found:
+        return Folder(found[0])
     known = names()
     near = closest(target, known) or closest(Path(target).stem, known)     # what was meant to be its file
     raise NotRunningError(f"'{printable(target)}' is not running" + (f"; did you mean {near}?" if near else ""))
+
+
+def _of_file(file: str) -> list[Path]:
+    """The state folder of the topology of a file, running or not. Raises AmbiguousError where more than one runs."""
+    found: dict[Path, bool] = {}
+    for folder in open_all():
+        if _is_same(folder.read("source"), file):
+            found[folder.path] = folder.is_listened_in()
+    listening = [path for path, is_listened_in in found.items() if is_listened_in]
+    if len(listening) > 1:
+        raise AmbiguousError(f"'{printable(file)}' runs as", [path.name for path in listening])
+    return listening or list(found)[:1]
+
+
+def the_one() -> tuple[str, str]:
+    """The topology that is meant where none is named, and why: that of the file in this folder, else the only one.
+
+    Raises NotRunningError, AmbiguousError and ControlError.
+    """
+    if os.path.lexists(DEFAULT_FILE):
+        with find(DEFAULT_FILE) as folder:
+            return folder.path.name, f"that of ./{DEFAULT_FILE}"
+    sources = {folder.path.name: folder.read("source") for folder in open_all() if folder.is_listened_in()}
+    here = [name for name, source in sources.items() if _is_same(str(Path(source).parent), ".") and source != "-"]
+    if len(here) > 1:
+        raise AmbiguousError("several topologies of this folder run:", here)
+    if here:
+        return here[0], "the one of this folder that runs"
+    if len(sources) > 1:
+        raise AmbiguousError("several topologies run:", list(sources))
+    if not sources:
+        raise NotRunningError(f"no topology is running; looked in {', '.join(map(str, places()))}")
+    return next(iter(sources)), "the only one that runs"
 
 
 def connect(target: str) -> Client:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TextIO
 
 from zmqtopo.config.problem import Place, Problem
 from zmqtopo.config.secrets import concealed_lines
+from zmqtopo.report.colour import wants_colour as wants_colour
 from zmqtopo.report.summary import summary
 from zmqtopo.report.visible import disarmed, visible, visible_path, width
 
@@ -19,11 +19,6 @@ _RESET = "\x1b[0m"
 _BOLD = "\x1b[1m"
 _DIM = "\x1b[2m"
 _COLOURS = {"error": "\x1b[1;31m", "warning": "\x1b[1;33m", "info": "\x1b[1;36m"}
-
-
-def wants_colour(stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether ``stream`` is a terminal that shows colours and nobody has set NO_COLOR (no-color.org)."""
-    return stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
 
 
 def concise(problems: Iterable[Problem], stream: TextIO) -> None:

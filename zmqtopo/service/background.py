@@ -16,8 +16,10 @@ from zmqtopo.report.stderr import complain
 from zmqtopo.service.log import FOUND, READY
 
 
-def launch(file: str, *, wait: float | None, abort_on_failure: bool, log_format: str, watch: bool,
-           http: str | None = None) -> int:
+def launch(
+    file: str, *, name: str | None, wait: float | None, abort_on_failure: bool, log_format: str, watch: bool,
+    quiet: bool, http: str | None = None,
+) -> int:
     """Start it in a session of its own and pass on what it says until it is ready; 0 when it is, else its exit code.
 
     Returns 1 when ``wait`` seconds did not suffice; it goes on starting then, and other commands find it.
@@ -31,7 +33,7 @@ def launch(file: str, *, wait: float | None, abort_on_failure: bool, log_format:
                 [sys.executable, "-P", "-m", "zmqtopo.service.background", f"--log-format={log_format}",
                  *(["--abort-on-failure"] if abort_on_failure else []), *(["--watch"] if watch else []),
                  *([f"--http={http}"] if http is not None else []),
-                 "--", file],
+                 *([f"--name={name}"] if name is not None else []), *(["--quiet"] if quiet else []), "--", file],
                 stdin=None if file == "-" else subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=writable,
                 pass_fds=_descriptors(file), start_new_session=True,
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
@@ -82,14 +84,16 @@ def main() -> int:
     parser.add_argument("--abort-on-failure", action="store_true")
     parser.add_argument("--watch", action="store_true")
     parser.add_argument("--http")
+    parser.add_argument("--name")
+    parser.add_argument("--quiet", action="store_true")
     parser.add_argument("--log-format")     # for who started it; the log in the state folder is JSON anyway
     args = parser.parse_args()
     from zmqtopo.service.start import run_here  # which reads and checks files: the launcher need not
 
     # The first descriptor that is not one of the standard ones, closed in workers, which would keep the launcher
     # waiting.
-    return run_here(args.file, abort_on_failure=args.abort_on_failure, log_format=args.log_format, watch=args.watch,
-                    http=args.http, launcher=os.dup(2))
+    return run_here(args.file, name=args.name, quiet=args.quiet, abort_on_failure=args.abort_on_failure,
+                    log_format=args.log_format, watch=args.watch, http=args.http, launcher=os.dup(2))
 
 
 if __name__ == "__main__":

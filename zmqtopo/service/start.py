@@ -17,7 +17,7 @@ from zmqtopo.control.errors import ControlError
 from zmqtopo.control.folder import Folder
 from zmqtopo.exit_codes import EXIT_BAD_FILE, EXIT_FAILURE, EXIT_UNAVAILABLE, EXIT_USAGE
 from zmqtopo.report.stderr import complain, errors_and_warnings
-from zmqtopo.service.watch import ChangingFileError, examine_to_run
+from zmqtopo.service.watch import ChangingFileError, examine_to_run, renamed
 
 
 class CannotRunError(Exception):
@@ -29,27 +29,28 @@ class CannotRunError(Exception):
 
 
 def run_here(
-    file: str, *, abort_on_failure: bool, log_format: Literal["text", "json"], watch: bool, launcher: int | None = None,
-    http: str | None = None,
+    file: str, *, name: str | None, abort_on_failure: bool, log_format: Literal["text", "json"], watch: bool,
+    quiet: bool, launcher: int | None = None, http: str | None = None,
 ) -> int:
-    """Run a topology in this process and return the exit code of ``up``.
+    """Run a topology in this process, under its own name or another one, and return the exit code of ``up``.
 
-    ``http`` is where to serve HTTP, whatever the file says.
-    ``launcher`` is the descriptor that hears what concerns the start, and that it has succeeded.
+    ``quiet`` leaves out what is neither a warning nor an error on standard error. ``http`` is where to serve HTTP,
+    whatever the file says. ``launcher`` is the descriptor that hears what concerns the start, and that it has
+    succeeded.
     """
     raise_limits()
     claimed: list[Folder] = []
     source = "-" if file == "-" else os.path.abspath(file)  # noqa: PTH100 - follows no links
     try:
-        topology = load_to_run(file, lambda found: claimed.append(Folder.claim(found.name, source)), http)
+        topology = load_to_run(file, lambda found: claimed.append(Folder.claim(found.name, source)), http, name)
         if not topology.devices:
             print(f"zmqtopo: {printable(topology.name)}: nothing to run", file=sys.stderr)
             return 0
         from zmqtopo.service.foreground import Foreground  # which brings zmq
 
         return Foreground(
-            topology, source, claimed[0], launcher, abort_on_failure=abort_on_failure, log_format=log_format,
-            watch=watch, http=http,
+            topology, source, claimed[0], launcher, name=name, abort_on_failure=abort_on_failure,
+            log_format=log_format, watch=watch, quiet=quiet, http=http,
         ).run()
     except CannotRunError as error:
         return error.code
@@ -62,7 +63,7 @@ def run_here(
 
 
 def load_to_run(path: str, claim: Callable[[Topology], None] = lambda topology: None,
-                 http: str | None = None) -> Topology:
+                 http: str | None = None, name: str | None = None) -> Topology:
     """Return the topology in ``path`` if it can run here and now; what keeps it from that goes to standard error.
 
     Raises CannotRunError with 78 for a file with errors, an undefined variable among them, and with 1 where only the
@@ -76,6 +77,8 @@ def load_to_run(path: str, claim: Callable[[Topology], None] = lambda topology: 
         complain(str(error))
         raise CannotRunError(EXIT_BAD_FILE) from None
     code = EXIT_BAD_FILE
+    if name is not None:
+        checked = renamed(checked, name)
     if not checked.has_errors and checked.topology is not None:
         checked = replace(checked, topology=_with_http(checked.topology, http))
         if checked.topology is not None and checked.topology.devices:

@@ -6,6 +6,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from zmqtopo.checks import Checked, examine
@@ -91,6 +92,13 @@ def read_at_rest(path: str, read: Callable[[str], T]) -> T:
 def examine_to_run(path: str, *, streams: bool = True) -> Checked:
     """Examine a file that is meant to run, in which an undefined variable is an error. Raises ChangingFileError."""
     return read_at_rest(path, lambda path: examine(path, strict_variables=True, streams=streams))
+
+
+def renamed(checked: Checked, name: str) -> Checked:
+    """The same, to run under another name."""
+    if checked.topology is None:
+        return checked
+    return replace(checked, topology=replace(checked.topology, name=name))
 
 
 def is_stream(path: str) -> bool:

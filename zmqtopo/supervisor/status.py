@@ -22,11 +22,11 @@ class DeviceStatus:
     """A device at one moment.
 
     ``pid`` is the process that it runs in and ``uptime`` the seconds since it began to run, None while it does not.
-    ``endpoints`` are the addresses that it has bound now; ``error`` is its last one, empty when it had none since an
-    operator started it. ``forced`` says that its last stop ran out of time, ``unsent`` that what the device had passed
-    on may not all have been sent in time. libzmq does not tell: it is said when a process has ended no earlier than
-    the LINGER of a device there that had passed on something, and another one may be the reason. Of a device that was
-    stopped while its process goes on, nothing is known.
+    ``endpoints`` are the addresses that it has bound, or had when it last ran; ``error`` is its last one, empty when it
+    had none since an operator started it. ``forced`` says that its last stop ran out of time, ``unsent`` that what the
+    device had passed on may not all have been sent in time. libzmq does not tell: it is said when a process has ended
+    no earlier than the LINGER of a device there that had passed on something, and another one may be the reason. Of a
+    device that was stopped while its process goes on, nothing is known.
     """
 
     name: str
@@ -77,7 +77,7 @@ def status(device: DeviceState, pid: int | None, now: float | None = None, warni
         device.spec.name, str(device.spec.type), device.spec.run.text, device.state,
         pid if here else None,
         round(now - device.running_since, 3) if here and device.running_since is not None else None,
-        device.restarts, device.endpoints if here else {}, device.block.read(), device.error, device.forced,
+        device.restarts, device.endpoints, device.block.read(), device.error, device.forced,
         device.unsent,
         round(max(device.deadline - now, 0), 3) if device.state == "stopping" and device.deadline is not None else None,
         device.last_stop,

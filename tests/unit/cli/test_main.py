@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -11,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from zmqtopo.cli import VERBS, main
+from zmqtopo.cli import VERBS, load, main
+from zmqtopo.cli.manual import EXAMPLES, EXIT_CODES
 from zmqtopo.cli.output import OutputError, emit
 
 GOOD = "devices: {}\n"
@@ -29,7 +32,7 @@ def good(tmp_path: Path) -> str:
     (["valdate"], "there is no verb 'valdate'; did you mean 'validate'?"),
     (["nothing-like-it"], "there is no verb 'nothing-like-it'"),
     (["--versoin"], "there is no option '--versoin'; did you mean '--version'?"),
-    (["validate"], "the following arguments are required: FILE"),
+    (["validate"], "there is no topology.yaml in this folder; name a FILE"),
     (["validate", "--formta=json", "x"], "there is no option '--formta'; did you mean '--format'?"),
     (["validate", "--str", "x"], "there is no option '--str'"),
     (["validate", "--format", "xml", "x"], "invalid choice: 'xml'"),
@@ -37,11 +40,16 @@ def good(tmp_path: Path) -> str:
     (["graph", "--format", "markdwn", "x"], "invalid choice: 'markdwn'; write dot, mermaid, json, svg or png"),
     (["init", "--kind", "PubSub"], "invalid choice: 'PubSub'; did you mean 'pubsub'?"),
     (["graph", "x", "y"], "unexpected argument 'y'"),
+    (["graph", "x", "-f", "y"], "one file at a time: y and x"),
+    (["ps", "--json"], "there is no option '--json'; use --format json"),
+    (["validate", "--no-trunc", "x"], "there is no option '--no-trunc'"),
     (["schema", "x"], "unexpected argument 'x'"),
 ])
 def test_a_usage_error_says_what_was_meant(
-    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as end:
         main(arguments)
     said = capsys.readouterr()
@@ -62,7 +70,22 @@ def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str
     with pytest.raises(SystemExit) as end:
         main([verb, "--help"])
     assert end.value.code == 0
-    assert capsys.readouterr().out.startswith(f"usage: zmqtopo {verb} ")
+    said = capsys.readouterr().out
+    assert said.startswith(f"usage: zmqtopo {verb} ")
+    assert "\nexit codes:\n" in said
+    assert re.search(r"^ +0  \w", said, re.MULTILINE)
+    assert re.search(r"^ +2  a mistake in the arguments$", said, re.MULTILINE)
+    assert re.search(rf"\nexample:\n  .*zmqtopo {verb}\b", said)
+    assert main(["help", verb]) == 0
+    assert capsys.readouterr().out == said
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_example_of_a_verb_is_right(verb: str) -> None:
+    words = shlex.split(EXAMPLES[verb].removeprefix('eval "$(').removesuffix(')"').partition(" > ")[0])
+    assert words[:2] == ["zmqtopo", verb]
+    load(verb)[1].parse(words[2:])
+    assert (set(EXAMPLES), set(EXIT_CODES)) == (set(VERBS), set(VERBS))
 
 
 @pytest.mark.parametrize("arguments", [
@@ -81,11 +104,12 @@ def test_behind_two_dashes_nothing_is_an_option(
 
 
 def test_two_dashes_are_no_argument_and_one_is_standard_input(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"devices: {}\n")))
     assert main(["validate", "--", "-"]) == 0
-    for arguments, words in ((["validate", "--"], "required: FILE"),
+    for arguments, words in ((["validate", "--"], "there is no topology.yaml in this folder"),
                              (["graph", "x", "--", "-y"], "unexpected argument '-y'")):
         with pytest.raises(SystemExit):
             main(arguments)

@@ -47,15 +47,17 @@ class Foreground:
     """A supervisor in the main thread, told by signals and by the control socket what to do, that says what happens."""
 
     def __init__(
-        self, topology: Topology, source: str, folder: Folder, launcher: int | None, *, abort_on_failure: bool,
-        log_format: Literal["text", "json"], watch: bool, http: str | None = None,
+        self, topology: Topology, source: str, folder: Folder, launcher: int | None, *, name: str | None = None,
+        abort_on_failure: bool, log_format: Literal["text", "json"], watch: bool, quiet: bool = False,
+        http: str | None = None,
     ) -> None:
         """``source`` is the path of its file, or ``-``; ``folder`` has been claimed.
 
-        ``http`` is where it serves HTTP whatever a file says, in ``topology`` already.
-        ``launcher`` hears of the start if that was not given in this terminal.
+        ``launcher`` hears of the start if that was not given in this terminal. ``name`` is the one that it runs under
+        whatever a file says, and ``http`` where it serves HTTP; both are in ``topology`` already.
         """
         self._topology = topology
+        self._name = name
         self._source = source
         self._http = http
         self._began = time.time()
@@ -63,7 +65,7 @@ class Foreground:
         self._had_terminal = _has_terminal()
         self._hung_up = False
         self._folder = folder
-        self._log = LogOutputs(topology.name, folder, launcher, log_format)
+        self._log = LogOutputs(topology.name, folder, launcher, log_format, quiet=quiet)
         self._reporter = EventReporter(self._log.say, stopping="stopping; a second signal skips the wait")
         self._notifier = Notifier()
         self._abort_on_failure = abort_on_failure
@@ -115,7 +117,8 @@ class Foreground:
         self._supervisor = Supervisor(
             self._topology, tell=self._tell, isolated=True, abort_on_failure=self._abort_on_failure, timers=timers
         )
-        self._reloading = Reloading(self._supervisor, self._log, self._notifier, self._web, self._follow, self._http)
+        self._reloading = Reloading(self._supervisor, self._log, self._notifier, self._web, self._follow, self._http,
+                                    self._name)
         requests = Requests(self._supervisor, self._on_reload, self._about, self._folder)
         greeting: dict[str, Any] = {
             "zmqtopo": VERSION, "name": self._topology.name, "pid": self._folder.pid, "release": zmqtopo.__version__,

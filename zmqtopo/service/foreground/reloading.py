@@ -20,7 +20,7 @@ from zmqtopo.service.log import LogOutputs
 from zmqtopo.service.notify import Notifier
 from zmqtopo.service.requests import plain_report
 from zmqtopo.service.status_text import rolled_back
-from zmqtopo.service.watch import ChangingFileError, examine_to_run
+from zmqtopo.service.watch import ChangingFileError, examine_to_run, renamed
 from zmqtopo.service.web import HttpError, Web, with_address
 from zmqtopo.supervisor.losses import StopReport
 from zmqtopo.supervisor.reload import Reload, ReloadError
@@ -44,14 +44,15 @@ class Reloading:
 
     def __init__(
         self, supervisor: Supervisor, log: LogOutputs, notifier: Notifier, web: Web,
-        follow: Callable[[Topology], object], http: str | None = None,
+        follow: Callable[[Topology], object], http: str | None = None, name: str | None = None,
     ) -> None:
         """``follow`` is called with a topology that somebody wants to run, and again when it does.
 
-        ``http`` is where to serve HTTP, whatever a file says.
+        ``http`` is where to serve HTTP, and ``name`` what the topology is called, whatever a file says.
         """
         self._web = web
         self._http = http
+        self._name = name
         self.last: dict[str, Any] | None = None
         """Whether the last one was ``successful``, and the Unix time ``at`` which it ended; None before the first."""
         self._supervisor = supervisor
@@ -89,6 +90,8 @@ class Reloading:
         try:
             # A pipe would be waited for, and every other request with it.
             found = examine_to_run(request.file, streams=False)
+            if self._name is not None:
+                found = renamed(found, self._name)
             if found.topology is not None and not found.has_errors:
                 wanted = with_address(found.topology, self._http)
                 found = replace(found, topology=wanted)

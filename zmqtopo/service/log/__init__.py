@@ -26,8 +26,10 @@ class LogOutputs:
     In the background standard error is that log, and a launcher hears what there is to say until all is ready.
     """
 
-    def __init__(self, topology: str, folder: Folder, launcher: int | None, form: Literal["text", "json"]) -> None:
-        """Begin the log. Raises ControlError."""
+    def __init__(
+        self, topology: str, folder: Folder, launcher: int | None, form: Literal["text", "json"], *, quiet: bool
+    ) -> None:
+        """Begin the log; ``quiet`` keeps what is no warning in it alone. Raises ControlError."""
         try:
             self._file = LogFile(folder)
         except OSError as error:
@@ -40,6 +42,8 @@ class LogOutputs:
             Log(topology, fd=self._file.fd, form="json"),
             Log(topology, fd=2 if launcher is None else launcher, form=form),
         ]
+        if quiet:
+            self._logs[-1].setLevel(logging.WARNING)
         self._event_log = EventLog(topology)
         for log in self._logs:
             self._event_log.logger.addHandler(log)
