@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import time
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from typing import Any, Final
@@ -34,6 +35,10 @@ HEALTH_TIMEOUT: Final = 2.0
 """Seconds in which the supervisor answers if it is well; it takes milliseconds."""
 
 USUAL_LINES: Final = 100
+
+SAMPLE: Final = 1.0
+"""Seconds that the rates of a page without JavaScript are over, at least."""
+
 VERBS: Final = frozenset({"pause", "resume", "restart"})
 _TYPES: Final = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml", "png": "image/png",
                  "wasm": "application/wasm", "txt": "text/plain; charset=utf-8", "json": "application/json",
@@ -80,6 +85,8 @@ class Site:
         self._log = Log(link.topology.name)
         self._events = Events(self._source.ps, lambda: self._config, Log(link.topology.name))
         self._hashed: tuple[object, str] = (None, "")
+        self._seen: tuple[list[dict[str, Any]], float] = ([], 0.0)
+        """What the page was made of before, and when."""
 
     @property
     def _config(self) -> str:
@@ -90,9 +97,16 @@ class Site:
         return self._hashed[1]
 
     async def page(self, request: Request) -> Response:
-        """The page."""
+        """The page, with the rates since somebody asked for it before: without JavaScript it is asked for again."""
         http = self._link.http
-        return HTMLResponse(render(await self._source.ps(), control=http.control, tap=http.tap))
+        status, now = await self._source.ps(), time.monotonic()
+        before, seen = self._seen
+        if now - seen >= SAMPLE:
+            self._seen = status["devices"], now
+        log = await asyncio.to_thread(self._log.last, USUAL_LINES)
+        html = await asyncio.to_thread(
+            render, status, before=before, seconds=now - seen, log=log, control=http.control, tap=http.tap)
+        return HTMLResponse(html)
 
     async def status(self, request: Request) -> Response:
         """What ``ps --format json`` prints."""
