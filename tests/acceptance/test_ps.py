@@ -34,7 +34,8 @@ def test_ps_says_what_a_program_wants_to_know(
     for device in devices.values():
         assert list(device) == [
             "name", "type", "run", "state", "pid", "uptime", "restarts", "sockets", "endpoints", "counters", "error",
-            "warning", "stops_within", "thread", "started",
+            "warning", "stops_within", "thread", "started", "peers", "connections",
+            "handshake_failures",
         ]
         assert list(device["sockets"]) == ["in", "out", "mon"]
         assert list(device["endpoints"]) == ["in", "out", "mon"]
@@ -51,6 +52,10 @@ def test_ps_says_what_a_program_wants_to_know(
     assert devices["one"]["endpoints"]["out"] == ["inproc://x"]
     counted = devices["jobs"]["counters"]["in_to_out"]
     assert (counted["messages"], counted["bytes"], counted["dropped"]) == (10, 10, 0)
+    jobs = devices["jobs"]
+    assert jobs["peers"] == jobs["connections"] == {"in": 1, "out": 1}
+    assert jobs["handshake_failures"]["in"] == dict.fromkeys(
+        ("auth", "mechanism", "key", "protocol", "timeout", "incomplete"), 0)
     up.stop()
 
 

@@ -41,13 +41,15 @@ OTHER_VALUES: dict[tuple[str, ...], dict[str, Any]] = {
         "listen": "127.0.0.1:9465", "control": True, "tap": True, "token": {"file": "/run/token"}, "hosts": ["a.lan"],
     },
     ("context",): {"io_threads": 2, "max_sockets": 50},
-    ("defaults",): {"run": "process", "restart": "never", "stop_timeout": "1m", "limits": {"frames": 10},
-                    "security": "lan"},
+    ("defaults",): {
+        "run": "process", "restart": "never", "stop_timeout": "1m", "limits": {"frames": 10}, "peers": False,
+        "security": "lan",
+    },
     ("devices", "d"): {
         "type": "monitored_queue", "description": "text", "run": "process", "in": {"type": "SUB", "bind": "ipc:///run/i"},
         "out": {"type": "PUSH", "bind": "ipc:///run/other"}, "mon": {"type": "PUB", "bind": "ipc:///run/m"},
         "restart": "never", "stop_timeout": "1m", "limits": {"frames": 10}, "graph": {"color": "red"},
-        "security": "lan",
+        "security": "lan", "peers": False,
     },
     ("devices", "d", "restart"): {"policy": "never", "backoff": ["1s", "2s"], "max_retries": 3, "stable_after": "1s"},
     ("devices", "d", "limits"): {

@@ -6,15 +6,31 @@ import mmap
 import os
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from multiprocessing.reduction import DupFd
-from typing import Any, Literal
+from typing import Any, Final, Literal, get_args
 
 from zmqtopo.loop import BLOCK_SIZE
 from zmqtopo.loop._loop import LINE_WORDS, STATES
 
 DROPPED = 2
 """The word of a line that counts what was lost."""
+
+Reason = Literal["auth", "mechanism", "key", "protocol", "timeout", "incomplete"]
+
+REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
+"""Why a handshake fails. auth: ZAP has refused. mechanism: one end has CURVE or PLAIN, and the other has not. key: what
+came cannot be decrypted. protocol: what came is not allowed, or the types of the sockets do not match. timeout: it took
+too long. incomplete: the connection ended before it was complete, and libzmq says no more."""
+
+_PEERS: Final = BLOCK_SIZE + LINE_WORDS * 8
+"""Where the lines of the peers begin. One is free before them, so that the loop and who writes them never share a line
+of the cache, wherever the block begins."""
+
+_SIZE: Final = _PEERS + 3 * LINE_WORDS * 8
+
+_ROLES: Final = ("in", "out", "mon")
 
 LoopState = Literal["running", "paused", "stopping", "stopped"]
 
@@ -54,6 +70,19 @@ class Counters:
     mon: Flow
 
 
+@dataclass(frozen=True, slots=True)
+class PeerCounts:
+    """The connections of a socket; those over inproc are not among them, of which libzmq says nothing.
+
+    ``now`` are those whose handshake is complete, ``connections`` all since the device first started, and ``failures``
+    the handshakes that have failed meanwhile, by reason.
+    """
+
+    now: int = 0
+    connections: int = 0
+    failures: Mapping[Reason, int] = field(default_factory=lambda: dict.fromkeys(REASONS, 0))
+
+
 class Segment:
     """Shared memory for the blocks of several devices of one process: one descriptor, however many there are.
 
@@ -63,7 +92,7 @@ class Segment:
 
     def __init__(self, blocks: int = 1, *, fd: int = -1) -> None:
         """Make one with room for so many blocks, or the view of one that came as a file descriptor. Raises OSError."""
-        self.fd = fd if fd >= 0 else anonymous_file(blocks * BLOCK_SIZE)
+        self.fd = fd if fd >= 0 else anonymous_file(blocks * _SIZE)
         try:
             self.memory = memoryview(mmap.mmap(self.fd, os.fstat(self.fd).st_size))
         except BaseException:
@@ -77,11 +106,12 @@ class Segment:
 
 
 class CounterBlock:
-    """The memory that a loop writes and anybody may read: four lines of eight 64-bit words.
+    """The memory that a loop writes and anybody may read: eight lines of eight 64-bit words.
 
-    The first line holds the state and of which flows ``dropped`` is a lower bound, the others the words of `Flow` for
-    in to out, out to in and mon. A block for another process lies in a `Segment`; it can be pickled while a process is
-    being spawned.
+    The first line holds the state and of which flows ``dropped`` is a lower bound, the next the words of `Flow` for
+    in to out, out to in and mon. Then, behind a free one, come those that `zmqtopo.broker.peers` writes for in, out and
+    mon: peers now, or -1 where nobody notes them, connections, and failures by reason. A block for another process lies
+    in a `Segment`; it can be pickled while a process is being spawned.
     """
 
     def __init__(self, segment: Segment | None = None, index: int = 0) -> None:
@@ -89,8 +119,8 @@ class CounterBlock:
         self.segment = segment
         self.index = index
         self.memory = (
-            memoryview(bytearray(BLOCK_SIZE)) if segment is None
-            else segment.memory[index * BLOCK_SIZE : (index + 1) * BLOCK_SIZE]
+            memoryview(bytearray(_SIZE)) if segment is None
+            else segment.memory[index * _SIZE : (index + 1) * _SIZE]
         )
 
     @property
@@ -102,6 +132,19 @@ class CounterBlock:
         """A snapshot; it never disturbs the loop."""
         words = self.memory.cast("q").tolist()
         return Counters(*(_flow(words[i * LINE_WORDS : (i + 1) * LINE_WORDS], words[i]) for i in range(1, 4)))
+
+    def peer_words(self, role: str) -> memoryview:
+        """The words for the peers of a socket, to be written by who notes them."""
+        line = _PEERS + _ROLES.index(role) * LINE_WORDS * 8
+        return self.memory[line : line + LINE_WORDS * 8].cast("q")
+
+    def peers(self) -> dict[str, PeerCounts] | None:
+        """The connections of each socket by role; None where nobody notes them."""
+        told = {role: self.peer_words(role).tolist() for role in _ROLES}
+        if any(words[0] < 0 for words in told.values()):
+            return None
+        return {role: PeerCounts(now, connections, dict(zip(REASONS, failures, strict=True)))
+                for role, (now, connections, *failures) in told.items()}
 
     def add_dropped(self, *, in_to_out: int, out_to_in: int) -> None:
         """Count messages that were lost when the loop had ended; while it runs these words are its own."""

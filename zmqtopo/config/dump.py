@@ -124,6 +124,7 @@ def _device(device: Device, topology: Topology) -> dict[str, Any]:
             "handshake": _time(device.limits.handshake),
             "memory": device.limits.memory,
         }),
+        "peers": device.peers,
         "graph": {key: _text(value) for key, value in device.graph.items()} or None,
     })
 

@@ -179,8 +179,8 @@ class Limits:
 class Device:
     """A broker: what comes in on ``in_`` goes to ``out`` and back; ``mon`` sees copies.
 
-    ``stop_timeout`` is in seconds. In a file with errors ``unread`` names the keys of which nobody knows what they say,
-    and ``type`` is empty where it is one of them.
+    ``stop_timeout`` is in seconds; ``peers`` says whether it is noted who is connected. In a file with errors
+    ``unread`` names the keys of which nobody knows what they say, and ``type`` is empty where it is one of them.
     """
 
     name: str
@@ -194,6 +194,7 @@ class Device:
     description: str = ""
     graph: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = Limits()
+    peers: bool = True
     unread: frozenset[str] = field(default=frozenset(), compare=False)
     place: Place = field(default=Place(), compare=False)
     type_place: Place = field(default=Place(), compare=False)

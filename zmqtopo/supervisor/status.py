@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from zmqtopo.broker.counters import Counters
+from zmqtopo.broker.counters import Counters, PeerCounts
 from zmqtopo.config.endpoint import ordinary
 from zmqtopo.config.model import ROLES
 from zmqtopo.supervisor.device_state import DeviceState, State
@@ -52,6 +52,8 @@ class DeviceStatus:
     """The number that the system has for its thread, for what it says of its processor time; None while it has none."""
     started: float | None = None
     """The Unix time at which it began to run; None while it does not."""
+    peers: Mapping[str, PeerCounts] | None = None
+    """The connections of each socket by role; None where nobody notes them."""
 
     def as_dict(self) -> dict[str, Any]:
         """As ``ps --format json`` shows it."""
@@ -66,7 +68,18 @@ class DeviceStatus:
             "stops_within": self.stops_within,
             "thread": self.thread,
             "started": self.started,
+            **_peers(self.peers),
         }
+
+
+def _peers(peers: Mapping[str, PeerCounts] | None) -> dict[str, Any]:
+    if peers is None:
+        return dict.fromkeys(("peers", "connections", "handshake_failures"))
+    return {
+        "peers": {role: counts.now for role, counts in peers.items()},
+        "connections": {role: counts.connections for role, counts in peers.items()},
+        "handshake_failures": {role: dict(counts.failures) for role, counts in peers.items()},
+    }
 
 
 def status(device: DeviceState, pid: int | None, now: float | None = None, warning: str = "") -> DeviceStatus:
@@ -85,7 +98,17 @@ def status(device: DeviceState, pid: int | None, now: float | None = None, warni
         {socket.role: str(socket.type) for socket in device.spec.sockets},
         device.thread if here and device.running_since is not None else None,
         round(device.started, 3) if here and device.running_since is not None and device.started is not None else None,
+        _peer_counts(device, runs=here and device.running_since is not None),
     )
+
+
+def _peer_counts(device: DeviceState, *, runs: bool) -> Mapping[str, PeerCounts] | None:
+    counts = device.block.peers() if device.spec.peers else None
+    if counts is None:
+        return None
+    # A worker that was killed has not said that they are gone.
+    return {role: counts[role] if runs else replace(counts[role], now=0)
+            for role in (socket.role for socket in device.spec.sockets)}
 
 
 def statuses(devices: Iterable[DeviceState], pids: Mapping[str, int], now: float) -> list[DeviceStatus]:

@@ -17,6 +17,8 @@ from zmqtopo.broker.control import Control
 from zmqtopo.broker.inproc import InprocNames
 from zmqtopo.broker.ipc import Access, remake_folder
 from zmqtopo.broker.option_values import settings, socket_options
+from zmqtopo.broker.peers import PeerMonitor
+from zmqtopo.broker.peers.connections import count_nothing
 from zmqtopo.broker.rebind import RecentTimes, may_be_closing
 from zmqtopo.broker.sockets import set_options
 from zmqtopo.config.model import ROLES, ContextSettings, Device
@@ -50,7 +52,13 @@ from zmqtopo.worker.protocol import (
 
 MAX_SOCKETS = 16383
 """Sockets that a context has room for when nobody says otherwise: a reload may bring more devices, and it cannot be
-raised once there is a socket. libzmq's own 1023 are reached by 512 devices; these cost 120 kB and 60 microseconds."""
+raised once there is a socket. libzmq's own 1023 are reached by 256 devices; these cost 120 kB and 60 microseconds."""
+
+LIBZMQ_LIMIT = 65535
+"""ZMQ_SOCKET_LIMIT of zmq_ctx_get(3)."""
+
+OWN_SOCKETS = 3
+"""Room for each socket of a device: one for itself, one to note its peers, and one for whoever taps it."""
 
 USUAL = (zmq.ZMQError, OSError, TypeError, ValueError, OverflowError)
 """What pyzmq and the system raise for a value or an address that they do not take."""
@@ -113,9 +121,15 @@ class Host:
         """``sockets`` is how many the devices have together."""
         self.context = context if context is not None else zmq.Context(settings.io_threads)
         self._owns_context = context is None
+        self._max_sockets = settings.max_sockets if context is None else None
         if context is None:
-            self.context.max_sockets = settings.max_sockets or max(MAX_SOCKETS, 2 * sockets)
+            # What a file allows is for the sockets of devices; those that watch them come on top.
+            most = OWN_SOCKETS * (settings.max_sockets + 1) if settings.max_sockets else max(MAX_SOCKETS, 4 * sockets)
+            self.context.max_sockets = min(most, LIBZMQ_LIMIT)
         self._post = post
+        self._peers = PeerMonitor(self.context, self._note)
+        # In a context of the program's most of the room is the program's.
+        self._notes_peers = context is None or int(context.get(zmq.MAX_SOCKETS)) > 4 * sockets
         self._devices: dict[str, _Running] = {}
         self._inproc = InprocNames()
         self._closed = RecentTimes()
@@ -156,6 +170,7 @@ class Host:
         libzmq does not say what it has thrown away, nor whose it was.
         """
         self._inproc.close()
+        self._peers.close()
         if self._owns_context:
             begun = time.monotonic()
             self.context.term()
@@ -178,6 +193,9 @@ class Host:
             if thread is not None:
                 thread.join()
 
+    def _note(self, name: str, event: str, text: str) -> None:
+        """A peer of a device has come or gone, or could not get in."""
+
     def _guard(self, name: str, step: Callable[[], None]) -> None:
         """Run one step of a start; whatever goes wrong closes the device's sockets and is posted."""
         try:
@@ -193,6 +211,7 @@ class Host:
         device = order.device
         assert order.block is not None
         control = Control()
+        self._check_room(device)
         running = _Running(device, Broker(order.block, control, self._inproc, device.name), control)
         self._devices[device.name] = running
         running.become(device)
@@ -204,6 +223,10 @@ class Host:
             for socket in device.sockets
         ]
         running.broker.open(self.context, plans)
+        if device.peers and self._notes_peers:
+            self._peers.attach(device.name, running.broker.sockets, order.block)
+        else:
+            count_nothing(order.block, off=True)
         for plan, socket in zip(plans, device.sockets, strict=True):
             for address in set(plan.binds) - {address.text for address in socket.bind}:
                 remake_folder(address, plan.access)
@@ -212,6 +235,13 @@ class Host:
             running.binding = _start_thread(device.name, partial(self._bind_patiently, running, plans, order.patient))
         else:
             self._bind_addresses(running, plans, patient=False)
+
+    def _check_room(self, device: Device) -> None:
+        """Raise zmq.ZMQError when the file does not allow this process as many sockets."""
+        held = sum(len(running.broker.sockets) for running in self._devices.values())
+        if self._max_sockets is not None and held + len(list(device.sockets)) > self._max_sockets:
+            raise zmq.ZMQError(errno.EMFILE, f"cannot make its sockets: the file allows a process {self._max_sockets}; "
+                               "raise max_sockets")
 
     def _bind_patiently(self, running: _Running, plans: list[SocketPlan], patient: bool) -> None:
         try:
@@ -229,6 +259,7 @@ class Host:
         running = self._devices[order.name]
         if running.binding is not None:     # it has posted that all is bound, and ends
             running.binding.join()
+        self._peers.connecting(order.name, order.connects)
         _connect(running, order.connects)
         # libzmq lets a socket move to another thread when a full memory fence lies between; starting one is such.
         running.thread = _start_thread(order.name, partial(self._run, running, order.paused))
@@ -276,6 +307,7 @@ class Host:
         return running is not None
 
     def _close(self, running: _Running, *, now: bool) -> None:
+        self._peers.detach(running.device.name, running.broker.sockets)
         until = running.broker.close(now=now)
         running.control.worker.close()
         if running.has_sent:

@@ -79,6 +79,7 @@ def test_everything_is_filled_in() -> None:
             "restart": {"policy": "on-failure", "backoff": ["100ms", "30s"], "stable_after": "10s"},
             "stop_timeout": "5s",
             "limits": {"frames": 1_000_000, "topics": 1_000_000, "topic_length": 4096, "handshake": "30s"},
+                "peers": True,
         }},
     }
 

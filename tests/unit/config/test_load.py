@@ -222,7 +222,7 @@ peers:
 @pytest.mark.parametrize(("device", "unread"), [
     ("mno: {bind: tcp://*:5003}", {"mon"}),
     ("rnu: thread", {"run"}),
-    ("colour: red", {"description", "run", "mon", "restart", "stop_timeout", "limits", "graph", "security"}),
+    ("colour: red", {"description", "run", "mon", "restart", "stop_timeout", "limits", "peers", "graph", "security"}),
     ("x-colour: red", set()),
     ("restart: {polcy: always}", set()),
 ])

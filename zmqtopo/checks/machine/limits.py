@@ -24,7 +24,10 @@ _FILES_OF_A_WORKER: Final = 4       # in the supervisor: the connection to it, a
 _FILES_OF_A_DEVICE: Final = 2       # to be told what to do
 _FILES_OF_A_SEGMENT: Final = 2      # the counters of a worker's devices, in both processes
 _FILES_OF_AN_IO_THREAD: Final = 2
+_FILES_OF_A_MONITOR: Final = 1      # to note the peers of a socket
+_FILES_OF_PEERS: Final = 3          # and of what reads the monitors of a process
 _THREADS_OF_A_PROCESS: Final = 4    # its own, the reaper of libzmq, and what helps at the end
+_THREADS_OF_PEERS: Final = 1
 
 
 @rule(
@@ -82,10 +85,12 @@ def open_files(topology: Topology) -> dict[str, int]:
         needed[SUPERVISOR] = _FILES_OF_A_PROCESS + (_FILES_OF_A_WORKER + _FILES_OF_A_SEGMENT) * len(together)
     for process, devices in together.items():
         count = _FILES_OF_A_PROCESS + _FILES_OF_A_SEGMENT + _FILES_OF_AN_IO_THREAD * (topology.context.io_threads - 1)
+        count += _FILES_OF_PEERS if _notes_peers(devices) else 0
         for device in devices:
             count += _FILES_OF_A_DEVICE
             for socket in device.sockets:
                 count += 1      # each socket of ZeroMQ has a descriptor to wake it
+                count += _FILES_OF_A_MONITOR if device.peers else 0
                 count += sum(2 for address in socket.bind if not _is_inproc(address))
                 count += sum(1 for to in socket.connect if not _is_inproc(to))
         needed[process] = count
@@ -128,8 +133,9 @@ def too_many_threads(graph: Graph) -> Iterator[Finding]:
 
 def threads(topology: Topology) -> int:
     """How many threads all processes of the topology have together."""
-    workers = len(_together(topology))
-    of_workers = workers * (_THREADS_OF_A_PROCESS + topology.context.io_threads)
+    together = _together(topology)
+    of_workers = len(together) * (_THREADS_OF_A_PROCESS + topology.context.io_threads)
+    of_workers += _THREADS_OF_PEERS * sum(map(_notes_peers, together.values()))
     return len(topology.devices) + of_workers + _THREADS_OF_A_PROCESS
 
 
@@ -189,6 +195,10 @@ def _together(topology: Topology) -> dict[str, list[Device]]:
     for device in topology.devices.values():
         together[device.process].append(device)
     return together
+
+
+def _notes_peers(devices: list[Device]) -> bool:
+    return any(device.peers for device in devices)
 
 
 def _process(devices: list[Device]) -> str:

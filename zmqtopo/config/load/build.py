@@ -41,6 +41,9 @@ from zmqtopo.config.yaml.tree import UNKNOWN, Spot, Value
 GROUP_MODE = "0660"
 """Mode of a path with a group and no mode: what a umask usually leaves would keep the group out."""
 
+Inherited = tuple[Run, Restart, float, bool]
+"""``run``, ``restart``, ``stop_timeout`` and ``peers``: what a device has from ``defaults``."""
+
 _ALIASES = {"XREQ": "DEALER", "XREP": "ROUTER"}  # libzmq 2's names of the same socket types
 
 
@@ -58,8 +61,8 @@ class Builder:
         stem = "stdin" if self._source.file == STDIN else Path(self._source.file).stem
         defaults = _mapping(value, "defaults")
         context = _mapping(value, "context")
-        inherited = self._settings(defaults, spot["defaults"], Run(), Restart(), 5.0) if defaults else (
-            Run(), Restart(), 5.0)
+        usual: Inherited = Run(), Restart(), 5.0, value.get("peers") is not False
+        inherited = self._settings(defaults, spot["defaults"], *usual) if defaults else usual
         limits = self._limits(defaults, spot, Limits(), "defaults") if defaults else Limits()
         doubted = _unread(value.get("defaults", {}), schema()["properties"]["defaults"])
         self._security = _security(defaults, spot["defaults"], ("", Place())) if defaults else ("", Place())
@@ -98,10 +101,10 @@ class Builder:
         )
 
     def _device(self, name: str, value: dict[str, Value], spot: Spot,
-                inherited: tuple[Run, Restart, float], limits: Limits, doubted: frozenset[str]) -> Device:
+                inherited: Inherited, limits: Limits, doubted: frozenset[str]) -> Device:
         kind = _get(value, "type", "")
         types = DEFAULT_TYPES.get(kind, ("", ""))
-        run, restart, stop_timeout = self._settings(value, spot, *inherited)
+        run, restart, stop_timeout, peers = self._settings(value, spot, *inherited)
         linger = round(stop_timeout * 1000)
         usual = _security(value, spot, self._security)
         mon = self._socket("mon", value["mon"], spot, "PUB", linger, usual) if "mon" in value else None
@@ -110,21 +113,21 @@ class Builder:
             self._socket("in", value["in"], spot, types[0], linger, usual),
             self._socket("out", value["out"], spot, types[1], linger, usual),
             cast("MonSocket | None", mon), run, restart, stop_timeout,
-            _get(value, "description", ""), _graph(value), self._limits(value, spot, limits),
+            _get(value, "description", ""), _graph(value), self._limits(value, spot, limits), peers,
             unread=_unread(value, _kind("device")) | (doubted - value.keys()),
             place=spot.key_place, type_place=_place(spot, value, "type"),
         )
 
     def _settings(self, value: dict[str, Value], spot: Spot, run: Run, restart: Restart,
-                  stop_timeout: float) -> tuple[Run, Restart, float]:
-        """Return ``run``, ``restart`` and ``stop_timeout`` of a device or of ``defaults``."""
+                  stop_timeout: float, peers: bool) -> Inherited:
+        """Return ``run``, ``restart``, ``stop_timeout`` and ``peers`` of a device or of ``defaults``."""
         if (text := _get(value, "run", None)) is not None:
             kind, _, group = text.partition("/")
             run = Run(kind, group or None)
         if (said := _get(value, "restart", None)) is not None:
             said = {"policy": said} if isinstance(said, str) else said
             restart = self._restart(said, spot["restart"])
-        return run, restart, self._seconds(value, "stop_timeout", spot, stop_timeout)
+        return run, restart, self._seconds(value, "stop_timeout", spot, stop_timeout), _get(value, "peers", peers)
 
     def _limits(self, value: dict[str, Value], holder: Spot, usual: Limits, at: str = "") -> Limits:
         """Return the limits of a device or of ``defaults``; what one does not say it has from ``usual``."""

@@ -54,6 +54,7 @@ def child(script: str, data: str, *arguments: int | str) -> Any:
     (40, INPROC, "thread", ""),
     (3, MONITORED, "process", ""),
     (40, STREAMER, "process/g", ""),
+    (40, STREAMER, "thread", "peers: false\n"),
 ])
 def test_what_is_needed_is_what_runs_and_a_client_for_each_bind(count: int, device: str, run: str, head: str) -> None:
     made = topology(text(count, device, run, head))
@@ -121,8 +122,8 @@ def test_more_open_files_than_the_system_allows(limit: int, hard: int, found: in
     assert [rule for rule, *_ in told] == found * ["too-many-sockets"]
     if found:
         assert sorted(message for _, _, message, _ in told) == [
-            "the process of d0 and 99 more needs 838 open files, and the system allows a process 256",
-            "the process of d1 and 99 more needs 838 open files, and the system allows a process 256",
+            "the process of d0 and 99 more needs 1041 open files, and the system allows a process 256",
+            "the process of d1 and 99 more needs 1041 open files, and the system allows a process 256",
         ]
         assert all("LimitNOFILE=" in hint for *_, hint in told)
 
@@ -137,7 +138,7 @@ def test_more_threads_than_a_user_may_have(limit: int, found: bool) -> None:
     if found:
         (rule, line, message, hint), = told
         assert (rule, line) == ("too-many-threads", 2)
-        assert message.startswith("the topology needs 109 threads, and the limit of this user (ulimit -u) allows 100, ")
+        assert message.startswith("the topology needs 110 threads, and the limit of this user (ulimit -u) allows 100, ")
         assert "LimitNPROC=" in hint
 
 
