@@ -103,7 +103,7 @@ def test_a_warning_is_drawn_amber(folder: Path, form: str) -> None:
 
 @pytest.mark.parametrize(("name", "start"), [
     ("feed.dot", 'digraph "feed" {\n'), ("feed.gv", 'digraph "feed" {\n'), ("feed", 'digraph "feed" {\n'),
-    ("feed.mmd", "flowchart LR\n"), ("feed.JSON", '{\n  "directed": true,\n'),
+    ("feed.mmd", '---\ntitle: "feed"\n---\nflowchart LR\n'), ("feed.JSON", '{\n  "directed": true,\n'),
 ])
 def test_the_name_of_the_file_says_the_format(folder: Path, name: str, start: str) -> None:
     assert graph(folder, "feed.yaml", "-o", name).returncode == 0
@@ -170,6 +170,11 @@ def test_focus_is_a_neighbourhood(folder: Path) -> None:
         TOPOLOGY.replace("peers:", "  other: {type: queue, in: {bind: tcp://*:1025}, out: {bind: tcp://*:1026}}\npeers:"))
     nodes = json.loads(graph(folder, "two.yaml", "--format", "json", "--focus", "ingest").stdout)["nodes"]
     assert [node["name"] for node in nodes] == ["ingest", "source", "viewer", "tcp://*:5564"]
+    assert not any("beyond" in node for node in nodes)
+    (folder / "more.yaml").write_text(
+        TOPOLOGY.replace("peers:", "  next: {type: forwarder, in: {connect: ingest.out}, out: {bind: tcp://*:1026}}\npeers:"))
+    nodes = json.loads(graph(folder, "more.yaml", "--format", "json", "--focus", "ingest").stdout)["nodes"]
+    assert {node["name"]: node["beyond"] for node in nodes if "beyond" in node} == {"next": 1}
 
 
 # -- a drawing inside Markdown --------------------------------------------------------------------------------------

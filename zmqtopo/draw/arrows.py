@@ -44,6 +44,12 @@ class Arrow:
         return self.left.node if self.left else alone, self.right.node if self.right else alone
 
     @property
+    def binder(self) -> Literal["left", "right", None]:
+        """The end that binds the address; None where nobody who is drawn does."""
+        bind = next((link.end for link in self.links if link.side == "bind"), None)
+        return None if bind is None else "left" if bind is self.left else "right"
+
+    @property
     def is_monitor(self) -> bool:
         """Whether it carries the copies of a monitor."""
         return any(link.end.role == "mon" for link in self.links)

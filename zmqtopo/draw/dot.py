@@ -28,13 +28,20 @@ STATE_ROOM: Final = "# running, mon full"
 RATE_ROOM: Final = "# 888.8k/s"
 """The line that it has for the rate of an edge, twice where messages go both ways: there, then back."""
 
+FILLS: Final[dict[str, str]] = {
+    "queue": "#dcebfa", "forwarder": "#dff2e1", "streamer": "#fff0d6", "monitored_queue": "#f0e2f5", "proxy": "#e6eaec",
+}
+"""The colour of a device by its type: so pale that black text on it can be read on paper, in grey too."""
+
 Clusters = dict[tuple[str, ...], list[str]]
 
 
 def dot(picture: Picture) -> str:
     """The picture as a ``digraph``; what has an error is red, what has a warning amber, and both name the rule."""
     return _digraph(picture, [*_nodes(picture), *_addresses(picture),
-                              *(_edge(arrow, picture) for arrow in picture.arrows)])
+                              *(_edge(arrow, picture, repeats=number in picture.repeats)
+                                for number, arrow in enumerate(picture.arrows)),
+                              *_beyond(picture), _title(picture)])
 
 
 def live_dot(picture: Picture) -> str:
@@ -51,6 +58,44 @@ def live_dot(picture: Picture) -> str:
         ends[name] += 1
         edges.append(_live_edge(arrow, picture, f"{name}#{ends[name]}"))
     return _digraph(picture, [*_nodes(picture, live=True), *_addresses(picture), *edges])
+
+
+def _title(picture: Picture) -> str:
+    """The name of the topology, with what it is for, and the legend; said last, so that no frame inherits it."""
+    lines = [f'<tr><td align="left"><font point-size="16"><b>{escape(printable(picture.name))}</b></font></td></tr>']
+    if picture.description:
+        lines.append(f'<tr><td align="left">{escape(printable(picture.description))}</td></tr>')
+    words = "".join(f"<td>{word}</td>" for word in _legend(picture))
+    types = "".join(f'<td bgcolor="{FILLS[type_]}">{escape(type_.replace("_", " "))}</td>'
+                    for type_ in sorted({device.type for device in picture.devices} & FILLS.keys()))
+    if words or types:
+        lines.append('<tr><td align="left"><table border="0" cellborder="0" cellspacing="6" cellpadding="3"><tr>'
+                     f"{types}{words}</tr></table></td></tr>")
+    table = f'<table border="0" cellborder="0" cellspacing="0" cellpadding="2">{"".join(lines)}</table>'
+    return f'label=<{table}>; labelloc="t"; labeljust="l"'
+
+
+def _legend(picture: Picture) -> Iterator[str]:
+    """What the lines that are drawn mean."""
+    if any(arrow.binder for arrow in picture.arrows):
+        yield "● this side binds"
+    if any(arrow.is_monitor for arrow in picture.arrows):
+        yield "- - copies of mon"
+    if picture.addresses:
+        yield "dashed ellipse: an address that this file uses at one side"
+    if picture.beyond:
+        yield "··· it goes on here"
+
+
+def _beyond(picture: Picture) -> Iterator[str]:
+    """A stub for each side of a node at which connections are left out."""
+    for node, sides in picture.beyond.items():
+        for side, count in zip(("left", "right"), sides, strict=True):
+            if count:
+                stub, here = _quoted(f"more:{side}:{node}"), _quoted(node)
+                yield f'{stub} [shape="plain", fontsize="10", fontcolor="#607d8b", label="… {count} more"]'
+                ends = f"{stub} -> {here}" if side == "left" else f"{here} -> {stub}"
+                yield f'{ends} [style="dotted", arrowhead="none"]'
 
 
 def _digraph(picture: Picture, lines: Iterable[str]) -> str:
@@ -90,7 +135,9 @@ def _device(device: Device, picture: Picture, *, live: bool) -> str:
     rows = f"<tr>{_port(device.in_, picture, tall)}{middle}{_port(device.out, picture)}</tr>"
     if device.mon is not None:
         rows += f"<tr>{_port(device.mon, picture)}</tr>"
-    table = (f'<table border="2" cellborder="0" cellspacing="0" cellpadding="6" color="{ink}" bgcolor="white">'
+    # A program that fills a drawing in has colours of its own.
+    fill = "white" if live else FILLS.get(device.type, "white")
+    table = (f'<table border="2" cellborder="0" cellspacing="0" cellpadding="6" color="{ink}" bgcolor="{fill}">'
              f"{rows}</table>")
     name = _quoted("device:" + device.name)
     more = f", id={name}" if live else ""
@@ -126,16 +173,33 @@ def _addresses(picture: Picture) -> Iterator[str]:
                f"label={_quoted(printable(node.text))}]")
 
 
-def _edge(arrow: Arrow, picture: Picture) -> str:
+def _edge(arrow: Arrow, picture: Picture, *, repeats: bool) -> str:
     # The address only where no node shows it.
     words = [arrow.pattern] if arrow.is_alone else [escape(printable(arrow.node.text)), arrow.pattern]
+    attributes = []
+    if repeats:
+        attributes.append(f"tooltip={_quoted(f'{printable(arrow.node.text)}, {arrow.pattern}')}")
+        words = []
     words += picture.faults(arrow)
-    return _line(arrow, picture, [f"label=<{'<br/>'.join(words)}{_GAP}>"])
+    if words:
+        attributes.insert(0, f"label=<{'<br/>'.join(words)}{_GAP}>")
+    return _line(arrow, picture, attributes)
+
+
+def _heads(arrow: Arrow) -> Iterator[str]:
+    """Arrowheads where messages go, and a dot at the end that binds."""
+    shapes = {"left": arrow.heads != "forward", "right": arrow.heads != "back"}
+    drawn = {side: "dot" * (side == arrow.binder) + "normal" * goes for side, goes in shapes.items()}
+    direction = "both" if drawn["left"] and drawn["right"] else "back" if drawn["left"] else "forward"
+    if direction != "forward":
+        yield f'dir="{direction}"'
+    for side, name in (("left", "arrowtail"), ("right", "arrowhead")):
+        if drawn[side] not in ("", "normal"):
+            yield f'{name}="{drawn[side]}"'
 
 
 def _line(arrow: Arrow, picture: Picture, attributes: list[str]) -> str:
-    if arrow.heads != "forward":
-        attributes.append(f'dir="{arrow.heads}"')
+    attributes += _heads(arrow)
     if arrow.is_monitor:
         attributes.append('style="dashed"')
     if ink := picture.ink(arrow):

@@ -19,7 +19,7 @@ from zmqtopo.draw.picture import Picture
 def node_link(picture: Picture) -> str:
     """The picture as JSON: ``directed``, ``multigraph``, ``graph``, ``nodes`` and ``edges``.
 
-    - ``graph`` has the ``name`` of the topology.
+    - ``graph`` has the ``name`` of the topology, and its ``description`` where the file has one.
     - A node has ``id`` (``device:NAME``, ``peer:NAME``, ``endpoint:ADDRESS``), ``kind`` (``device``, ``peer``,
       ``endpoint``) and ``name``. A device has ``type``, ``run``, ``sockets`` (``in``, ``out``, ``mon``, each with
       ``type``, ``bind`` and ``connect`` as written), and a peer ``type``, ``bind`` and ``connect``. Both have
@@ -28,6 +28,7 @@ def node_link(picture: Picture) -> str:
     - An edge goes from ``source`` to ``target`` as messages do, so request and reply are two; ``key`` tells edges
       between the same two nodes apart. It has ``endpoint`` (as bound), ``pattern``, ``monitor`` (whether it carries
       the copies of a mon), and ``source_socket`` and ``target_socket``: in, out or mon, null for a peer or endpoint.
+    - ``beyond``, where ``--focus`` leaves connections of a node out, is how many.
     - ``problems``, where there are any, are the names of the rules that found an error or a warning there.
     """
     nodes = [
@@ -42,7 +43,12 @@ def node_link(picture: Picture) -> str:
             between = edge["source"], edge["target"]
             keys[between] = edge["key"] = keys.get(between, -1) + 1
             edges.append(edge)
-    data = {"directed": True, "multigraph": True, "graph": {"name": picture.name}, "nodes": nodes, "edges": edges}
+    for node in nodes:
+        if node["id"] in picture.beyond:
+            node["beyond"] = sum(picture.beyond[node["id"]])
+    about = {"description": picture.description} if picture.description else {}
+    data = {"directed": True, "multigraph": True, "graph": {"name": picture.name, **about}, "nodes": nodes,
+            "edges": edges}
     return escaped_json(json.dumps(data, indent=2, ensure_ascii=False)) + "\n"
 
 

@@ -6,7 +6,7 @@ Nothing depends on the machine or on the order of the file, so a drawing can be 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -25,7 +25,9 @@ Drawn = Device | Socket | Peer | Arrow
 class Picture:
     """Devices and peers by name, the addresses that only one side uses, and the arrows between all of them.
 
-    ``found`` holds the errors and warnings by the places they point to.
+    ``found`` holds the errors and warnings by the places they point to. ``beyond`` has, by node, how many connections
+    of it are left out on its left and on its right. ``repeats`` are the arrows, by number, that say what one before
+    says: from or to the same socket, at the same address, with the same pattern.
     """
 
     name: str
@@ -34,6 +36,9 @@ class Picture:
     addresses: tuple[AddressNode, ...]
     arrows: tuple[Arrow, ...]
     found: dict[Place, list[Problem]] = field(default_factory=dict)
+    description: str = ""
+    beyond: dict[str, tuple[int, int]] = field(default_factory=dict)
+    repeats: frozenset[int] = frozenset()
 
     def faults(self, of: Drawn) -> list[str]:
         """The rules that found something wrong with just this, sorted."""
@@ -59,9 +64,11 @@ def picture(graph: Graph, problems: Iterable[Problem] = (), focus: str | None = 
     topology = graph.topology
     drawn = sorted(arrows(graph), key=_order)
     devices, peers = list(topology.devices.values()), list(topology.peers.values())
+    beyond: dict[str, tuple[int, int]] = {}
     if focus is not None:
         node = f"device:{topology.devices[focus].name}"
         near = {node} | {end for arrow in drawn if node in arrow.nodes for end in arrow.nodes}
+        beyond = _beyond(drawn, near)
         drawn = [arrow for arrow in drawn if near.issuperset(arrow.nodes)]
         devices = [device for device in devices if f"device:{device.name}" in near]
         peers = [peer for peer in peers if f"peer:{peer.name}" in near]
@@ -74,8 +81,34 @@ def picture(graph: Graph, problems: Iterable[Problem] = (), focus: str | None = 
                     found.setdefault(place, []).append(problem)
     return Picture(
         topology.name, tuple(sorted(devices, key=_name)), tuple(sorted(peers, key=_name)),
-        tuple(alone[node] for node in sorted(alone)), tuple(drawn), found,
+        tuple(alone[node] for node in sorted(alone)), tuple(drawn), found, topology.description, beyond,
+        _repeats(drawn),
     )
+
+
+def _beyond(drawn: Iterable[Arrow], near: Collection[str]) -> dict[str, tuple[int, int]]:
+    """For each node that is drawn and has connections that are not: how many, on its left and on its right."""
+    found: dict[str, tuple[int, int]] = {}
+    for arrow in drawn:
+        left, right = arrow.nodes
+        if (left in near) != (right in near):
+            node = left if left in near else right
+            before, behind = found.get(node, (0, 0))
+            found[node] = (before + (node == right), behind + (node == left))
+    return dict(sorted(found.items()))
+
+
+def _repeats(drawn: Iterable[Arrow]) -> frozenset[int]:
+    said: set[tuple[object, ...]] = set()
+    repeats = set()
+    for number, arrow in enumerate(drawn):
+        if arrow.is_alone or arrow.binder is None:
+            continue
+        end = arrow.left if arrow.binder == "left" else arrow.right
+        says = (arrow.node.node, end and end.name, arrow.binder, arrow.pattern, arrow.heads)
+        repeats |= {number} if says in said else set()
+        said.add(says)
+    return frozenset(repeats)
 
 
 def frames(owner: Device | Peer) -> tuple[str, ...]:

@@ -6,12 +6,13 @@ import shutil
 import subprocess
 from itertools import combinations, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from xml.etree import ElementTree
 
 import pytest
 
-from zmqtopo.draw.dot import RATE_ROOM, STATE_ROOM, dot, live_dot
+from zmqtopo.config.model import DeviceType
+from zmqtopo.draw.dot import FILLS, RATE_ROOM, STATE_ROOM, dot, live_dot
 from zmqtopo.draw.picture import frames
 
 needs_graphviz = pytest.mark.skipif(
@@ -31,20 +32,78 @@ def everything(draw) -> str:
 
 
 @pytest.mark.parametrize(("left", "right", "words", "attributes"), [
-    ("peer:feed", "device:ingest", "tcp://*:5561<br/>pub/sub", ""),
-    ("device:ingest", "device:store", "tcp://127.0.0.1:*<br/>pub/sub", ""),
-    ("device:ingest", "peer:viewer", "ipc:///run/feed/mon<br/>pub/sub", 'style="dashed"'),
-    ("peer:clients", "device:requests", "tcp://*:5559<br/>request/reply", 'dir="both"'),
-    ("device:requests", "peer:workers", "tcp://*:5560<br/>request/reply", 'dir="both"'),
-    ("endpoint:ipc:///run/feed/in", "device:ingest", "pub/sub", ""),
-    ("device:store", "endpoint:tcp://*:5571", "pub/sub", ""),
+    ("peer:feed", "device:ingest", "tcp://*:5561<br/>pub/sub", 'arrowhead="dotnormal"'),
+    ("device:ingest", "device:store", "tcp://127.0.0.1:*<br/>pub/sub", 'dir="both", arrowtail="dot"'),
+    ("device:ingest", "peer:viewer", "ipc:///run/feed/mon<br/>pub/sub",
+     'dir="both", arrowtail="dot", style="dashed"'),
+    ("peer:clients", "device:requests", "tcp://*:5559<br/>request/reply", 'dir="both", arrowhead="dotnormal"'),
+    ("device:requests", "peer:workers", "tcp://*:5560<br/>request/reply", 'dir="both", arrowtail="dotnormal"'),
+    ("endpoint:ipc:///run/feed/in", "device:ingest", "pub/sub", 'arrowhead="dotnormal"'),
+    ("device:store", "endpoint:tcp://*:5571", "pub/sub", 'dir="both", arrowtail="dot"'),
     # A mirror stays the same way round, and its messages go from right to left.
-    ("peer:listener", "device:mirror", "tcp://*:5580<br/>pub/sub", 'dir="back"'),
+    ("peer:listener", "device:mirror", "tcp://*:5580<br/>pub/sub", 'dir="both", arrowhead="dot"'),
     ("device:mirror", "endpoint:tcp://far:5581", "pub/sub", 'dir="back"'),
 ])
 def test_edges(everything: str, left: str, right: str, words: str, attributes: str) -> None:
     label = f'label=<{words}<br/><font point-size="4"> </font>>'
     assert edge(everything, left, right) == ", ".join(filter(None, [label, attributes]))
+
+
+FAN = """
+    name: fan
+    description: one to <three>
+    devices:
+      a: {type: forwarder, in: {bind: tcp://*:5001}, out: {bind: tcp://*:5002}}
+      b: {type: forwarder, in: {connect: a.out}, out: {bind: tcp://*:5003}}
+      c: {type: forwarder, in: {connect: a.out}, out: {bind: tcp://*:5004}}
+      d: {type: queue, in: {bind: tcp://*:5005}, out: {bind: tcp://*:5006}}
+    peers:
+      p: {type: SUB, connect: a.out}
+    """
+
+
+def test_edges_that_say_the_same_have_one_label(draw) -> None:
+    text = dot(draw(FAN))
+    assert text.count("tcp://*:5002<br/>") == 1
+    assert edge(text, "device:a", "device:b").startswith("label=<tcp://*:5002<br/>pub/sub<br/>")
+    assert edge(text, "device:a", "device:c") == 'tooltip="tcp://*:5002, pub/sub", dir="both", arrowtail="dot"'
+
+
+def test_it_has_a_title_and_a_legend_of_what_is_drawn(draw) -> None:
+    title = dot(draw(FAN)).splitlines()[-2]
+    words = re.sub("<[^>]*>", "|", title)
+    assert [word for word in words.split("|") if word.strip()][1:-1] == [
+        "fan", "one to &lt;three&gt;", "forwarder", "queue", "● this side binds",
+        "dashed ellipse: an address that this file uses at one side"]
+    title = dot(draw("devices: {}")).splitlines()[-2]
+    assert "binds" not in title
+    assert "- - copies of mon" in dot(draw("all")).splitlines()[-2]
+
+
+def luminance(colour: str) -> float:
+    """As WCAG 2.2 defines it, from 0 for black to 1 for white."""
+    parts = [int(colour[n:n + 2], 16) / 255 for n in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_every_type_has_a_colour_of_its_own_on_which_black_is_read(draw) -> None:
+    assert set(FILLS) == set(get_args(DeviceType))
+    assert len(set(FILLS.values())) == len(FILLS)
+    for fill in FILLS.values():
+        assert (luminance(fill) + 0.05) / 0.05 > 15     # 7 is what WCAG asks at its strictest
+    (box,) = [line for line in dot(draw(FAN)).splitlines() if line.strip().startswith('"device:d" [')]
+    assert f'bgcolor="{FILLS["queue"]}"' in box
+
+
+def test_focus_shows_where_it_goes_on(draw) -> None:
+    text = dot(draw(FAN, focus="b"))
+    assert '"more:right:device:a" [shape="plain"' in text
+    assert 'label="… 2 more"' in text
+    assert '"more:left:device:a" -> "device:a" [style="dotted", arrowhead="none"]' in text
+    assert '"device:a" -> "more:right:device:a"' in text
+    assert "··· it goes on here" in text
+    assert "more:" not in dot(draw(FAN))
 
 
 def test_there_is_no_edge_more(everything: str) -> None:

@@ -34,12 +34,13 @@ def everything(draw) -> str:
     'peer_clients <-->|"tcp://#42;:5559<br/>request/reply"| device_requests',
     'device_requests <-->|"tcp://#42;:5560<br/>request/reply"| peer_workers',
     'device_mirror -->|"tcp://#42;:5580<br/>pub/sub"| peer_listener',
-    'device_ingest["<b>ingest</b><br/>monitored#32;queue<br/>in XSUB<br/>out XPUB<br/>mon PUB"]',
+    'device_ingest["<b>ingest</b><br/>monitored#32;queue<br/>in XSUB, binds<br/>out XPUB, binds<br/>'
+    'mon PUB, binds"]:::monitored_queue',
     "style device_ingest stroke:steelblue",
     'peer_viewer("viewer<br/>SUB")',
-    'endpoint_tcp_3a__2f__2f_far_3a_5581(["tcp://far:5581"]):::address',
-    'endpoint_tcp_3a__2f__2f_far_3a_5581 -->|"pub/sub"| device_mirror',
-    'subgraph frame_process_20_back["process#32;back"]',
+    'endpoint_tcp_far_5581(["tcp://far:5581"]):::address',
+    'endpoint_tcp_far_5581 -->|"pub/sub"| device_mirror',
+    'subgraph frame_process_back["process#32;back"]',
 ])
 def test_lines(everything: str, line: str) -> None:
     assert line in [each.strip() for each in everything.splitlines()]
@@ -52,19 +53,53 @@ def test_there_is_no_edge_more(everything: str) -> None:
 def test_problems_are_red_and_nothing_else_is(draw) -> None:
     text = mermaid(draw("bad"))
     assert re.findall(r"(\w+)\[.*:::wrong", text) == ["device_b"]
-    assert "in PUSH<br/>⚠ socket-pair<br/>out PUSH<br/>⚠ socket-pair" in text
+    assert "in PUSH, binds<br/>⚠ socket-pair<br/>out PUSH, binds<br/>⚠ socket-pair" in text
     edges = [line.strip() for line in text.splitlines() if ">|" in line]
     assert [edges[int(number)] for number in re.findall(r"linkStyle (\d+) stroke:#c62828", text)] == [
-        'device_a -->|"push/pull<br/>⚠ bind-conflict"| endpoint_tcp_3a__2f__2f__2a__3a_5001_20_of_20_a_2e_out',
-        'endpoint_tcp_3a__2f__2f__2a__3a_5001_20_of_20_a_2e_in -->|"push/pull<br/>⚠ bind-conflict"| device_a',
+        'device_a -->|"push/pull<br/>⚠ bind-conflict"| endpoint_tcp_5001_of_a_out',
+        'endpoint_tcp_5001_of_a_in -->|"push/pull<br/>⚠ bind-conflict"| device_a',
     ]
     assert not re.search(":::wrong|linkStyle|⚠", mermaid(draw("bad", with_problems=False)))
 
 
 def test_a_device_and_a_peer_say_what_is_wrong_with_them(draw) -> None:
     text = mermaid(draw(MISTAKEN))
-    assert 'device_d["<b>d</b><br/>queue<br/>⚠ incompatible-peers<br/>in ROUTER<br/>out DEALER"]:::wrong' in text
+    assert ('device_d["<b>d</b><br/>queue<br/>⚠ incompatible-peers<br/>in ROUTER, binds<br/>out DEALER, binds"]:::wrong'
+            in text)
     assert 'peer_r("r<br/><br/>⚠ missing-key"):::wrong' in text
+
+
+FAN = """
+    name: fan
+    description: 'one: "three"'
+    devices:
+      a: {type: forwarder, in: {bind: tcp://*:5001}, out: {bind: tcp://*:5002}}
+      c: {type: forwarder, in: {connect: a.out}, out: {bind: tcp://*:5004}}
+      d: {type: forwarder, in: {connect: a.out}, out: {bind: "ipc:///run/feed/out.sock"}}
+    """
+
+
+def test_it_has_a_title(draw) -> None:
+    assert mermaid(draw(FAN)).startswith('---\ntitle: "fan - one: \\"three\\""\n---\nflowchart LR\n')
+
+
+def test_edges_that_say_the_same_have_one_label(draw) -> None:
+    lines = mermaid(draw(FAN)).splitlines()
+    assert '  device_a -->|"tcp://#42;:5002<br/>pub/sub"| device_c' in lines
+    assert "  device_a --> device_d" in lines
+
+
+def test_a_device_more_is_some_lines_more_and_changes_no_other(draw) -> None:
+    more = FAN.rstrip() + "\n      e_e: {type: queue, in: {connect: tcp://a-b:1}, out: {bind: tcp://*:5009}}\n"
+    before, after = (mermaid(draw(text)).splitlines() for text in (FAN, more))
+    assert [line for line in before if line not in after] == []
+    assert '  endpoint_tcp_a_b_1(["tcp://a-b:1"]):::address' in after
+
+
+def test_focus_shows_where_it_goes_on(draw) -> None:
+    lines = mermaid(draw(FAN, focus="c")).splitlines()
+    assert '  device_a -.- more_right_device_a(["… 1 more"]):::address' in lines
+    assert '  more_left_device_a(["… 1 more"]):::address -.- device_a' in lines
 
 
 def test_two_names_are_never_one_identifier(draw) -> None:
@@ -105,9 +140,10 @@ def test_mermaid_draws_every_text_as_it_is(draw, drawings: dict[str, str], name:
     for owner in (*picture.devices, *picture.peers):
         wanted.update(frames(owner))
     for device in picture.devices:
-        sockets = [lines(s, f"{s.role} {s.type}") for s in device.sockets]
+        sockets = [lines(s, f"{s.role} {s.type}{', binds' if s.bind else ''}") for s in device.sockets]
         wanted.add("\n".join([lines(device, f"<b>{device.name}</b>", kind(device)), *sockets]))
-    wanted |= {lines(peer, peer.name, peer.type) for peer in picture.peers}
+    wanted |= {lines(peer, peer.name, peer.type + (", binds" if peer.bind else "")) for peer in picture.peers}
     wanted |= {node.text for node in picture.addresses}
-    wanted |= {lines(a, *([] if a.is_alone else [a.node.text]), a.pattern) for a in picture.arrows}
+    wanted |= {lines(a, *([] if a.is_alone else [a.node.text]), a.pattern) for n, a in enumerate(picture.arrows)
+               if n not in picture.repeats}
     assert drawn == wanted
