@@ -23,11 +23,11 @@ from zmqtopo.config.wording import printable
 from zmqtopo.control.errors import ControlError
 from zmqtopo.draw.dot import live_dot
 from zmqtopo.draw.picture import picture
+from zmqtopo.observe.log import MOST_LINES, Log
 from zmqtopo.observe.metrics import exposition
 from zmqtopo.observe.web.events import PIECE, Events, EventStream
 from zmqtopo.observe.web.guard import Guard
 from zmqtopo.observe.web.link import Link
-from zmqtopo.observe.web.log import MOST_LINES, Log
 from zmqtopo.observe.web.page import render
 from zmqtopo.observe.web.source import BusyError, Source
 

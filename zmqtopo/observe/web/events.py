@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from zmqtopo.control.errors import ControlError
-from zmqtopo.observe.web.log import Log
+from zmqtopo.observe.log import Log
 
 INTERVAL: Final = 1.0
 """Seconds from one event to the next."""
