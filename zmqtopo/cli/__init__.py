@@ -27,6 +27,7 @@ VERBS: Final = {
     "up": "run a topology, in the foreground or with -d in the background",
     "ps": "show what runs, and how",
     "logs": "print the log of a running topology",
+    "top": "show what passes each device of running topologies, every second",
     "stop": "stop devices of a running topology, having passed on what they received",
     "start": "start devices of a running topology that were stopped or have failed",
     "restart": "stop and start devices of a running topology",

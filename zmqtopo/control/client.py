@@ -99,12 +99,25 @@ class Client:
             select.select([process], [], [], ANSWER_TIMEOUT)
             os.close(process)
 
+    @property
+    def shares_numbers(self) -> bool:
+        """Whether the numbers of its processes mean the same here; in a container of its own they do not."""
+        return self.pid is not None and self.pid == self._peer()
+
+    def _peer(self) -> int | None:
+        """The process at the other end, by its number here; None where the system does not tell (unix(7))."""
+        if sys.platform == "linux":
+            with contextlib.suppress(OSError):
+                peer = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+                return int(struct.unpack("3i", peer)[0])
+        return None
+
     def _process(self) -> int | None:
         """A descriptor that can be read once the process at the other end has ended (pidfd_open(2))."""
-        if sys.platform == "linux":
+        peer = self._peer()
+        if peer is not None:
             with contextlib.suppress(OSError):      # it is gone, or out of sight in a container of its own
-                peer = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-                return os.pidfd_open(struct.unpack("3i", peer)[0])
+                return os.pidfd_open(peer)
         return None
 
     def has_ended(self, within: float) -> bool:

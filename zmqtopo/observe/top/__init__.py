@@ -1,0 +1,1 @@
+"""What passes each device of running topologies, once a second, on a screen or as lines."""
