@@ -26,6 +26,7 @@ VERBS: Final = {
     "convert": "make a topology of an old device configuration",
     "up": "run a topology, in the foreground or with -d in the background",
     "ps": "show what runs, and how",
+    "tap": "show messages that pass the devices of a running topology",
     "logs": "print the log of a running topology",
     "top": "show what passes each device of running topologies, every second",
     "stop": "stop devices of a running topology, having passed on what they received",

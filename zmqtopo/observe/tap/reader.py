@@ -125,6 +125,11 @@ class TapReader:
                 return taken
 
     @property
+    def devices(self) -> list[str]:
+        """Those that are looked at."""
+        return list(self._sources)
+
+    @property
     def passed(self) -> int:
         """Messages that have passed the devices since this began to look on, as far as is known: see `settle`."""
         return sum(flow.passed for source in self._sources.values() for flow in source.flows.values())
@@ -271,6 +276,11 @@ class _Flow:
         """That of what has come from the device; what `ps` says may be ahead of it."""
         self.before = 0
         """What had passed when the numbers began anew, with a device of the same name."""
+
+    @property
+    def devices(self) -> list[str]:
+        """Those that are looked at."""
+        return list(self._sources)
 
     @property
     def passed(self) -> int:

@@ -1,0 +1,235 @@
+"""``zmqtopo tap`` as a person uses it: what it shows, what it says of the rest, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import struct
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zmq
+
+from .conftest import COMMAND, DEADLINE, Up
+
+TOPOLOGY = """
+version: 1
+devices:
+  jobs: {type: streamer, in: {bind: "tcp://127.0.0.1:*"}, out: {bind: "tcp://127.0.0.1:*"}}
+  requests: {type: queue, run: process, in: {bind: "tcp://127.0.0.1:*"}, out: {bind: "tcp://127.0.0.1:*"}}
+"""
+
+ACCOUNT = re.compile(r"([\d,]+) shown \+ ([\d,]+) (?:not asked for or )?left out = ([\d,]+) messages? passed")
+
+
+class Tap:
+    """The command, once it looks on."""
+
+    def __init__(self, *arguments: str, shell: str = "") -> None:
+        words = [*COMMAND, "tap", "it", *arguments]
+        self.process = subprocess.Popen(
+            ["bash", "-c", f'"$@" {shell}', "tap", *words] if shell else words,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
+        )
+        assert self.process.stderr is not None
+        self.first = self.process.stderr.readline().decode()
+
+    def end(self, number: int | None = signal.SIGINT, code: int | None = None) -> tuple[str, str]:
+        """End it, or wait for its end; what it has printed."""
+        if number is not None:
+            self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=DEADLINE)
+        expected = 128 + number if number is not None else 0
+        assert self.process.returncode == (expected if code is None else code), err
+        assert b"Traceback" not in err
+        return out.decode(), err.decode()
+
+
+@pytest.fixture
+def tap() -> Iterator[Callable[..., Tap]]:
+    started: list[Tap] = []
+
+    def tap(*arguments: str, **options: Any) -> Tap:
+        started.append(Tap(*arguments, **options))
+        assert re.fullmatch(r"zmqtopo: it: [12] devices?, from now on\n", started[-1].first)
+        return started[-1]
+
+    yield tap
+    for one in started:
+        if one.process.poll() is None:
+            one.process.kill()
+        one.process.communicate()
+
+
+@pytest.fixture
+def up(start: Any) -> Up:
+    running: Up = start(TOPOLOGY).ready()
+    return running
+
+
+@pytest.fixture
+def pass_on(up: Up, net: Any) -> Callable[..., None]:
+    """Passes messages through the streamer."""
+    push, pull = (net.socket(kind, connect=up.address(f"jobs.{role}"), rcvhwm=0, sndhwm=0)
+                  for kind, role in ((zmq.PUSH, "in"), (zmq.PULL, "out")))
+
+    def pass_on(*messages: list[bytes]) -> None:
+        for message in messages:
+            push.send_multipart(message)
+        for message in messages:
+            assert net.receive(pull) == message
+
+    return pass_on
+
+
+def account(said: str) -> tuple[int, int, int]:
+    found = ACCOUNT.search(said)
+    assert found, said
+    shown, left_out, passed = (int(number.replace(",", "")) for number in found.groups())
+    assert shown + left_out == passed
+    return shown, left_out, passed
+
+
+def test_messages_as_lines(tap: Any, pass_on: Any) -> None:
+    shown = tap("--count", "3")
+    pass_on([b"topic", struct.pack(">Q", 5), b"\x81\xa1a\x93\x01\x02\x03"], [b"\x1b[31mred"], [b"", b"x" * 300])
+    out, err = shown.end(None)
+    lines = out.splitlines()
+    assert re.fullmatch(
+        r'\d\d:\d\d:\d\d\.\d{6} jobs in_to_out #1  topic \| 0x0000000000000005 \| {"a": \[1, 2, 3\]}', lines[0])
+    assert lines[1].endswith("#2  0x1b5b33316d726564")
+    assert lines[2].endswith(f"#3   | {'x' * 256}… (300 B)")
+    assert account(err) == (3, 0, 3)
+
+
+def test_messages_as_json(tap: Any, pass_on: Any) -> None:
+    shown = tap("jobs", "--format", "json", "--for", "2s", "--decode", "utf8,auto")
+    pass_on([b"\xff", b'{"a": "\\u001b"}'], [b"\x1b\xc3\xa4"])
+    out, err = shown.end(None)
+    messages = [json.loads(line) for line in out.splitlines()]
+    assert [message["frames"] for message in messages] == [
+        [{"size": 1, "hex": "ff"}, {"size": 15, "json": {"a": "\x1b"}}], [{"size": 3, "text": "\x1bä"}]]
+    assert [(message["device"], message["flow"], message["number"]) for message in messages] == [
+        ("jobs", "in_to_out", 1), ("jobs", "in_to_out", 2)]
+    assert account(err) == (2, 0, 2)
+
+
+def test_bytes_as_they_are(tap: Any, pass_on: Any) -> None:
+    shown = tap("--format", "raw", "--count", "1")
+    pass_on([b"a", b"\x1b\n\0"])
+    assert shown.end(None)[0] == "a\n\x1b\n\0\n"
+
+
+def test_only_what_is_asked_for(tap: Any, pass_on: Any) -> None:
+    first, second, sampled = tap("--match", r"e\x75."), tap("--match", "eu", "--frame", "-1"), tap("--sample", "1/2")
+    pass_on([b"eu.1", b"x"], [b"us.1", b"eu"], [b"eu.2"], [b"eu"])
+    time.sleep(0.3)
+    for shown, numbers in ((first, [1, 3]), (second, [2, 3, 4]), (sampled, [2, 4])):
+        out, err = shown.end()
+        assert [int(number) for number in re.findall(r"#(\d+)", out)] == numbers
+        assert account(err) == (len(numbers), 4 - len(numbers), 4)
+        assert "not asked for" in err
+
+
+def test_what_is_too_much_for_a_person_is_counted(tap: Any, pass_on: Any) -> None:
+    shown = tap("--rate", "10")
+    for _ in range(20):
+        pass_on(*[[b"sixteen bytes..."]] * 5000)
+    time.sleep(0.5)
+    out, err = shown.end()
+    lines = out.splitlines()
+    numbers = [int(match[1]) for line in lines if (match := re.search(r"#(\d+)", line))]
+    missing = [int(line.split()[1].replace(",", "")) for line in lines if line.startswith("… ")]
+    assert len(numbers) + len(missing) == len(lines)
+    assert sum(missing) == numbers[-1] - numbers[0] + 1 - len(numbers)
+    assert account(err) == (len(numbers), 100_000 - len(numbers), 100_000)
+    assert len(numbers) < 1000
+
+
+def test_a_report_counts_all(tap: Any, pass_on: Any) -> None:
+    shown, as_json = tap("--report"), tap("--report", "--format", "json")
+    pass_on(*[[b"often", b"12345"]] * 30, *[[b"seldom"]] * 10)
+    time.sleep(0.3)
+    out, err = shown.end()
+    rows = [line.split() for line in out.splitlines()]
+    assert rows[1:] == [["30", "75.0%", "300", "10", "jobs", "in_to_out", "often"],
+                        ["10", "25.0%", "60", "6", "jobs", "in_to_out", "seldom"]]
+    assert account(err) == (40, 0, 40)
+    assert json.loads(as_json.end()[0])["top"][0]["messages"] == 30
+
+
+def test_a_pipe_that_closes_ends_it(tap: Any, pass_on: Any, net: Any, state_folders: Path) -> None:
+    shown = tap(shell="| head -n 1; exit ${PIPESTATUS[0]}")
+    pass_on([b"one"], [b"two"])
+    out, _ = shown.end(None, code=141)
+    assert "#1" in out
+    net.until(lambda: not list(state_folders.rglob("tap-*")))
+
+
+def test_what_becomes_of_the_devices_is_told(up: Up, tap: Any, pass_on: Any, control: Any, tmp_path: Path) -> None:
+    shown = tap()
+    pass_on([b"one"])
+    control("pause", "jobs")
+    time.sleep(1.2)
+    control("resume", "jobs")
+    os.kill(up.worker("requests"), signal.SIGKILL)
+    time.sleep(1.5)
+    more = "  more: {type: streamer, in: {bind: \"tcp://127.0.0.1:*\"}, out: {bind: \"tcp://127.0.0.1:*\"}}\n"
+    (tmp_path / "it.yaml").write_text(re.sub(r"  requests:.*\n", more, TOPOLOGY))
+    control("reload")
+    time.sleep(1.2)
+    control("down")
+    out, err = shown.end(None)
+    assert "#1" in out
+    for said in ("jobs: paused", "jobs: runs", "requests: started anew: process", "requests: removed", "more: added",
+                 "it has ended"):
+        assert f"zmqtopo: {said}" in err
+    assert account(err) == (1, 0, 1)
+
+
+def test_two_at_a_time(tap: Any, pass_on: Any) -> None:
+    one, other = tap("--count", "2"), tap("--count", "2")
+    pass_on([b"one"], [b"two"])
+    assert one.end(None)[0] == other.end(None)[0]
+
+
+@pytest.mark.parametrize(("arguments", "code", "words"), [
+    (("it", "job"), 2, "there is no device 'job'; did you mean jobs?"),
+    (("it", "jobs", "x" * 200), 2, "there is no device 'xxx"),
+    (("its",), 69, "'its' is not running; did you mean it?"),
+    (("it", "--flow", "in"), 2, "invalid choice: 'in'"),
+    (("it", "--frame", "0"), 2, "frames are counted from 1, or from -1 at the end"),
+    (("it", "--frame", "x"), 2, "'x' is not a frame"),
+    (("it", "--decode", "auto,utf-8"), 2,
+     "'utf-8' is not one of auto, utf8, hex, json, msgpack, size; did you mean utf8?"),
+    (("it", "--head", "1 KB"), 2, "'1 KB' is not a size: write 100, 4KiB or 1MB"),
+    (("it", "--count", "0"), 2, "at least 1"),
+    (("it", "--for", "soon"), 2, "'soon' is not a time: write 500ms, 10s, 5m or 1h"),
+    (("it", "--sample", "10"), 2, "'10' is not a share: write 1/10 for one message of ten"),
+    (("it", "--rate", "nan"), 2, "'nan' is not a number of messages a second; 0 is for all"),
+    (("it", "--report", "--format", "raw"), 2, "a report is text or json"),
+    (("it", "--matches", "x"), 2, "there is no option '--matches'; did you mean '--match'?"),
+])
+def test_mistakes(up: Up, zmqtopo: Any, arguments: tuple[str, ...], code: int, words: str) -> None:
+    done = zmqtopo("tap", *arguments)
+    assert done.returncode == code
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not done.stdout
+
+
+def test_nothing_runs(zmqtopo: Any) -> None:
+    done = zmqtopo("tap", "it")
+    assert (done.returncode, done.stderr) == (69, "zmqtopo: error: 'it' is not running\n")
+
+
+def test_too_few_came_in_time(up: Up, zmqtopo: Any) -> None:
+    done = zmqtopo("tap", "it", "--count", "1", "--for", "100ms")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert account(done.stderr) == (0, 0, 0)
