@@ -9,13 +9,14 @@ import select
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from zmqtopo.cli import Parser
-from zmqtopo.cli.output import emit
+from zmqtopo.cli.durations import duration
+from zmqtopo.cli.output import emit, note
+from zmqtopo.cli.parser import Parser
 from zmqtopo.cli.remote import add_topology, emit_json, emit_table, talk
 from zmqtopo.config.wording import closest, count, printable
 from zmqtopo.control.client import Client
 from zmqtopo.exit_codes import EXIT_BROKEN_PIPE, EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE
-from zmqtopo.report.stderr import complain, tell
+from zmqtopo.report.stderr import complain
 
 if TYPE_CHECKING:
     from zmqtopo.observe.tap.session import Choice, Session
@@ -28,14 +29,13 @@ ROWS: Final = 20
 
 DECODINGS: Final = ("auto", "utf8", "hex", "json", "msgpack", "size")
 
-_SECONDS: Final = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 _BYTES: Final = {"": 1, "B": 1, "kB": 1000, "MB": 1000**2, "KiB": 1024, "MiB": 1024**2}
 
 
 def add_arguments(parser: Parser) -> None:
     """Say what the command takes."""
     add_topology(parser)
-    parser.add_argument("device", metavar="DEVICE", nargs="*", help="only these devices (default: all)")
+    parser.add_argument("device", metavar="DEVICE", nargs="*", default=[], help="only these devices (default: all)")
     parser.add_argument("--flow", choices=("in_to_out", "out_to_in"), help="only this way")
     parser.add_argument("--match", metavar="PREFIX", type=_prefix, default=b"",
                         help=r"only messages whose first frame begins so; \xNN is a byte, \\ a backslash")
@@ -48,7 +48,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--head", metavar="BYTES", type=_bytes,
                         help=f"show so much of a frame (default: {HEAD} as text, all as json)")
     parser.add_argument("--count", metavar="N", type=_positive, help="end when so many are shown")
-    parser.add_argument("--for", metavar="TIME", dest="seconds", type=_seconds, help="end after so long, such as 10s")
+    parser.add_argument("--for", metavar="TIME", dest="seconds", type=duration, help="end after so long, such as 10s")
     parser.add_argument("--sample", metavar="1/N", type=_sample, default=1, help="show one message of N, by its number")
     parser.add_argument("--rate", metavar="N", type=_rate, default=100.0,
                         help="show so many a second at most, 0 is for all (default: 100)")
@@ -81,7 +81,7 @@ def _tap(client: Client, args: argparse.Namespace) -> int:
         return EXIT_USAGE
     with reader:
         # A device that nothing passes shows nothing: this says that it is looked at.
-        tell(f"{client.name}: {count(len(reader.devices), 'device')}, from now on")
+        note(f"{client.name}: {count(len(reader.devices), 'device')}, from now on")
         return _show(reader, choice, args)
 
 
@@ -95,14 +95,14 @@ def _show(reader: Any, choice: Choice, args: argparse.Namespace) -> int:
     with Interrupt() as interrupt:
         session = Session(
             reader, choice, report.add if args.report else printer.message,
-            (lambda tapped, missing: None) if args.report else printer.gap, tell,
+            (lambda tapped, missing: None) if args.report else printer.gap, note,
             lambda seconds: interrupt.wait(seconds) or _is_closed(sys.stdout),
         )
         session.run()
     if args.report:
         _report(report, args)
     if reader.ended:
-        tell(reader.ended)
+        note(reader.ended)
     _account(session, choice)
     if interrupt.signal is not None:
         return EXIT_INTERRUPTED if interrupt.signal == 2 else 128 + interrupt.signal
@@ -131,7 +131,7 @@ def _report(report: Any, args: argparse.Namespace) -> None:
 
 def _account(session: Session, choice: Choice) -> None:
     left_out = "left out" if choice.is_all else "not asked for or left out"
-    tell(f"{session.shown:,} shown + {session.left_out:,} {left_out} = "
+    note(f"{session.shown:,} shown + {session.left_out:,} {left_out} = "
          f"{count(session.shown + session.left_out, 'message')} passed")
 
 
@@ -203,18 +203,10 @@ def _rate(text: str) -> float:
     return rate
 
 
-def _seconds(text: str) -> float:
-    return _quantity(text, _SECONDS, "a time: write 500ms, 10s, 5m or 1h")
-
-
 def _bytes(text: str) -> int:
-    return int(_quantity(text, _BYTES, "a size: write 100, 4KiB or 1MB"))
-
-
-def _quantity(text: str, units: dict[str, Any], what: str) -> float:
-    form = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)([A-Za-z]*)", text)
-    if form is None or form[2] not in units:
-        raise argparse.ArgumentTypeError(f"{printable(text)!r} is not {what}")
-    return float(form[1]) * float(units[form[2]])
+    form = re.fullmatch(r"([0-9]{1,12})([A-Za-z]*)", text)
+    if form is None or form[2] not in _BYTES:
+        raise argparse.ArgumentTypeError(f"{printable(text)!r} is not a size: write 100, 4KiB or 1MB")
+    return int(form[1]) * _BYTES[form[2]]
 
 

@@ -278,11 +278,6 @@ class _Flow:
         """What had passed when the numbers began anew, with a device of the same name."""
 
     @property
-    def devices(self) -> list[str]:
-        """Those that are looked at."""
-        return list(self._sources)
-
-    @property
     def passed(self) -> int:
         return self.before + (self.last - self.start if self.start is not None else 0)
 
