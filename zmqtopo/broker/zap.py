@@ -16,9 +16,9 @@ from hmac import compare_digest
 from typing import Any, Final
 
 import zmq
-from zmq.utils import z85 as _z85
 
 from zmqtopo.broker.sockets import AnySocket
+from zmqtopo.config.curve import key_text
 
 ADDRESS: Final = "inproc://zeromq.zap.01"
 
@@ -165,7 +165,7 @@ class _Checked:
         name = (self._policy.keys or {}).get(key)
         if name is not None:
             return name, ""
-        shown = z85(key)
+        shown = key_text(key)
         return (shown, "") if self._policy.any_key else (None, f"its key {shown} is not {self._policy.where}")
 
     def _judge_user(self, name: bytes, password: bytes) -> tuple[str | None, str]:
@@ -183,11 +183,6 @@ class _Checked:
                 found = found.ipv4_mapped
             return any(found in network for network in self._networks)
         return False
-
-
-def z85(key: bytes) -> str:
-    """A public key as people know it (ZeroMQ RFC 32)."""
-    return str(_z85.encode(key).decode())
 
 
 def _of_ipc(address: str) -> tuple[bool, int]:

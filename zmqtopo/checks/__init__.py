@@ -11,6 +11,7 @@ from zmqtopo.config.model import Topology
 from zmqtopo.config.problem import Problem, below
 
 if TYPE_CHECKING:
+    from zmqtopo.checks.rule import Rule
     from zmqtopo.checks.running_topology import Present
     from zmqtopo.config.load import Loaded
 
@@ -87,11 +88,13 @@ def check_topology(topology: Topology) -> list[Problem]:
     return in_order([problem for rule in TOPOLOGY_RULES for problem in rule.problems(graph)])
 
 
-def check_machine(topology: Topology, present: Present | None = None) -> list[Problem]:
+def check_machine(
+    topology: Topology, present: Present | None = None, rules: Sequence[Rule] | None = None
+) -> list[Problem]:
     """What keeps this machine from running ``topology`` now, sorted by place; takes some seconds at most.
 
     Every port is bound for an instant and let go of: it may be taken a moment later. With ``present`` it is asked
-    about what is new beside that.
+    about what is new beside that. ``rules`` are the ones to ask, by default all about the machine.
     """
     from zmqtopo.checks.graph import Graph
     from zmqtopo.checks.machine import MACHINE_RULES
@@ -100,16 +103,17 @@ def check_machine(topology: Topology, present: Present | None = None) -> list[Pr
     if present is not None:
         graph.binds, graph.connects = (tuple(link for link in links if link.end.owner.name in present.fresh)
                                        for links in (graph.binds, graph.connects))
-    return in_order([problem for rule in MACHINE_RULES for problem in rule.problems(graph)])
+    return in_order([problem for rule in (MACHINE_RULES if rules is None else rules)
+                     for problem in rule.problems(graph)])
 
 
-def with_machine(checked: Checked, present: Present | None = None) -> Checked:
+def with_machine(checked: Checked, present: Present | None = None, rules: Sequence[Rule] | None = None) -> Checked:
     """The file with the problems of this machine too, but for what its comments silence; see `check_machine`."""
     from zmqtopo.checks.ignore import Ignores
 
     if checked.topology is None:
         return checked
-    found = Ignores(checked.file, checked.lines).kept(check_machine(checked.topology, present))
+    found = Ignores(checked.file, checked.lines).kept(check_machine(checked.topology, present, rules))
     return replace(checked, problems=in_order([*checked.problems, *(below(p, checked.above) for p in found)]))
 
 

@@ -18,6 +18,8 @@ class Finding(NamedTuple):
     message: str
     hint: str = ""
     other: Place | None = None
+    severity: Severity | None = None
+    """Where it is not that of the rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,8 @@ class Rule(Explanation):
         """The findings in this graph, in no promised order."""
         for found in self.find(graph):
             yield Problem(
-                rule=self.name, severity=self.severity, message=found.message, file=graph.topology.file,
-                place=found.place, hint=found.hint, other=found.other,
+                rule=self.name, severity=found.severity or self.severity, message=found.message,
+                file=graph.topology.file, place=found.place, hint=found.hint, other=found.other,
             )
 
 

@@ -36,6 +36,7 @@ VERBS: Final = {
     "resume": "let paused devices of a running topology continue",
     "replay": "send the messages of a recording again",
     "recording": "tell what is in a recording, cut it, or export it as JSON",
+    "keys": "make, list and check the certificates of CURVE that security profiles name",
     "reload": "let a running topology become what its file says now, touching only what has changed",
     "down": "end a running topology, as Ctrl-C does",
     "bench": "measure devices on this machine, beside zmq.proxy and others",

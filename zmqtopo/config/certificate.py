@@ -9,8 +9,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from zmqtopo.config.curve import key_bytes, public_key
@@ -118,6 +120,30 @@ def part(content: bytes, wanted: str) -> bytes:
     if certificate.secret is None:
         raise CertificateError(f"it has no secret key; the file that has both ends with {SECRET}")
     return certificate.secret
+
+
+def text_of(public: str, secret: str | None, metadata: Mapping[str, str]) -> str:
+    """A certificate as czmq and ``zmq.auth`` read it; the keys are in Z85."""
+    kind = "secret: keep it to its owner" if secret is not None else "public: give it to those who connect"
+    lines = [f"#   ZeroMQ CURVE certificate, {kind}", "", "metadata"]
+    lines += [f'    {name} = "{value}"' for name, value in metadata.items()]
+    lines += ["curve", f'    public-key = "{public}"']
+    lines += [f'    secret-key = "{secret}"'] if secret is not None else []
+    return "\n".join(lines) + "\n"
+
+
+def create(path: Path, text: str, mode: int) -> None:
+    """Make a file that is not there yet, whole or not at all, whatever the umask. Raises OSError."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".zmqtopo-")     # O_EXCL and 0600
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        os.link(name, path)     # unlike a rename it replaces nothing
+    finally:
+        Path(name).unlink()
 
 
 def _key(name: str, text: str) -> bytes:

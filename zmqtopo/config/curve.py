@@ -38,6 +38,15 @@ def key_bytes(value: str | bytes) -> bytes | None:
     return key
 
 
+def key_text(key: bytes) -> str:
+    """The 40 characters of Z85 of a key of 32 bytes."""
+    text = ""
+    for start in range(0, 32, 4):
+        number = int.from_bytes(key[start: start + 4], "big")
+        text += "".join(_Z85[number // 85**power % 85] for power in (4, 3, 2, 1, 0))
+    return text
+
+
 def missing_keys(options: Mapping[str, object], known: Container[str] = ()) -> tuple[str, ...]:
     """Return the keys without which a socket with these options is not secured, or never reaches its server.
 

@@ -22,10 +22,12 @@ from zmqtopo.broker.peers.connections import count_nothing
 from zmqtopo.broker.rebind import RecentTimes, may_be_closing
 from zmqtopo.broker.sockets import set_options
 from zmqtopo.config.model import ROLES, ContextSettings, Device
+from zmqtopo.worker.admission import Admission
 from zmqtopo.worker.limits import limit_options, loop_limits
 from zmqtopo.worker.protocol import (
     Adapt,
     Adapted,
+    Admit,
     Bind,
     Bound,
     CloseTap,
@@ -132,6 +134,7 @@ class Host:
         self._notes_peers = context is None or int(context.get(zmq.MAX_SOCKETS)) > 4 * sockets
         self._devices: dict[str, _Running] = {}
         self._inproc = InprocNames()
+        self._admission = Admission(self.context, post)
         self._closed = RecentTimes()
         """Devices with something to send that have been closed lately, and until when they may."""
 
@@ -145,6 +148,8 @@ class Host:
                 self._guard(order.device.name, lambda: self._bind(order))
             case Connect():
                 self._guard(order.name, lambda: self._connect(order))
+            case Admit(_, policies):
+                self._admission.admit(policies)
             case Stop():
                 self._stop(order)
             case Pause(name):
@@ -171,6 +176,7 @@ class Host:
         """
         self._inproc.close()
         self._peers.close()
+        self._admission.close()
         if self._owns_context:
             begun = time.monotonic()
             self.context.term()
@@ -222,6 +228,7 @@ class Host:
             )
             for socket in device.sockets
         ]
+        self._admission.admit(order.policies)      # before any of its sockets is bound
         running.broker.open(self.context, plans)
         if device.peers and self._notes_peers:
             self._peers.attach(device.name, running.broker.sockets, order.block)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from zmqtopo.broker.counters import CounterBlock
+from zmqtopo.broker.zap import Policy
 from zmqtopo.config.model import Device, OptionValue, Role
 from zmqtopo.loop import Overflow
 
@@ -28,6 +29,8 @@ class Bind:
     """The previous owner of an address may be about to release it."""
     index: int = 0
     """Of the block in its segment, on the way to another process."""
+    policies: Mapping[str, Policy] = field(default_factory=dict, repr=False)
+    """Who may connect, by domain of ZAP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,14 @@ class Connect:
     connects: Endpoints
     paused: bool = False
     """Let it take no message before it is told to resume, not a single one; a `Pause` or a `Quiesce` follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """Let others connect to a device than before; who is connected already stays."""
+
+    name: str
+    policies: Mapping[str, Policy] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +134,7 @@ class End:
     """All devices have ended: end the context, which waits for their LINGER, and then the worker."""
 
 
-Order = Bind | Connect | Stop | Pause | Quiesce | Resume | Reconnect | Adapt | OpenTap | CloseTap | End
+Order = Bind | Admit | Connect | Stop | Pause | Quiesce | Resume | Reconnect | Adapt | OpenTap | CloseTap | End
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,15 +27,17 @@ PROMISED = {
                "incompatible-peers", "pair-fan-in", "duplicate-routing-id", "option-scope", "unlimited-hwm",
                "few-subscriptions", "unusable-option", "unstable-connection"},
     "security": {"security-both-ways", "curve-keys", "server-key-missing", "mixed-security", "no-authenticator",
-                 "http-without-token"},
+                 "http-without-token", "unknown-profile", "unused-security", "raw-security-option", "nobody-allowed",
+                 "allow-any", "plain-unencrypted", "mon-open"},
     "flow": {"forwarding-loop", "lost-unsubscription"},
     "machine": {"port-in-use", "ipc-dir-missing", "unknown-group", "host-unresolvable", "too-many-sockets",
-                "too-many-threads",
-                "transport-unavailable", "option-unavailable", "key-files", "option-file"},
+                "too-many-threads", "transport-unavailable", "option-unavailable", "key-files", "option-file",
+                "key-missing", "key-readable"},
 }
 WARNINGS = {"undefined-variable", "unused-ignore", "privileged-port", "mon-blocks", "unlimited-hwm",
-            "few-subscriptions", "duplicate-connect", "lost-unsubscription", "unstable-connection"}
-INFOS = {"unbound-endpoint", "absent-worker"}
+            "few-subscriptions", "duplicate-connect", "lost-unsubscription", "unstable-connection",
+            "unused-security", "plain-unencrypted", "mon-open", "key-readable"}
+INFOS = {"unbound-endpoint", "absent-worker", "allow-any"}
 
 
 def test_every_promised_rule_is_there() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from zmqtopo.checks.machine import available_options, files, hosts, key_files, limits, ports, transports
+from zmqtopo.checks.machine import available_options, certificates, files, hosts, key_files, limits, ports, transports
 from zmqtopo.checks.rule import Rule
 
 MACHINE_RULES: Final[tuple[Rule, ...]] = (
@@ -18,5 +18,12 @@ MACHINE_RULES: Final[tuple[Rule, ...]] = (
     available_options.option_unavailable,
     key_files.key_files,
     key_files.option_file,
+    certificates.key_missing,
+    certificates.key_readable,
 )
 """What is asked of this machine; whether their examples are good or bad depends on it."""
+
+KEY_RULES: Final[tuple[Rule, ...]] = (
+    key_files.key_files, key_files.option_file, certificates.key_missing, certificates.key_readable,
+)
+"""Those of them that look at keys; what ``zmqtopo keys verify`` asks."""

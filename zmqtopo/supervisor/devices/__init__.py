@@ -15,18 +15,21 @@ import zmq
 from zmqtopo.broker.counters import CounterBlock, Segment
 from zmqtopo.broker.ipc import remove_stale
 from zmqtopo.config.model import Device, OptionValue, Role, Topology
+from zmqtopo.supervisor.admission import Admission
 from zmqtopo.supervisor.device_state import START_TIMEOUT, DeviceState, Event, StateChange, restart_delay
 from zmqtopo.supervisor.devices.addresses import Connections, binds
 from zmqtopo.supervisor.devices.shutdown import Shutdown
 from zmqtopo.supervisor.devices.taps import EndTaps, TapRequest, Taps
 from zmqtopo.supervisor.forkserver import ForkserverThread
 from zmqtopo.supervisor.losses import UNSENT
+from zmqtopo.supervisor.requests import Callback
 from zmqtopo.supervisor.workers.exit_reason import NOT_STOPPED
 from zmqtopo.supervisor.workers.inbox import Inbox
 from zmqtopo.supervisor.workers.pool import Environment, WorkerPool
 from zmqtopo.worker.protocol import (
     Adapt,
     Adapted,
+    Admit,
     Bind,
     Bound,
     Failed,
@@ -68,6 +71,8 @@ class Devices:
         self.pool = WorkerPool(lambda name: environment.make(name, self.topology, inbox, context, self._forkserver,
                                                    isolated=isolated), environment.clock)
         self.connections = Connections(topology)
+        self._admission = Admission(topology, lambda: inbox.post(Callback(self._admit)),
+                                    lambda name, text: inbox.post(Noted(name, "keys", text)))
         self.changes: deque[StateChange] = deque()
         """What has happened, to be told by the supervisor."""
         self.started = False
@@ -130,6 +135,7 @@ class Devices:
         self.by_name = devices
         self._shutdown.adopt(topology)
         self.connections.adopt(topology, devices)
+        self._admission.adopt(topology)
 
     # -- what is asked of devices --------------------------------------------------------------------------------
 
@@ -319,6 +325,12 @@ class Devices:
             if (device := self.by_name.get(getattr(order, "name", ""))) is not None:
                 self.pool.order(device.spec, order)
 
+    def _admit(self) -> None:
+        """Let workers know who may connect now."""
+        for device in self.by_name.values():
+            if device.spec.process in self.pool and not device.over:
+                self._send([Admit(device.name, self._admission.policies(device.spec))])
+
     def _order_bind(self, device: DeviceState) -> None:
         try:
             worker = self.pool.need(device.spec)
@@ -327,7 +339,8 @@ class Devices:
             why = error.strerror if isinstance(error, OSError | zmq.ZMQError) else error
             self._inbox.post(Failed(device.name, f"{device.name}: cannot start: {why}"))
         else:
-            worker.order(Bind(device.spec, binds(device), device.block, self.reloading))
+            worker.order(Bind(device.spec, binds(device), device.block, self.reloading,
+                              policies=self._admission.policies(device.spec)))
 
     # -- ending workers ------------------------------------------------------------------------------------------
 
@@ -363,6 +376,7 @@ class Devices:
 
     def close(self) -> None:
         """Keep the numbers and let go of the memory that was shared; end what started the workers."""
+        self._admission.close()
         self._forkserver.close()
         for device in self.by_name.values():
             device.block = device.block.copy()
