@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -538,8 +539,7 @@ def server(up: Up) -> int:
 
 
 def test_the_stream_comes_back_after_its_server_was_killed(visit: Visit, start: Any, tmp_path: Path) -> None:
-    text = topology(tmp_path, control=False).replace("127.0.0.1:*\", control", f"127.0.0.1:{free_port()}\", control")
-    up = start(text).ready()
+    up = start(topology(tmp_path, control=False)).ready()
     page = visit(up).open().drawn()
     page.page.evaluate("window.same = true")
     os.kill(server(up), signal.SIGKILL)
@@ -552,21 +552,27 @@ def test_the_stream_comes_back_after_its_server_was_killed(visit: Visit, start: 
     page.complaints.clear()
 
 
-def free_port() -> int:
-    import socket
-
+def with_port(text: str) -> str:
+    """The same topology, with a page at the same address each time that it is started."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        port = probe.getsockname()[1]
+    return text.replace('127.0.0.1:*", control', f'127.0.0.1:{port}", control')
 
 
 def test_the_end_of_the_topology_is_told(visit: Visit, start: Any, tmp_path: Path) -> None:
-    up = start(topology(tmp_path, control=False)).ready()
+    text = with_port(topology(tmp_path, control=False))
+    up = start(text).ready()
     page = visit(up).open().drawn()
     up.stop()
-    expect(page.page.locator("#connection")).to_have_text(
-        re.compile(r"(✖ Connection lost; trying again|■ The topology has ended)\. What is shown is \d+ s old\."))
+    expect(page.page.locator("#connection")).to_have_text(re.compile(
+        r"■ Nobody listens here any more: the topology has ended, or serves no page\. What is shown is \d+ s old\."))
     expect(page.page.locator("body")).to_have_class(re.compile("stale"))
+    expect(page.cell("jobs", "state")).to_have_text(re.compile("running|stopp"))
+    page.complaints.clear()
+    # The same page, when the topology runs again.
+    start(text).ready()
+    expect(page.page.locator("#connection")).to_have_text("● live", timeout=DEADLINE * 1000)
     page.complaints.clear()
 
 

@@ -69,7 +69,7 @@ function tellConnection() {
     live: "● live",
     lost: `✖ Connection lost; trying again.${old}`,
     silent: `✖ The topology does not answer: ${why}.${old}`,
-    ended: `■ The topology has ended.${old}`,
+    ended: `■ Nobody listens here any more: the topology has ended, or serves no page.${old}`,
   }[state]);
 }
 

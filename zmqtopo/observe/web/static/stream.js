@@ -4,8 +4,8 @@ const SILENCE = 5000; // ms: an event comes each second, so five without one are
 const AGAIN = 2000; // ms, as the server asks for with `retry`
 
 /**
- * Calls `onEvent` with each event and `onState` with `live`, `lost`, `ended`, or `silent` and
- * the reason.
+ * Calls `onEvent` with each event and `onState` with `live`, `lost`, `ended` where nobody listens any more, or `silent`
+ * and the reason where the server is there and the topology does not answer.
  *
  * EventSource connects again after a broken connection, but not after an answer other than 200, such as a proxy gives
  * while the server restarts, and it does not notice one that stays open in silence. Both are dealt with here.
@@ -16,7 +16,7 @@ export class Stream {
   #onState;
   #source = null;
   #timer = 0;
-  #ended = false;
+  #isLive = false;
 
   constructor(url, onEvent, onState) {
     this.#url = url;
@@ -31,9 +31,8 @@ export class Stream {
     this.#source = source;
     source.addEventListener("message", (message) => this.#received(message));
     source.addEventListener("unreachable", (message) => this.#unreachable(message));
-    source.addEventListener("ended", () => this.#end());
     source.addEventListener("error", () => {
-      if (!this.#ended) this.#onState("lost");
+      this.#lost();
       if (source.readyState === EventSource.CLOSED) this.#openIn(AGAIN);
     });
     this.#openIn(SILENCE);
@@ -42,7 +41,7 @@ export class Stream {
   #openIn(milliseconds) {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      if (!this.#ended) this.#onState("lost");
+      this.#lost();
       this.#open();
     }, milliseconds);
   }
@@ -50,7 +49,7 @@ export class Stream {
   #received(message) {
     this.#openIn(SILENCE);
     const event = JSON.parse(message.data);
-    this.#ended = false;
+    this.#isLive = true;
     this.#onState("live");
     this.#onEvent(event);
   }
@@ -61,9 +60,19 @@ export class Stream {
     this.#onState("silent", JSON.parse(message.data).error);
   }
 
-  /** The topology has been stopped. The stream goes on looking, since it may be started again. */
-  #end() {
-    this.#ended = true;
-    this.#onState("ended");
+  /**
+   * Find out whether anybody listens. The supervisor does as long as the topology runs, also while no server takes the
+   * connection; after that it is refused.
+   */
+  async #lost() {
+    if (this.#isLive) this.#onState("lost");
+    this.#isLive = false;
+    let state = "lost";
+    try {
+      await fetch("/livez", { cache: "no-store", signal: AbortSignal.timeout(AGAIN) });
+    } catch (error) {
+      if (error.name !== "TimeoutError" && navigator.onLine) state = "ended";
+    }
+    if (!this.#isLive) this.#onState(state);
   }
 }
