@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 from zmqtopo.control.client import Client, connect
 from zmqtopo.control.errors import ControlError, NotRunningError
 from zmqtopo.control.folder import names, open_all
-from zmqtopo.observe.top.processes import processor_time, resident_memory
+from zmqtopo.observe.processes import processor_time, resident_memory
 
 END_TIMEOUT: Final = 0.5
 """Seconds that a thread has to end when nobody looks any more; one that waits for an answer ends with the process."""

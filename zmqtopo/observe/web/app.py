@@ -25,6 +25,7 @@ from zmqtopo.draw.dot import live_dot
 from zmqtopo.draw.picture import picture
 from zmqtopo.observe.log import MOST_LINES, Log
 from zmqtopo.observe.metrics import exposition
+from zmqtopo.observe.processes import with_usage
 from zmqtopo.observe.web.events import PIECE, Events, EventStream
 from zmqtopo.observe.web.guard import Guard
 from zmqtopo.observe.web.link import Link
@@ -100,6 +101,7 @@ class Site:
         """The page, with the rates since somebody asked for it before: without JavaScript it is asked for again."""
         http = self._link.http
         status, now = await self._source.ps(), time.monotonic()
+        status = {**status, "devices": await asyncio.to_thread(with_usage, status["devices"])}
         before, seen = self._seen
         if now - seen >= SAMPLE:
             self._seen = status["devices"], now

@@ -14,6 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from zmqtopo.control.errors import ControlError
 from zmqtopo.observe.log import Log
+from zmqtopo.observe.processes import with_usage
 
 INTERVAL: Final = 1.0
 """Seconds from one event to the next."""
@@ -90,7 +91,7 @@ class Events:
         head: dict[str, Any] = {"time": round(time.time(), 3), "config": config}
         lines = await asyncio.to_thread(self._log.new)
         try:
-            head["devices"] = (await self._ps())["devices"]
+            head["devices"] = await asyncio.to_thread(with_usage, (await self._ps())["devices"])
         except ControlError as error:
             text = json.dumps({**head, "error": str(error), "log": lines}, separators=(",", ":"))
             event = f"event: unreachable\nid: {config}\ndata: {text}\n\n".encode()

@@ -81,7 +81,7 @@ def _rate(device: Device, before: Device | None, seconds: float, flow: str, key:
 
 def _cpu(device: Device, before: Device | None, seconds: float) -> str:
     now, then = device.get("cpu"), before.get("cpu") if before else None
-    if now is None or then is None or seconds <= 0 or now < then:
+    if before is None or now is None or then is None or seconds <= 0 or device["thread"] != before["thread"]:
         return UNKNOWN
     return f"{(now - then) / seconds * 100:.0f}"
 

@@ -17,7 +17,7 @@ FLOW = {"messages": 0, "bytes": 0, "dropped": 0, "blocked": 0, "blocked_time": 0
 def device(name: str = "d", state: str = "running", forth: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
     counters = {"in_to_out": {**FLOW, **(forth or {})}, "out_to_in": FLOW, "mon": FLOW}
     return {"name": name, "type": "queue", "run": "thread", "state": state, "pid": 1, "uptime": 1.0, "restarts": 0,
-            "endpoints": {}, "counters": counters, "error": None, "warning": None, **more}
+            "endpoints": {}, "counters": counters, "error": None, "warning": None, "thread": 1, **more}
 
 
 def page(*devices: dict[str, Any], **more: Any) -> str:

@@ -95,8 +95,8 @@ function peers(counts) {
   return ["in", "out", "mon"].map((role) => counts[role]).filter((count) => count !== undefined && count !== null);
 }
 
-/** Percent of a core, from seconds of processor time. */
+/** Percent of a core, from seconds of processor time of its thread. */
 function cpu(device, before, seconds) {
   if (typeof device.cpu !== "number" || typeof before?.cpu !== "number" || seconds <= 0) return null;
-  return device.cpu < before.cpu ? null : ((device.cpu - before.cpu) / seconds) * 100;
+  return device.thread === before.thread ? ((device.cpu - before.cpu) / seconds) * 100 : null;
 }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
@@ -19,6 +20,19 @@ def resident_memory(pid: int) -> int | None:
     """Bytes of memory that a process uses; None when it is gone or the system does not tell."""
     fields = _read(f"/proc/{pid}/statm").split()
     return int(fields[1]) * _PAGE if len(fields) > 1 else None
+
+
+def with_usage(devices: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What ``ps`` says of devices of this machine, with ``cpu``, `processor_time`, and ``rss``, `resident_memory`."""
+    memory: dict[int, int | None] = {}
+    told = []
+    for device in devices:
+        pid, thread = device["pid"], device.get("thread")
+        if pid is not None and pid not in memory:
+            memory[pid] = resident_memory(pid)
+        cpu = processor_time(pid, thread) if pid is not None and thread is not None else None
+        told.append({**device, "cpu": cpu, "rss": memory.get(pid)})
+    return told
 
 
 def _read(path: str) -> bytes:

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from zmqtopo.observe.top.processes import processor_time, resident_memory
+from zmqtopo.observe.processes import processor_time, resident_memory, with_usage
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has proc(5)")
 
@@ -35,3 +35,13 @@ def test_the_memory_of_a_process() -> None:
 def test_what_is_gone_is_not_known() -> None:
     assert processor_time(os.getpid(), 1 << 30) is None
     assert resident_memory(1 << 30) is None
+
+
+@linux
+def test_devices_with_what_they_use() -> None:
+    here = {"name": "here", "pid": os.getpid(), "thread": threading.get_native_id()}
+    told = {device["name"]: device for device in with_usage([
+        here, {**here, "name": "elsewhere", "thread": None}, {"name": "stopped", "pid": None, "thread": None}])}
+    assert told["here"]["cpu"] == pytest.approx(processor_time(here["pid"], here["thread"]), abs=0.1)
+    assert told["here"]["rss"] == told["elsewhere"]["rss"] > 1 << 20
+    assert told["elsewhere"]["cpu"] is told["stopped"]["cpu"] is told["stopped"]["rss"] is None
