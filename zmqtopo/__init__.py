@@ -10,6 +10,7 @@ Importing this package imports nothing else: each name brings its module when it
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,26 +38,29 @@ _HOMES = {
 }
 
 
-def check(path: str | os.PathLike[str]) -> list[Problem]:
-    """Return every problem of the file at ``path``, sorted by place; an empty list when all is well.
+def check(topology: str | os.PathLike[str] | Mapping[str, Any]) -> list[Problem]:
+    """Return every problem of a file, or of a dict with its keys, sorted by place; an empty list when all is well.
 
-    Opens no socket. A file that cannot be read is a problem too, and nothing is raised.
+    Opens no socket. A file that cannot be read is a problem too, and nothing is raised, but TypeError for a dict with
+    what no file can have.
     """
     # The package has another name than this function: once imported, it would take its place.
-    from zmqtopo.checks import check_file
+    from zmqtopo.checks import check_file, examine_mapping
 
-    return check_file(path)
+    return examine_mapping(topology).problems if isinstance(topology, Mapping) else check_file(topology)
 
 
-def load(path: str | os.PathLike[str]) -> Topology:
-    """Return the topology in the file at ``path``, or raise TopologyError with all problems when one is an error.
+def load(topology: str | os.PathLike[str] | Mapping[str, Any]) -> Topology:
+    """Return the topology of a file, or of a dict with its keys, or raise TopologyError with all problems.
 
-    An undefined variable is an error here, since what is loaded is meant to run.
+    An undefined variable is an error here, since what is loaded is meant to run. Raises TypeError for a dict with what
+    no file can have, such as a function.
     """
-    from zmqtopo.checks import examine
+    from zmqtopo.checks import examine, examine_mapping
     from zmqtopo.config.problem import TopologyError
 
-    checked = examine(path, strict_variables=True)
+    checked = (examine_mapping(topology, strict_variables=True) if isinstance(topology, Mapping)
+               else examine(topology, strict_variables=True))
     if checked.topology is None or checked.has_errors:
         raise TopologyError(checked.problems)
     return checked.topology

@@ -129,7 +129,7 @@ def test_mistakes(run, pytester: pytest.Pytester) -> None:
         "@pytest.mark.zmqtopo('a', 'b')": "the mark takes one file",
         "@pytest.mark.zmqtopo('nowhere.yaml')": "there is no nowhere.yaml in *",
         "@pytest.mark.zmqtopo(300 * 'x')": "there is no xxx*",
-        "@pytest.mark.zmqtopo('wrong.yaml')": "*wrong.yaml has errors:",
+        "@pytest.mark.zmqtopo('wrong.yaml')": "  hint: did you mean bind*",
         "@pytest.mark.zmqtopo('unable.yaml')": "*unable.yaml cannot start: d.in: cannot *",
     }
     device = "devices: {d: {type: streamer, in: {%s}, out: {bind: tcp://*:2}}}"
@@ -141,6 +141,30 @@ def test_mistakes(run, pytester: pytest.Pytester) -> None:
                                for line in (f"*ERROR at setup of test_{n} *", f"*{words}*")])
     for noise in ("*Traceback*", "*another exception*", "*pytest_plugin.py*"):
         done.stdout.no_fnmatch_line(noise)
+
+
+def test_a_mark_without_the_fixture_fails(run) -> None:
+    done = run(test_it="""
+@pytest.mark.zmqtopo("pipeline.yaml")
+def test_forgot(): pass
+
+@pytest.mark.zmqtopo("pipeline.yaml")
+class TestSome:
+    def test_uses_it(self, topology): pass
+    def test_needs_none(self): pass
+
+@pytest.fixture
+def address(topology): return topology.address("collect.in")
+
+@pytest.mark.zmqtopo("pipeline.yaml")
+def test_by_another_fixture(address): pass
+
+@pytest.mark.zmqtopo("pipeline.yaml")
+@pytest.mark.usefixtures("topology")
+def test_by_mark(): pass
+""")
+    done.assert_outcomes(passed=4, errors=1)
+    done.stdout.fnmatch_lines(["*starts nothing without the fixture topology: take it as an argument*"])
 
 
 def test_several_runs_at_once_are_in_nobodys_way(run, pytester: pytest.Pytester) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, NoReturn, Self, cast
 
 import zmq
 
 from zmqtopo.api import arguments
+from zmqtopo.api.names import ByName, device_and_role
 from zmqtopo.broker.counters import Counters
 from zmqtopo.config.endpoint import parse
 from zmqtopo.config.model import Role, Topology
@@ -131,17 +133,19 @@ class Running:
     @property
     def endpoints(self) -> Mapping[str, Endpoints]:
         """The addresses as really bound: ``running.endpoints["ingest"]["in"]`` is a tuple."""
-        return {name: device.endpoints for name, device in self._supervisor.devices.items()}
+        return ByName({name: cast("Endpoints", ByName(_by_role(device.endpoints), f"socket of {name}"))
+                       for name, device in self._supervisor.devices.items()})
 
     def address(self, socket: str) -> str:
         """An address to connect to for ``DEVICE.SOCKET``: the first it has bound, with ``0.0.0.0`` made reachable.
 
-        Raises KeyError for a device or socket that is not there, and LookupError when it has bound nothing.
+        Raises KeyError, which says what is near, for a device or socket that is not there, and LookupError when it has
+        bound nothing.
         """
         if not isinstance(socket, str):
             raise TypeError(f"a socket is named by a str such as 'ingest.in', not {type(socket).__name__}")
-        name, _, role = socket.rpartition(".")
-        bound = self._supervisor.devices[name].endpoints[cast("Role", role)]
+        name, role = device_and_role(socket, self._supervisor.devices)
+        bound = self.endpoints[name][cast("Role", role)]
         if not bound:
             raise LookupError(f"{socket} binds nothing")
         return str(parse(bound[0]).reachable())
@@ -149,12 +153,30 @@ class Running:
     @property
     def states(self) -> Mapping[str, str]:
         """The state of each device: starting, running, paused, backoff, stopping, stopped or failed."""
-        return {name: device.state for name, device in self._supervisor.devices.items()}
+        return ByName({name: device.state for name, device in self._supervisor.devices.items()})
 
     @property
     def errors(self) -> Mapping[str, str]:
         """The last error of each device that had one."""
         return {name: device.error for name, device in self._supervisor.devices.items() if device.error}
+
+    def __repr__(self) -> str:
+        """Such as ``<zmqtopo.Running 'pipeline': 2 running, 1 failed>``, from any process and at any time."""
+        if os.getpid() != self._pid:
+            words = f"of process {self._pid}"
+        elif not self._thread.is_alive():
+            words = "stopped"
+        else:
+            count = Counter(device.state for device in list(self._any_process.devices.values()))
+            words = ", ".join(f"{number} {state}" for state, number in count.items()) or "no devices"
+        return f"<zmqtopo.{type(self).__name__} {self._any_process.topology.name!r}: {words}>"
+
+    def __reduce__(self) -> NoReturn:
+        """Raise TypeError: threads and sockets stay where they are."""
+        raise TypeError(
+            "a running topology cannot be pickled or copied: its devices belong to this process; give others the "
+            "addresses to connect to, such as running.address('DEVICE.SOCKET')"
+        )
 
     @property
     def status(self) -> Sequence[DeviceStatus]:
@@ -165,7 +187,7 @@ class Running:
 
     def counters(self) -> Mapping[str, Counters]:
         """What has passed through each device since it first started."""
-        return {name: device.block.read() for name, device in self._supervisor.devices.items()}
+        return ByName({name: device.block.read() for name, device in self._supervisor.devices.items()})
 
     def pause(self, *devices: str) -> None:
         """Let devices take no more messages; what comes waits in their in sockets, and then where it comes from.
@@ -192,7 +214,7 @@ class Running:
         """Stop devices and start them again, in a new process where they have their own. Raises CommandError."""
         self._command("restart", devices)
 
-    def reload(self, topology: str | os.PathLike[str] | Topology) -> Plan:
+    def reload(self, topology: str | os.PathLike[str] | Mapping[str, Any] | Topology) -> Plan:
         """Become what a file, or a loaded topology, says; return what that took. It touches only what has changed.
 
         Raises TopologyError for a file with errors, and CommandError when a device cannot start, or can no more because
@@ -240,11 +262,33 @@ class Running:
         if os.getpid() == self._pid:
             self.stop()
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop, while the event loop of asyncio goes on; a task that is cancelled meanwhile does not drain."""
+        import asyncio
+
+        if os.getpid() != self._pid:
+            return
+        try:
+            await asyncio.to_thread(self.stop)
+        except asyncio.CancelledError:
+            await asyncio.to_thread(self.stop, 0)
+            raise
+
+
+def _by_role(endpoints: Endpoints) -> dict[str, tuple[str, ...]]:
+    return {str(role): addresses for role, addresses in endpoints.items()}
+
 
 def up(
-    topology: str | os.PathLike[str] | Topology, *, context: zmq.Context[Any] | None = None, isolated: bool = False
+    topology: str | os.PathLike[str] | Mapping[str, Any] | Topology, *, context: zmq.Context[Any] | None = None,
+    isolated: bool = False,
 ) -> Running:
-    """Start a topology from a file or a loaded one, and return when every device is ready.
+    """Start a topology from a file, a dict with its keys or a loaded one, and return when every device is ready.
 
     Thread devices run in this process, in ``context`` or in a new one, so that it can use their inproc addresses. With
     ``isolated`` they run together in a worker process of their own, as with the command: nothing that happens to them,

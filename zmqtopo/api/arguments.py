@@ -38,7 +38,7 @@ def seconds(timeout: object) -> float | None:
 
 
 def topology(value: object) -> Topology:
-    """A topology, or that of a file. Raises TypeError, ValueError, and TopologyError for a file with errors.
+    """A topology, or that of a file or a dict. Raises TypeError, ValueError, and TopologyError for a file with errors.
 
     One that a program has made or changed by hand is looked through: dataclasses take whatever they are given.
     """
@@ -50,9 +50,10 @@ def topology(value: object) -> Topology:
             if not device.type:
                 raise ValueError(f"topology.devices[{name!r}] has no type")
         return value
-    if not isinstance(value, str | os.PathLike):
-        raise TypeError(f"a topology is the path of a file or what zmqtopo.load returns, not {_kind(value)}")
-    if not isinstance(os.fspath(value), str):
+    if not isinstance(value, str | os.PathLike | Mapping):
+        raise TypeError(
+            f"a topology is the path of a file, a dict like one, or what zmqtopo.load returns, not {_kind(value)}")
+    if not isinstance(value, Mapping) and not isinstance(os.fspath(value), str):
         raise TypeError(f"the path of a topology is a str, not {_kind(os.fspath(value))}")
     import zmqtopo
 

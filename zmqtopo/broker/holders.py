@@ -14,7 +14,7 @@ _ACCEPTS: Final = 0x10000  # __SO_ACCEPTCON of linux/net.h
 
 
 def holder_of_port(port: int) -> str:
-    """Such as `` by 'redis-server' (process 812)``; empty where nobody says."""
+    """Such as `` by 'redis-server' (process 812)`` or `` by this process``; empty where nobody says."""
     inodes = {f[9] for table in ("tcp", "tcp6") for f in _rows(table)
               if len(f) > 9 and f[3] == _LISTENS and int(f[1].rpartition(":")[2], 16) == port}
     return _process_with(inodes)
@@ -45,8 +45,40 @@ def _process_with(inodes: Iterable[str]) -> str:
         return ""
     for process in _inside(Path("/proc")):
         if process.name.isdigit() and any(_leads_to(d, wanted) for d in _inside(process / "fd")):
-            return f" by {_name(process)} (process {process.name})"
+            return _words(process)
     return ""
+
+
+def _words(process: Path) -> str:
+    """Who it is: a notebook, or a program that forgot a `stop`, is told that it stands in its own way."""
+    pid = int(process.name)
+    if pid == os.getpid():
+        return f" by this process ({pid})"
+    return f" by {_name(process)} (process {pid}{', of this program' if _is_ours(pid) else ''})"
+
+
+def _is_ours(pid: int) -> bool:
+    """Whether the process is one of the program's that asks: its own, or a worker beside the worker that asks.
+
+    A worker is a grandchild of its program: a child of the process that starts its workers.
+    """
+    theirs, ours = _ancestors(pid), _ancestors(os.getpid())
+    return pid in ours or os.getpid() in theirs or theirs[1:2] == ours[1:2] != []
+
+
+def _ancestors(pid: int) -> list[int]:
+    """The processes that a process descends from, the parent first, as /proc/PID/stat says; not that of the system."""
+    found: list[int] = []
+    while pid > 1:
+        try:
+            stat = Path("/proc", str(pid), "stat").read_text("utf-8", errors="replace")
+        except OSError:
+            break
+        pid = int(stat.rpartition(")")[2].split()[1])
+        if pid <= 1 or pid in found:
+            break
+        found.append(pid)
+    return found
 
 
 def _inside(folder: Path) -> list[Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zmqtopo.config.model import Topology
 from zmqtopo.config.problem import Problem, below
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from zmqtopo.config.load import Loaded
 
 __all__ = [
-    "Checked", "check_file", "check_machine", "check_topology", "examine", "examine_all", "examine_text", "in_order",
+    "Checked", "check_file", "check_machine", "check_topology", "examine", "examine_all", "examine_mapping",
+    "examine_text", "in_order",
     "with_machine",
 ]
 
@@ -72,6 +73,13 @@ def examine_text(text: str, file: str = "<text>", *, environ: Mapping[str, str] 
     from zmqtopo.config.load import read_text
 
     return _checked(read_text(text, file, environ=environ))
+
+
+def examine_mapping(content: Mapping[str, Any], *, strict_variables: bool = False) -> Checked:
+    """As `examine`, of a mapping with the keys of a file. Raises TypeError for what no file can have."""
+    from zmqtopo.config.load import read_mapping
+
+    return _checked(read_mapping(content, strict_variables=strict_variables))
 
 
 def check_file(path: str | os.PathLike[str], *, strict_variables: bool = False) -> list[Problem]:

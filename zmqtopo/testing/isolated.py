@@ -7,8 +7,9 @@ import shutil
 import socket
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from zmqtopo.api import Running, arguments
 from zmqtopo.config.endpoint import Endpoint, parse
@@ -52,7 +53,7 @@ class Elsewhere(Running):
             raise LookupError(f"no device of {self.topology.name} binds or connects to {address}")
         return str(_at(self._places[key], endpoint))
 
-    def reload(self, topology: str | os.PathLike[str] | Topology) -> Plan:
+    def reload(self, topology: str | os.PathLike[str] | Mapping[str, Any] | Topology) -> Plan:
         """As `Running.reload`; what was somewhere before stays there."""
         return super().reload(self._moved_topology(arguments.topology(topology)))
 

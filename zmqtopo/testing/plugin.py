@@ -42,6 +42,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize(_FIXTURE, [(mark, folders)], indirect=True, ids=[hidden])
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Fail a test with a mark of its own that does not take the fixture: it would pass without a topology."""
+    own = any(mark.name == _MARK for mark in getattr(getattr(item, "function", None), "pytestmark", ()))
+    if own and _FIXTURE not in getattr(item, "fixturenames", ()):
+        pytest.fail(f"the mark {_MARK} starts nothing without the fixture {_FIXTURE}: take it as an argument",
+                    pytrace=False)
+
+
 @pytest.fixture(scope="module")
 def topology(request: pytest.FixtureRequest) -> Iterator[Elsewhere]:
     """The running topology of the file in ``@pytest.mark.zmqtopo("FILE")``.
@@ -60,7 +68,9 @@ def topology(request: pytest.FixtureRequest) -> Iterator[Elsewhere]:
     try:
         running = Elsewhere(zmqtopo.load(path))
     except zmqtopo.TopologyError as error:
-        failure = f"{path} has errors:\n{error}"
+        failure = f"{path} has errors:\n" + "\n".join(
+            line + (f"\n  hint: {problem.hint}" if problem.hint else "")
+            for line, problem in zip(str(error).splitlines(), error.problems, strict=True))
     except zmqtopo.StartError as error:
         failure = f"{path} cannot start: {error}"
     if failure:     # outside of the except, where pytest would show the exception as well

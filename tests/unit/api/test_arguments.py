@@ -64,7 +64,7 @@ def of_restart(**values: Any) -> Callable[[Topology], Any]:
     (lambda _: 5, "not int"),
     (lambda _: b"it.yaml", "not bytes"),
     (lambda _: ["it.yaml"], "not list"),
-    (lambda _: {"devices": {}}, "not dict"),
+    (lambda _: {"it.yaml"}, "not set"),
     (lambda topology: topology.devices["q"], "not Device"),
     (lambda _: Topology, "not type"),
     (lambda topology: replace(topology, devices=["q"]), "topology.devices is list"),

@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
 
 from zmqtopo.config.model import Topology
 from zmqtopo.config.problem import Place, Problem
 from zmqtopo.config.yaml.source import STDIN, Source, parse_text, read_source, read_sources
 from zmqtopo.config.yaml.tree import UNKNOWN
+
+_WIDE: Final = 2**31
+"""Columns: an address with a blank in it stays on its line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,40 @@ def read_text(text: str, file: str = STDIN, *, strict_variables: bool = False,
               environ: Mapping[str, str] | None = None) -> Loaded:
     """As :func:`read`, of a text that is called ``file`` in reports."""
     return _load(parse_text(text, file), strict_variables, environ)
+
+
+def read_mapping(content: Mapping[str, Any], *, strict_variables: bool = False) -> Loaded:
+    """As :func:`read`, of the plain values that a file has: mappings, lists, text, bytes, numbers, booleans and None.
+
+    Reports show them as YAML, in a file called ``<topology>``. Raises TypeError for any other value.
+    """
+    import yaml
+
+    try:
+        text = yaml.dump(_plain(content, "the topology"), Dumper=yaml.SafeDumper, sort_keys=False, allow_unicode=True,
+                         width=_WIDE)
+    except RecursionError:
+        raise TypeError("the topology contains itself, or is too deep") from None
+    return read_text(text, "<topology>", strict_variables=strict_variables)
+
+
+def _plain(value: Any, where: str) -> Any:
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise TypeError(f"a key of {where} is {type(key).__name__} {key!r:.100}; keys are text")
+        return {str(key): _plain(item, f"{where}[{key!r}]") for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, f"{where}[{number}]") for number, item in enumerate(value)]
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, Enum) and not isinstance(value, str):
+        return value.name       # as of zmq.PUSH
+    if isinstance(value, str):
+        return str(value)
+    if value is None or type(value) in (bool, int, float, bytes):
+        return value
+    raise TypeError(f"{where} is {type(value).__name__} {value!r:.100}, which no topology has")
 
 
 def _load(source: Source, strict: bool, environ: Mapping[str, str] | None) -> Loaded:
