@@ -408,7 +408,7 @@ def test_a_start_that_fails(path: Path, net: Any) -> None:
     failure, = error.value.failures
     assert failure.startswith(f"work.out: cannot bind {taken}: Address already in use")
     if sys.platform == "linux":
-        assert failure.endswith(f" (process {os.getpid()})")
+        assert failure.endswith(f" (process {os.getpid()}, of this program)")
     assert not isinstance(error.value, zmqtopo.TopologyError)
 
 

@@ -11,6 +11,10 @@ from zmqtopo.config.wording import quote
 
 _LISTENS: Final = "0A"  # TCP_LISTEN of linux/net/tcp_states.h
 _ACCEPTS: Final = 0x10000  # __SO_ACCEPTCON of linux/net.h
+_WORKER: Final = b"zmqtopo.worker.main"
+"""What stands in the arguments of a worker and of the process that starts workers."""
+_GENERATIONS: Final = 3
+"""A worker, the process that starts workers, and the program."""
 
 
 def holder_of_port(port: int) -> str:
@@ -58,27 +62,22 @@ def _words(process: Path) -> str:
 
 
 def _is_ours(pid: int) -> bool:
-    """Whether the process is one of the program's that asks: its own, or a worker beside the worker that asks.
-
-    A worker is a grandchild of its program: a child of the process that starts its workers.
-    """
-    theirs, ours = _ancestors(pid), _ancestors(os.getpid())
-    return pid in ours or os.getpid() in theirs or theirs[1:2] == ours[1:2] != []
+    """Whether the process is the program that asks, or one of its workers."""
+    return _program(pid) == _program(os.getpid())
 
 
-def _ancestors(pid: int) -> list[int]:
-    """The processes that a process descends from, the parent first, as /proc/PID/stat says; not that of the system."""
-    found: list[int] = []
-    while pid > 1:
+def _program(pid: int) -> int:
+    """The process that has started a worker, by way of the one that starts workers; of any other process, itself."""
+    for _ in range(_GENERATIONS):
         try:
-            stat = Path("/proc", str(pid), "stat").read_text("utf-8", errors="replace")
+            process = Path("/proc", str(pid))
+            if _WORKER not in (process / "cmdline").read_bytes():
+                break
+            stat = (process / "stat").read_text("utf-8", errors="replace")
         except OSError:
             break
         pid = int(stat.rpartition(")")[2].split()[1])
-        if pid <= 1 or pid in found:
-            break
-        found.append(pid)
-    return found
+    return pid
 
 
 def _inside(folder: Path) -> list[Path]:
