@@ -18,6 +18,11 @@ from typing import Any
 import pytest
 import zmq
 
+from zmqtopo.checks import examine
+from zmqtopo.checks.graph import Graph
+from zmqtopo.draw.dot import RATE_ROOM, live_dot
+from zmqtopo.draw.picture import picture
+
 from .conftest import DEADLINE, Control, Up, children
 
 pytest.importorskip("starlette")
@@ -32,6 +37,8 @@ pytestmark = [
 ]
 
 expect = sync_api.expect
+
+EXAMPLES = Path(__file__).parents[2] / "topologies"
 
 TOPOLOGY = """
 http: {listen: "127.0.0.1:*", control: CONTROL}
@@ -617,8 +624,8 @@ def states(names: list[str]) -> list[dict[str, Any]]:
     return [device(f"{state}-{i}", state) for i, state in enumerate(names)]
 
 
-def answer_with(page: Page, devices: list[dict[str, Any]]) -> None:
-    """Let the server seem to have these devices."""
+def answer_with(page: Page, devices: list[dict[str, Any]], drawing: str | None = None) -> None:
+    """Let the server seem to have these devices, and this drawing of them."""
     nodes = "".join(
         f'"device:{one["name"]}" [shape="plain", id="device:{one["name"]}", label=<<table border="2" bgcolor="white">'
         f'<tr><td>{one["name"]}<br/># running, mon full</td></tr></table>>]\n' for one in devices)
@@ -628,7 +635,8 @@ def answer_with(page: Page, devices: list[dict[str, Any]]) -> None:
         route.fulfill(content_type="text/event-stream", body=f"retry: 100\n\ndata: {json.dumps(event)}\n\n")
 
     page.page.route("**/api/events", events)
-    page.page.route("**/api/graph", lambda route: route.fulfill(body=f"digraph {{ {nodes} }}"))
+    page.page.route("**/api/graph", lambda route: route.fulfill(
+        body=f"digraph {{ graph [] {nodes} }}" if drawing is None else drawing))
 
 
 def test_each_state_has_a_sign_and_a_word_of_its_own(visit: Visit, shared: Up) -> None:
@@ -673,6 +681,35 @@ def test_a_drawing_that_cannot_be_made_leaves_the_table(visit: Visit, shared: Up
     page.page.get_by_role("button", name="Try again").click()
     page.drawn()
     expect(page.page.locator("#drawing-note")).to_be_hidden()
+
+
+def test_every_example_is_drawn_with_room_for_all_that_changes(visit: Visit, shared: Up) -> None:
+    page = visit(shared)
+    for path in sorted(EXAMPLES.glob("*.yaml")):
+        checked = examine(str(path))
+        assert checked.topology is not None
+        drawn = live_dot(picture(Graph(checked.topology)))
+        answer_with(page, [device(name) for name in checked.topology.devices], drawn)
+        page.page.goto(page.url)
+        for name in checked.topology.devices:
+            expect(page.node(name).locator(".state")).to_have_text("● running")
+        edges = page.page.locator("#drawing .edge")
+        assert edges.count() == drawn.count(" -> ")
+        assert edges.locator(".rate").count() == drawn.count(RATE_ROOM)
+        assert "#" not in page.page.locator("#drawing").inner_text()
+
+
+def test_long_and_foreign_names(visit: Visit, shared: Up) -> None:
+    page = visit(shared, viewport={"width": 400, "height": 800})
+    names = ["日本-1", "größe", "हिन्दी", "n" * 200]
+    answer_with(page, [device(name, "failed" if len(name) > 100 else "running", error="e" * 20_000) for name in names])
+    page.page.goto(page.url)
+    for name in names:
+        expect(page.node(name).locator(".state")).to_be_visible()
+    page.row("größe").click()
+    expect(page.node("größe")).to_have_class(re.compile("selected"))
+    assert page.page.evaluate("document.documentElement.scrollWidth") <= 400
+    assert page.page.locator("#problems").bounding_box()["height"] < 300
 
 
 def test_what_a_drawing_may_hold_is_known(visit: Visit, shared: Up) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any, Final, NamedTuple
 
-from zmqtopo.observe.web.rows import TONES, Row, rows
+from zmqtopo.observe.web.rows import STATES, TONES, Row, rows
 
 REFRESH: Final = 5
 """Seconds after which a browser without JavaScript asks again."""
@@ -46,6 +46,14 @@ _KEYS: Final = (
     ("Esc", "close what is open"),
     ("?", "this help"),
 )
+_SIGNS: Final = (
+    *((sign, f"{state}: waits to be started again" if state == "backoff" else state)
+      for state, (sign, _) in STATES.items()),
+    ("▲", "running, and a message waits for somebody to take it"),
+    ("→ 20/s", "messages a second on a connection; ≤ where a socket with several counts them together"),
+    ("┅", "what is dashed carries copies; amber and dotted: the socket is full"),
+    ("─●", "this end binds, the other one connects"),
+)
 _CONTROL_KEYS: Final = (("space", "pause or resume the device"), ("R", "restart the device"))
 
 
@@ -71,6 +79,7 @@ def render(
         log="".join(f"<div>{escape(_line(entry))}</div>" for entry in log),
         keys="".join(f"<dt>{''.join(_kbd(keys))}</dt><dd>{escape(text)}</dd>"
                      for keys, text in (*_KEYS, *(_CONTROL_KEYS if control else ()))),
+        signs="".join(f"<dt>{escape(sign)}</dt><dd>{escape(text)}</dd>" for sign, text in _SIGNS),
     )
 
 
@@ -165,6 +174,8 @@ _PAGE: Final = """\
 </main>
 <dialog id="help" aria-labelledby="help-title"><h2 id="help-title">Keys</h2>
 <dl>{keys}</dl>
+<h2>Signs</h2>
+<dl>{signs}</dl>
 <form method="dialog"><button>Close</button></form></dialog>
 <dialog id="confirm" aria-label="Confirm"><p></p>
 <form method="dialog"><button value="yes">Restart</button> <button value="no" autofocus>Cancel</button></form></dialog>

@@ -16,10 +16,12 @@ UNKNOWN: Final = "-"
 TONES: Final = ("bad", "warn", "wait", "idle", "good")
 """The worst first."""
 
-_STATES: Final = {
+STATES: Final = {
     "running": ("●", "good"), "starting": ("◌", "wait"), "paused": ("‖", "warn"), "backoff": ("↻", "bad"),
     "stopping": ("◍", "wait"), "stopped": ("■", "idle"), "failed": ("✖", "bad"),
 }
+"""The sign and the tone of each."""
+
 
 Device = Mapping[str, Any]
 """What ``ps --format json`` says of a device."""
@@ -64,7 +66,7 @@ def _cells(device: dict[str, Any], before: Device | None, seconds: float, now: f
 
 def _sign(device: dict[str, Any]) -> tuple[str, str]:
     """The sign and the tone of its state."""
-    return ("▲", "warn") if "," in state(device) else _STATES.get(device["state"], ("?", "warn"))
+    return ("▲", "warn") if "," in state(device) else STATES.get(device["state"], ("?", "warn"))
 
 
 def _reason(device: Device) -> str:

@@ -95,13 +95,15 @@ function summarize() {
   const chips = [...states].map(([words, { tone, count }]) => ({ tone, text: `${count.toLocaleString("en")} ${words}` }));
   const known = rows.filter((row) => row.in !== null);
   const total = (key) => known.reduce((sum, row) => sum + row[key], 0);
-  if (known.length) chips.push({ tone: "", text: `${number(total("in") + total("out"))} messages/s` });
-  if (known.length) chips.push({ tone: "", text: `${size(total("bytes"))}/s` });
+  const sum = "the sum of all devices";
+  if (known.length) chips.push({ tone: "", text: `${number(total("in") + total("out"))} messages/s`, title: sum });
+  if (known.length) chips.push({ tone: "", text: `${size(total("bytes"))}/s`, title: sum });
   const box = byId("summary");
   while (box.children.length > chips.length) box.lastChild.remove();
-  chips.forEach(({ tone, text }, i) => {
+  chips.forEach(({ tone, text, title = "" }, i) => {
     const chip = box.children[i] ?? box.appendChild(make("span", { class: "chip" }));
     chip.dataset.tone = tone;
+    chip.title = title;
     write(chip, text);
   });
   const bad = rows.filter((row) => row.tone === "bad").length;

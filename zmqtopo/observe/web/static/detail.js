@@ -93,6 +93,12 @@ export class Detail {
   }
 }
 
+/** A fact for numbers by name, of which there are any. */
+function count(title, numbers) {
+  const told = Object.entries(numbers ?? {}).filter(([, number]) => number);
+  return told.length ? [[title, told.map(([name, number]) => `${name} ${number.toLocaleString("en")}`).join(", ")]] : [];
+}
+
 function factsOf(row) {
   const { device } = row;
   const bound = Object.entries(device.endpoints ?? {}).filter(([, addresses]) => addresses.length);
@@ -102,6 +108,10 @@ function factsOf(row) {
     ["since", device.uptime === null ? "-" : duration(device.uptime)],
     ["restarts", String(device.restarts)],
     ...bound.map(([role, addresses]) => [`${role} is bound to`, addresses.join(", ")]),
+    ...count("connections since the start", device.connections),
+    ...Object.entries(device.handshake_failures ?? {}).flatMap(([role, reasons]) =>
+      count(`could not get in at ${role}`, reasons),
+    ),
     ...(row.reason ? [["why", row.reason]] : []),
     ...(device.error && device.error !== row.reason ? [["last error", device.error]] : []),
   ];
