@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from collections.abc import Collection
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from zmqtopo.checks import examine
 from zmqtopo.cli.files import one_file
@@ -17,6 +18,9 @@ from zmqtopo.config.yaml.source import is_markdown
 from zmqtopo.draw.picture import Picture
 from zmqtopo.exit_codes import EXIT_BAD_FILE, EXIT_UNAVAILABLE
 from zmqtopo.report.stderr import errors_and_warnings
+
+if TYPE_CHECKING:
+    from zmqtopo.control.client import Client
 
 _FORMATS: Final = ("dot", "mermaid", "json", "svg", "png")
 _SUFFIXES: Final = {".gv": "dot", ".mmd": "mermaid", **{f".{form}": form for form in _FORMATS}}
@@ -33,6 +37,10 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--focus", metavar="DEVICE", help="draw only this device and what is one connection away from it"
     )
+    parser.add_argument(
+        "--live", action="store_true", help="draw a running topology, FILE being its name or its file, with the rates "
+        "of the last second on the edges, and with what is blocked or does not run",
+    )
     where = parser.one_of()
     where.add_argument(
         "-o", "--output", metavar="FILE", default="-",
@@ -48,6 +56,8 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Return 0; 1 for a drawing out of date; 69 when Graphviz is needed and not there; 78 for a file with errors.
 
+    With ``--live`` 69 also says that the topology does not run.
+
     A topology with errors is drawn as far as it is understood, its errors in red and its warnings in amber, but
     only to standard output: a good drawing in a file is not replaced by a bad one.
     """
@@ -55,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
     from zmqtopo.draw.graphviz import NoGraphvizError
     from zmqtopo.draw.picture import picture
 
+    if args.live:
+        return _live(args)
     args.file = one_file(args)
     in_markdown = is_markdown(args.check or args.output)
     form = args.format or ("mermaid" if in_markdown else _form(args))
@@ -69,11 +81,7 @@ def run(args: argparse.Namespace) -> int:
     errors_and_warnings(checked)
     if checked.topology is None or (checked.has_errors and (args.check or args.output != "-")):
         return EXIT_BAD_FILE
-    devices = checked.topology.devices
-    if args.focus is not None and args.focus not in devices:
-        near = closest(args.focus, devices)
-        args.usage_error(f"{args.file} has no device {quote(args.focus)}"
-                         + (f"; did you mean {quote(near)}?" if near else ""))
+    _check_focus(args, args.file, checked.topology.devices)
     drawn = picture(Graph(checked.topology), checked.problems, args.focus)
     if in_markdown:
         return _markdown(drawn, args, form)
@@ -86,6 +94,43 @@ def run(args: argparse.Namespace) -> int:
         return _compare(drawing, args)
     _write(drawing, args)
     return EXIT_BAD_FILE if checked.has_errors else 0
+
+
+def _check_focus(args: argparse.Namespace, where: str, devices: Collection[str]) -> None:
+    if args.focus is not None and args.focus not in devices:
+        near = closest(args.focus, devices)
+        args.usage_error(f"{where} has no device {quote(args.focus)}"
+                         + (f"; did you mean {quote(near)}?" if near else ""))
+
+
+def _live(args: argparse.Namespace) -> int:
+    """Draw what runs."""
+    from zmqtopo.cli.remote import talk
+
+    targets = [*args.named, *([args.files] if args.files is not None else [])]
+    if len(targets) > 1:
+        args.usage_error(f"one topology at a time: {' and '.join(map(printable, targets))}")
+    if args.check:
+        args.usage_error("rates change all the time: --check and --live exclude each other")
+    if is_markdown(args.output):
+        args.usage_error(f"{args.output}: rates are no drawing to keep in a page; name a file of their own after -o")
+    form = args.format or _form(args)
+    return talk(targets[0] if targets else None, lambda client: _draw_running(client, args, form))
+
+
+def _draw_running(client: Client, args: argparse.Namespace, form: str) -> int:
+    from zmqtopo.draw.graphviz import NoGraphvizError
+    from zmqtopo.observe.live import live_picture, running_topology
+
+    topology = running_topology(client)
+    _check_focus(args, client.name, topology.devices)
+    try:
+        drawing = _draw(live_picture(client, topology, args.focus), form)
+    except NoGraphvizError as error:
+        print(f"zmqtopo: error: {error}", file=sys.stderr)
+        return EXIT_UNAVAILABLE
+    _write(drawing, args)
+    return 0
 
 
 def _form(args: argparse.Namespace) -> str:

@@ -12,7 +12,8 @@ _CHANGE: Final = {0: "every device came to that state", 1: "some did not", **_TO
 EXIT_CODES: Final[dict[str, dict[int, str]]] = {
     "init": {0: "written", 1: "the file exists already, or cannot be written"},
     "validate": {0: "no errors", 1: "errors; with --strict also for warnings"},
-    "graph": {0: "drawn", 1: "with --check: the drawing is out of date", 69: "Graphviz is needed and not installed",
+    "graph": {0: "drawn", 1: "with --check: the drawing is out of date",
+              69: "Graphviz is needed and not installed; with --live, the topology is not running",
               78: "the file has errors"},
     "convert": {0: "converted", 78: "the file cannot be converted"},
     "up": {0: "clean stop; with -d, every device is ready",

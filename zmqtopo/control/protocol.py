@@ -22,6 +22,11 @@ The verbs: ``ps`` (all of ``zmqtopo ps --format json``, and of the topology its 
 there, and ``refused`` where a later request has sent them elsewhere before. ``stop`` and ``restart`` say of each what
 its ``stop`` has ``passed_on``, ``dropped`` and, for each peer at most, ``possibly_lost_per_peer``; null if it did not
 run. Where ``dropped_exact`` is false, here and in the counters, ``dropped`` is a lower bound.
+``topology`` answers with what runs, as ``zmqtopo config --format json`` prints it, whatever the file says by now:
+
+    {"zmqtopo": 1, "verb": "topology"}
+    {"ok": true, "topology": "{ ... }"}
+
 ``down``, with ``"force": true`` at once, is answered
 with what ``ps`` would say in the end, ``stop`` as there, ``forced`` for a stop out of time and ``unsent`` for one whose
 LINGER was, just before all is gone. ``reload`` reads the file of the topology again, or ``"file"``, an absolute path,

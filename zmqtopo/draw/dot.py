@@ -129,9 +129,10 @@ def _device(device: Device, picture: Picture, *, live: bool) -> str:
     """A box with a port for each socket: in on the left, the ways out on the right."""
     ink = picture.ink(device) or colour(device) or _INK
     tall = ' rowspan="2"' if device.mon is not None else ""
-    state = f'<br/><font point-size="10">{STATE_ROOM}</font>' if live else ""
+    below = f'<br/><font point-size="10">{STATE_ROOM}</font>' if live else ""
+    below += _faults(device, picture) + _notes(device, picture)
     middle = (f'<td{tall}><b>{escape(printable(device.name))}</b><br/>'
-              f'<font point-size="10">{escape(kind(device))}</font>{state}{_faults(device, picture)}</td>')
+              f'<font point-size="10">{escape(kind(device))}</font>{below}</td>')
     rows = f"<tr>{_port(device.in_, picture, tall)}{middle}{_port(device.out, picture)}</tr>"
     if device.mon is not None:
         rows += f"<tr>{_port(device.mon, picture)}</tr>"
@@ -154,6 +155,13 @@ def _faults(of: Device | Socket, picture: Picture) -> str:
     """The rules that found something here, in the colour of the worst, a line each; empty where none did."""
     ink = picture.ink(of)
     return "".join(f'<br/><font point-size="9" color="{ink}">{rule}</font>' for rule in picture.faults(of))
+
+
+def _notes(device: Device, picture: Picture) -> str:
+    """What else there is to say of it, a line each, in the colour of what is wrong."""
+    colour_ = f' color="{ink}"' if (ink := picture.ink(device)) else ""
+    return "".join(f'<br/><font point-size="10"{colour_}>{escape(printable(line))}</font>'
+                   for line in picture.note(device).lines)
 
 
 def _peer(peer: Peer, picture: Picture, *, live: bool) -> str:
@@ -180,7 +188,7 @@ def _edge(arrow: Arrow, picture: Picture, *, repeats: bool) -> str:
     if repeats:
         attributes.append(f"tooltip={_quoted(f'{printable(arrow.node.text)}, {arrow.pattern}')}")
         words = []
-    words += picture.faults(arrow)
+    words += [*picture.faults(arrow), *map(escape, picture.note(arrow).lines)]
     if words:
         attributes.insert(0, f"label=<{'<br/>'.join(words)}{_GAP}>")
     return _line(arrow, picture, attributes)

@@ -103,8 +103,9 @@ def _frame(titles: tuple[str, ...], inside: Nodes, ids: Ids) -> Iterator[str]:
 
 
 def _device(device: Device, picture: Picture, ids: Ids) -> Iterator[str]:
+    notes = "".join(f"<b>{_text(line)}</b><br/>" for line in picture.note(device).lines)
     sockets = "<br/>".join(_socket(socket, picture) for socket in device.sockets)
-    label = f"<b>{_text(device.name)}</b><br/>{_text(kind(device))}{_faults(device, picture)}<br/>{sockets}"
+    label = f"<b>{_text(device.name)}</b><br/>{_text(kind(device))}{_faults(device, picture)}<br/>{notes}{sockets}"
     yield from _node(ids.of(f"device:{device.name}"), f'["{label}"]', device, picture)
 
 
@@ -148,7 +149,8 @@ def _edge(arrow: Arrow, picture: Picture, ids: Ids, *, repeats: bool) -> str:
     # A monitor reaches one column further: side by side, its labels would lie on those of out.
     line = "-..->" if arrow.is_monitor else "-->"
     words = [] if repeats else [arrow.pattern] if arrow.is_alone else [_text(arrow.node.text), arrow.pattern]
-    label = "<br/>".join([*words, *(f"⚠ {rule}" for rule in picture.faults(arrow))])
+    notes = map(_text, picture.note(arrow).lines)
+    label = "<br/>".join([*words, *(f"⚠ {rule}" for rule in picture.faults(arrow)), *notes])
     return f'{left} {"<" if arrow.heads == "both" else ""}{line}' + (f'|"{label}"|' if label else "") + f" {right}"
 
 

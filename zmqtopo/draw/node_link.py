@@ -57,7 +57,7 @@ def _device(device: Device, picture: Picture) -> dict[str, Any]:
         "id": f"device:{device.name}", "kind": "device", "name": device.name, "type": device.type,
         "run": device.run.text,
         "sockets": {s.role: {"type": s.type, **_ends(s), **_problems(s, picture)} for s in device.sockets},
-        **_about(device), **_problems(device, picture),
+        **_about(device), **_problems(device, picture), **picture.note(device).values,
     }
 
 
@@ -79,14 +79,15 @@ def _about(owner: Device | Peer) -> dict[str, str]:
 
 def _edges(arrow: Arrow, picture: Picture) -> list[dict[str, Any]]:
     left, right = ((node, end) for node, end in zip(arrow.nodes, (arrow.left, arrow.right), strict=True))
-    ways = {"forward": [(left, right)], "back": [(right, left)], "both": [(left, right), (right, left)]}
+    there, back = (left, right, "forward"), (right, left, "back")
+    ways = {"forward": [there], "back": [back], "both": [there, back]}
     return [
         {
             "source": source, "target": target, "key": 0, "endpoint": arrow.node.text, "pattern": arrow.pattern,
             "monitor": arrow.is_monitor, "source_socket": _role(sender), "target_socket": _role(receiver),
-            **_problems(arrow, picture),
+            **_problems(arrow, picture), **picture.note(arrow).values.get(way, {}),
         }
-        for (source, sender), (target, receiver) in ways[arrow.heads]
+        for (source, sender), (target, receiver), way in ways[arrow.heads]
     ]
 
 

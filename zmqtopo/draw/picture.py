@@ -6,9 +6,9 @@ Nothing depends on the machine or on the order of the file, so a drawing can be 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from zmqtopo.checks.graph import AddressNode, Graph
 from zmqtopo.config.model import Device, Peer, Socket
@@ -19,6 +19,18 @@ INKS: Final[dict[Severity, str]] = {"error": "#c62828", "warning": "#b26a00"}
 """Red and amber, the worst first; both can be read as text on white."""
 
 Drawn = Device | Socket | Peer | Arrow
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What there is to say of a device or an arrow beside what the file says: for people, and as values for programs.
+
+    ``severity`` gives it a colour. The values of an arrow are those of its directions: ``forward`` and ``back``.
+    """
+
+    lines: tuple[str, ...] = ()
+    severity: Severity | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +51,12 @@ class Picture:
     description: str = ""
     beyond: dict[str, tuple[int, int]] = field(default_factory=dict)
     repeats: frozenset[int] = frozenset()
+    notes: Mapping[str | Arrow, Note] = field(default_factory=dict)
+    """By the name of a device, and by arrow."""
+
+    def note(self, of: Device | Arrow) -> Note:
+        """What there is to say of it; most pictures have nothing."""
+        return self.notes.get(of.name if isinstance(of, Device) else of, Note())
 
     def faults(self, of: Drawn) -> list[str]:
         """The rules that found something wrong with just this, sorted."""
@@ -47,6 +65,8 @@ class Picture:
     def ink(self, *of: Drawn) -> str:
         """The colour of what is wrong with one of these, red for an error; empty where nothing is."""
         severities = {problem.severity for one in of for problem in self._found_at(one)}
+        severities |= {severity for one in of if isinstance(one, (Device, Arrow))
+                       and (severity := self.note(one).severity) is not None}
         return next((INKS[severity] for severity in INKS if severity in severities), "")
 
     def _found_at(self, of: Drawn) -> list[Problem]:

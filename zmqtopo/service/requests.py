@@ -52,6 +52,9 @@ class Requests:
             tap = TapRequest(request["client"], request["overflow"], str(self._folder.path), request["devices"])
             tap.reply.add_done_callback(lambda done: respond(_tapped(done)))
             self._supervisor.tap(tap)
+        elif verb == "topology":
+            # Not in the thread of the control socket: a large one takes a second to write.
+            threading.Thread(target=self._describe, args=(respond,), name="zmqtopo topology", daemon=True).start()
         elif verb == "reload":
             self._reload(request, respond)
         elif verb == "down":
@@ -62,12 +65,17 @@ class Requests:
                     respond(self._last)
             self._supervisor.request_stop(force=request["force"])
         else:
-            near = closest(verb, ("ps", *VERBS, "reload", "down", "tap"))
+            near = closest(verb, ("ps", *VERBS, "reload", "down", "tap", "topology"))
             hint = f"; did you mean {near}?" if near else ""
             respond(refusal("bad-request", f"there is no verb {quote(verb)}{hint}"))
 
     def _told(self, devices: list[DeviceStatus]) -> dict[str, Any]:
         return {"ok": True, **self._about(), "devices": [device.as_dict() for device in devices]}
+
+    def _describe(self, respond: Respond) -> None:
+        from zmqtopo.config.dump import dump_json
+
+        respond({"ok": True, "topology": dump_json(self._supervisor.topology)})
 
     def _outcome(self, verb: str, done: Future[dict[str, str]]) -> dict[str, Any]:
         error = done.exception()
