@@ -5,6 +5,7 @@ A port in them is ``${SOME_PORT:-NUMBER}``, so that `*` can take its place here.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from typing import Any
 
 import pytest
 import zmq
+import zmq.auth
 
 import zmqtopo
 from zmqtopo.config.model import Address, Device, Peer, Reference, Topology
@@ -35,11 +37,14 @@ def path(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture
-def environment() -> Iterator[dict[str, str]]:
-    """Ports of the system's choice, and a folder whose name leaves room in the path of an ipc address."""
+def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """Ports of the system's choice, keys, and a folder whose name leaves room in the path of an ipc address."""
     names = {name for path in FILES for name in re.findall(r"\$\{(\w+_PORT):-\d+\}", path.read_text("utf-8"))}
     with tempfile.TemporaryDirectory(prefix="zt") as folder:
-        yield {**dict.fromkeys(names, "*"), "XDG_RUNTIME_DIR": folder}
+        monkeypatch.setenv("KEYS", keys := tempfile.mkdtemp(prefix="keys"))
+        assert run("keys", "new", f"{keys}/broker", f"{keys}/clients/alice").returncode == 0
+        yield {**dict.fromkeys(names, "*"), "XDG_RUNTIME_DIR": folder, "KEYS": keys}
+        shutil.rmtree(keys)
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -249,6 +254,21 @@ def kv_events(net: Any, address: AddressOf) -> None:
         assert all(numbers == list(range(1000)) for numbers in came.values())
 
 
+def secure(net: Any, address: AddressOf) -> None:
+    keys = Path(os.environ["KEYS"])
+    reader = net.socket(zmq.SUB, connect=address("events.out"), subscribe=b"")
+    alice, stranger = net.socket(zmq.PUB), net.socket(zmq.PUB)
+    alice.curve_publickey, alice.curve_secretkey = zmq.auth.load_certificate(keys / "clients" / "alice.key_secret")
+    stranger.curve_publickey, stranger.curve_secretkey = zmq.curve_keypair()
+    for publisher in (alice, stranger):
+        publisher.curve_serverkey, _ = zmq.auth.load_certificate(keys / "broker.key")
+        publisher.connect(address("events.in"))
+    assert publish_until_heard(net, alice, [b"from alice"], reader) == [b"from alice"]
+    stranger.send(b"from a stranger")
+    alice.send(b"the end")
+    assert [b"from a stranger"] not in until_last(net, reader, [b"the end"])
+
+
 TRAFFIC: dict[str, Callable[[Any, AddressOf], None]] = {
     "kv-events": kv_events,
     "market-data": market_data,
@@ -257,6 +277,7 @@ TRAFFIC: dict[str, Callable[[Any, AddressOf], None]] = {
     "pubsub": pubsub,
     "router-router": router_router,
     "rpc": rpc,
+    "secure": secure,
 }
 
 

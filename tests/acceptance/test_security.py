@@ -232,3 +232,19 @@ def test_verify(keys: Callable[[str], Path], zmqtopo: Callable[..., Any], tmp_pa
     gone = zmqtopo("keys", "verify", "t.yaml")
     assert gone.returncode == 1
     assert "No such file" in gone.stdout
+
+
+def test_who_was_refused_is_let_in_when_the_key_comes(
+    keys: Callable[[str], Path], start: Callable[..., Up], reader: Callable[[Up], Any], net: Any, tmp_path: Path
+) -> None:
+    """libzmq holds a refused connection for its handshake time; it is cut when the keys change."""
+    allow(keys("reader"))
+    keys("alice")
+    up = start(TOPOLOGY).ready()
+    sink = reader(up)
+    client(net, up, tmp_path, "alice")
+    up.wait_for("jobs: in: 127.0.0.1 was refused: its key ")
+    allow(tmp_path / "keys" / "alice.key")
+    assert sink.poll(3000)
+    assert sink.recv() == b"from it"
+    up.stop()

@@ -148,8 +148,9 @@ class Host:
                 self._guard(order.device.name, lambda: self._bind(order))
             case Connect():
                 self._guard(order.name, lambda: self._connect(order))
-            case Admit(_, policies):
+            case Admit(name, policies):
                 self._admission.admit(policies)
+                self._peers.cut_refused(name)
             case Stop():
                 self._stop(order)
             case Pause(name):

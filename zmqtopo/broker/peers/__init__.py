@@ -120,6 +120,15 @@ class PeerMonitor:
         self._disable(sockets.values())
         self._request(lambda: self._forget(device))
 
+    def cut_refused(self, device: str) -> None:
+        """Let those try again who were refused by a device, since others may connect now."""
+        def look() -> None:
+            watched = self._devices.get(device)
+            for table in watched.tables.values() if watched is not None else ():
+                table.cut_refused()
+
+        self._request(look)
+
     def call(self, do: Callable[[], object]) -> bool:
         """Have something done in the thread of the monitor, which alone has the tables; False when there is none."""
         return self._request(do)

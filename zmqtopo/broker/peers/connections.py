@@ -290,6 +290,16 @@ class SocketPeers:
                     "side": "connect", "endpoint": target.given, "since": round(target.since, 3),
                 }
 
+    def cut_refused(self) -> None:
+        """Cut the connections in their handshake where one has failed.
+
+        libzmq holds who was refused for the whole time that a handshake may take, and only then they try again.
+        """
+        for group in self._groups.values():
+            if group.failed:
+                for connection in group.pending.values():
+                    cut(connection.fd, connection.end)
+
     def drop(self, id: str) -> bool | None:
         """Cut a connection off; None when there is none of that id, False when it is just ending by itself."""
         for connection in self._all.values():
