@@ -22,6 +22,10 @@ The verbs: ``ps`` (all of ``zmqtopo ps --format json``, and of the topology its 
 there, and ``refused`` where a later request has sent them elsewhere before. ``stop`` and ``restart`` say of each what
 its ``stop`` has ``passed_on``, ``dropped`` and, for each peer at most, ``possibly_lost_per_peer``; null if it did not
 run. Where ``dropped_exact`` is false, here and in the counters, ``dropped`` is a lower bound.
+``counters`` has a list for each device, in the order of ``ps``, with ``messages``, ``bytes``, ``dropped``, ``blocked``,
+``blocked_time`` and ``last`` in nanoseconds, and ``waiting``, of in to out, out to in and mon. They are those of the
+devices of an answer to ``ps`` that has the same ``change``.
+
 ``topology`` answers with what runs, as ``zmqtopo config --format json`` prints it, whatever the file says by now:
 
     {"zmqtopo": 1, "verb": "topology"}
