@@ -39,7 +39,7 @@ def words(*line: str) -> list[str]:
 
 @pytest.mark.parametrize(("line", "expected"), [
     (["va"], ["validate"]),
-    (["re"], ["restart", "resume", "replay", "recording", "reload"]),
+    (["re"], ["restart", "resume", "record", "replay", "recording", "reload"]),
     (["--v"], ["--version"]),
     (["nonsense", ""], []),
     (["graph", "--form"], ["--format"]),

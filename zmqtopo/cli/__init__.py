@@ -34,6 +34,7 @@ VERBS: Final = {
     "restart": "stop and start devices of a running topology",
     "pause": "let devices of a running topology take no more messages",
     "resume": "let paused devices of a running topology continue",
+    "record": "record messages that pass devices of a running topology",
     "replay": "send the messages of a recording again",
     "recording": "tell what is in a recording, cut it, or export it as JSON",
     "keys": "make, list and check the certificates of CURVE that security profiles name",

@@ -7,13 +7,13 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from zmqtopo.cli import Parser
-from zmqtopo.cli.output import OutputError, emit
+from zmqtopo.cli.output import OutputError, emit, note
+from zmqtopo.cli.parser import Parser
 from zmqtopo.cli.recordings import add_selection, needs_mcap, selection
 from zmqtopo.cli.remote import add_format, emit_json, emit_table
 from zmqtopo.config.wording import count
 from zmqtopo.exit_codes import EXIT_BAD_FILE, EXIT_FAILURE
-from zmqtopo.report.stderr import complain, tell
+from zmqtopo.report.stderr import complain
 
 if TYPE_CHECKING:
     from zmqtopo.observe.recording.reader import Recording
@@ -52,7 +52,7 @@ def _read(args: argparse.Namespace) -> int:
         with Recording(args.file) as recording:
             {"info": _info, "cut": _cut, "export": _export}[args.action](recording, args)
             if recording.cut and args.action != "info":
-                tell(f"{args.file} is {recording.cut}; what was before is taken")
+                note(f"{args.file} is {recording.cut}; what was before is taken")
     except RecordingError as error:
         complain(str(error))
         return EXIT_BAD_FILE
@@ -110,7 +110,7 @@ def _cut(recording: Recording, args: argparse.Namespace) -> None:
     if args.output != "-" and _is_same(args.file, args.output):
         args.usage_error("the part cannot replace the recording that it is read from")
     written = copy(recording, selection(args), args.output, replace=args.force, library=f"zmqtopo {__version__}")
-    tell(f"{count(written, 'message')} in {'standard output' if args.output == '-' else args.output}")
+    note(f"{count(written, 'message')} in {'standard output' if args.output == '-' else args.output}")
 
 
 def _export(recording: Recording, args: argparse.Namespace) -> None:

@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from zmqtopo.cli import Parser
+from zmqtopo.cli.parser import Parser
+from zmqtopo.cli.prefix import prefix
 from zmqtopo.exit_codes import EXIT_UNAVAILABLE
 from zmqtopo.observe.extras import MissingExtraError, require
 from zmqtopo.report.stderr import complain
@@ -33,8 +34,8 @@ def add_selection(parser: Parser) -> None:
     parser.add_argument("--until", type=_moment, metavar="TIME", help="and only what is before this time")
     parser.add_argument("--device", action="append", default=[], metavar="NAME", help="only of this device; repeatable")
     parser.add_argument("--flow", choices=("in_to_out", "out_to_in"), help="only what went this way")
-    parser.add_argument("--match", type=_prefix, default=b"", metavar="PREFIX",
-                        help=r"only messages whose first frame begins with this; \x00 is a byte")
+    parser.add_argument("--match", type=prefix, default=b"", metavar="PREFIX",
+                        help=r"only messages whose first frame begins so; \xNN is a byte, \\ a backslash")
 
 
 def selection(args: argparse.Namespace, flow: str | None = None) -> Selection:
@@ -51,12 +52,3 @@ def _moment(text: str) -> Moment:
         return moment(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _prefix(text: str) -> bytes:
-    import codecs
-
-    try:
-        return codecs.escape_decode(text.encode("utf-8", "surrogateescape"))[0]
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} has an escape that is none: {error}") from None

@@ -9,12 +9,14 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from zmqtopo.cli import Parser
+from zmqtopo.cli.durations import duration
+from zmqtopo.cli.output import note
+from zmqtopo.cli.parser import Parser
 from zmqtopo.cli.recordings import add_selection, needs_mcap, selection
 from zmqtopo.cli.remote import add_format, emit_json, guarded
 from zmqtopo.config.wording import count, listing, quote
 from zmqtopo.exit_codes import EXIT_BAD_FILE, EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE
-from zmqtopo.report.stderr import complain, tell
+from zmqtopo.report.stderr import complain
 
 if TYPE_CHECKING:
     from zmqtopo.observe.recording.interrupt import Interrupt
@@ -48,8 +50,8 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--keep-identities", action="store_true", help="send what a ROUTER has put before messages "
                         "too, with --type ROUTER: it names who gets them")
     parser.add_argument("--peers", type=_number, default=1, metavar="N", help="wait for so many (default: 1)")
-    parser.add_argument("--wait", type=_seconds, metavar="SECONDS", help="how long to wait for them (default: "
-                        f"{WAIT:g} with --to and --connect, endlessly with --bind)")
+    parser.add_argument("--wait", type=duration, metavar="TIME", help="how long to wait for them (default: "
+                        f"{WAIT:g}s with --to and --connect, endlessly with --bind)")
     add_format(parser)
     parser.set_defaults(usage_error=parser.error)
 
@@ -92,7 +94,7 @@ def _play(args: argparse.Namespace, target: Target, interrupt: Interrupt) -> int
     from zmqtopo.observe.recording.player import Ended, Player
     from zmqtopo.observe.recording.socket_sender import SocketSender
 
-    with _Rounds(args, target) as rounds, SocketSender(target, interrupt, tell) as sender:
+    with _Rounds(args, target) as rounds, SocketSender(target, interrupt, note) as sender:
         wait = args.wait if args.wait is not None or target.binds else WAIT
         ask = functools.partial(_ask, interrupt) if args.step else None
         player = Player(sender, args.speed, wait=interrupt.wait, ask=ask)
@@ -200,9 +202,9 @@ def _report(
         parts.append(f"{count(sender.unwanted, 'message')} went when nobody had subscribed")
     if sender.left:
         parts.append("some of the last may not have arrived: nobody took them in time")
-    tell("; ".join(parts))
+    note("; ".join(parts))
     if cut:
-        tell(f"{args.file} is {cut}; what was before is replayed")
+        note(f"{args.file} is {cut}; what was before is replayed")
 
 
 def _speed(text: str) -> float | None:
@@ -210,9 +212,6 @@ def _speed(text: str) -> float | None:
         return None
     return _positive(text, "a speed, such as 0.5, 2 or max")
 
-
-def _seconds(text: str) -> float:
-    return _positive(text.removesuffix("s"), "a number of seconds")
 
 
 def _positive(text: str, what: str) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import select
 import sys
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zmqtopo.cli.durations import duration
 from zmqtopo.cli.output import emit, note
 from zmqtopo.cli.parser import Parser
+from zmqtopo.cli.prefix import prefix
 from zmqtopo.cli.remote import add_topology, emit_json, emit_table, talk
 from zmqtopo.config.wording import closest, count, printable
 from zmqtopo.control.client import Client
@@ -37,7 +37,7 @@ def add_arguments(parser: Parser) -> None:
     add_topology(parser)
     parser.add_argument("device", metavar="DEVICE", nargs="*", default=[], help="only these devices (default: all)")
     parser.add_argument("--flow", choices=("in_to_out", "out_to_in"), help="only this way")
-    parser.add_argument("--match", metavar="PREFIX", type=_prefix, default=b"",
+    parser.add_argument("--match", metavar="PREFIX", type=prefix, default=b"",
                         help=r"only messages whose first frame begins so; \xNN is a byte, \\ a backslash")
     parser.add_argument("--frame", metavar="N", type=_frame, default=0,
                         help="the frame that --match and --report look at: 1 is the first, -1 the last (default: 1); "
@@ -147,12 +147,6 @@ def _is_closed(stream: Any) -> bool:
 
 # -- what the options mean -------------------------------------------------------------------------------------------
 
-
-def _prefix(text: str) -> bytes:
-    def byte(found: re.Match[bytes]) -> bytes:
-        return b"\\" if found[0] == b"\\\\" else bytes.fromhex(found[1].decode())
-
-    return re.sub(rb"\\(?:\\|x([0-9a-fA-F]{2}))", byte, os.fsencode(text))
 
 
 def _frame(text: str) -> int:

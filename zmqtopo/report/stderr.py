@@ -16,11 +16,6 @@ def complain(text: str) -> None:
     print(f"zmqtopo: error: {printable(text)}", file=sys.stderr)
 
 
-def tell(text: str) -> None:
-    """Write what a command has done; it may have text from outside in it."""
-    print(f"zmqtopo: {printable(text)}", file=sys.stderr)
-
-
 def errors_and_warnings(checked: Checked) -> None:
     """Write the errors and warnings of a file; what is only information belongs to ``validate``."""
     problems = [problem for problem in checked.problems if problem.severity != "info"]

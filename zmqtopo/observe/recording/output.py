@@ -28,6 +28,8 @@ class Output:
             # Messages may be nobody else's business.
             self._fd = os.open(path, flags, 0o600)
         except FileExistsError:
+            if Path(path).is_dir():
+                raise WriteError(f"{path} is a folder and not a file") from None
             raise WriteError(f"{path} is there already; --force replaces it") from None
         except OSError as error:
             raise WriteError(f"cannot write {path}: {error.strerror}") from None
@@ -54,8 +56,10 @@ class Output:
         return there.f_bavail * there.f_frsize
 
     def close(self) -> None:
-        """Close it; what network file systems tell only now is raised as OSError."""
-        os.close(self._fd)
+        """Close it, if it is open; what network file systems tell only now is raised as OSError."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
 
 
 def numbered(path: str, number: int) -> str:
