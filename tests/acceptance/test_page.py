@@ -590,6 +590,17 @@ def test_the_end_of_the_topology_is_told(visit: Visit, start: Any, tmp_path: Pat
     page.complaints.clear()
 
 
+def test_a_topology_that_does_not_answer_is_told(visit: Visit, start: Any, tmp_path: Path) -> None:
+    up = start(topology(tmp_path, control=False)).ready()
+    page = visit(up).open()
+    up.send(signal.SIGSTOP)
+    try:
+        expect(page.page.locator("#connection")).to_contain_text("✖ The topology does not answer: ", timeout=20_000)
+    finally:
+        up.send(signal.SIGCONT)
+    expect(page.page.locator("#connection")).to_have_text("● live", timeout=DEADLINE * 1000)
+
+
 def test_a_token_in_the_address_opens_the_page_once_and_goes(visit: Visit, start: Any, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("s3cret")
     text = topology(tmp_path, control=True).replace("control: true", "control: true, token: {file: token}")

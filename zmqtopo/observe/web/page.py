@@ -128,10 +128,10 @@ _PAGE: Final = """\
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{topology} · zmqtopo</title>
-<link rel="icon" href="/static/icon.svg">
-<link rel="stylesheet" href="/static/page.css">
-<script src="/static/theme.js"></script>
-<script type="module" src="/static/app.js"></script>
+<link rel="icon" href="static/icon.svg">
+<link rel="stylesheet" href="static/page.css">
+<script src="static/theme.js"></script>
+<script type="module" src="static/app.js"></script>
 <noscript><meta http-equiv="refresh" content="{refresh}"></noscript>
 </head>
 <body>

@@ -28,7 +28,7 @@ let state = "connecting";
 let why = "";
 let lastEvent = 0; // ms, of this page's clock
 
-new Stream("/api/events", received, connection);
+new Stream("api/events", received, connection);
 setInterval(tellConnection, 1000);
 
 function received(event) {
@@ -75,7 +75,7 @@ function tellConnection() {
 
 async function readLog() {
   try {
-    const response = await fetch(`/api/log?lines=${LOG_LINES}`);
+    const response = await fetch(`api/log?lines=${LOG_LINES}`);
     if (!response.ok) return;
     log.replace(await response.json());
   } catch {
@@ -150,7 +150,7 @@ async function draw(isWanted) {
   note.replaceChildren(...(drawing.isEmpty ? ["Drawing … ", stop] : []));
   const mine = ++drawings;
   try {
-    const response = await fetch("/api/graph");
+    const response = await fetch("api/graph");
     if (!response.ok) throw new Error((await response.text()).trim() || response.statusText);
     await drawing.show(await response.text(), { isDown: isNarrow.matches });
     drawing.update(rows);

@@ -14,7 +14,7 @@ export function verbs(state) {
 
 /** Ask for it. Resolves to what the server said; rejects with its reason. */
 export async function ask(device, verb) {
-  const response = await fetch(`/api/devices/${encodeURIComponent(device)}/${verb}`, {
+  const response = await fetch(`api/devices/${encodeURIComponent(device)}/${verb}`, {
     method: "POST",
     headers: { "X-Zmqtopo": "1" },
     signal: AbortSignal.timeout(TIMEOUT),

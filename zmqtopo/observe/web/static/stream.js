@@ -1,6 +1,6 @@
 // The one event stream of the page. It comes back by itself, and says what is known of it while it is away.
 
-const SILENCE = 5000; // ms: an event comes each second, so five without one are a connection that hangs
+const SILENCE = 8000; // ms: an event comes each second, and of a topology that does not answer after five
 const AGAIN = 2000; // ms, as the server asks for with `retry`
 
 /**
@@ -69,7 +69,7 @@ export class Stream {
     this.#isLive = false;
     let state = "lost";
     try {
-      await fetch("/livez", { cache: "no-store", signal: AbortSignal.timeout(AGAIN) });
+      await fetch("livez", { cache: "no-store", signal: AbortSignal.timeout(AGAIN) });
     } catch (error) {
       if (error.name !== "TimeoutError" && navigator.onLine) state = "ended";
     }
