@@ -124,6 +124,15 @@ def test_an_event_comes_at_once_and_then_each_second(shared: Site) -> None:
     assert f"id: {first['config']}" in lines
 
 
+def test_a_file_that_the_browser_has_is_not_sent_again(shared: Site) -> None:
+    code, headers, text = shared.ask("/static/viz.js")
+    assert (code, headers["cache-control"]) == (200, "no-cache")
+    assert len(text) > 1_000_000
+    code, _, text = shared.ask("/static/viz.js", headers={"If-None-Match": headers["etag"]})
+    assert (code, text) == (304, "")
+    assert shared.ask("/static/viz.js", headers={"If-None-Match": '"another"'})[0] == 200
+
+
 def test_what_is_not_there_and_what_cannot_be_done_there(shared: Site) -> None:
     for path in ("/nothing", "/metrics/", "/static/nothing.js", "/static/../page.py", "/static/%2e%2e%2fpage.py",
                  "//nothing", "/api/devices/jobs/pause/more"):

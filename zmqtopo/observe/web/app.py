@@ -199,8 +199,12 @@ async def static(request: Request) -> Response:
     found = files("zmqtopo.observe.web").joinpath("static", name)
     if kind is None or not name.replace("-", "").replace("_", "").replace(".", "").isalnum() or not found.is_file():
         return PlainTextResponse("Not Found", 404)
-    # It changes with the program alone, whose next release the browser must not miss.
-    return Whole(await asyncio.to_thread(found.read_bytes), kind, {"cache-control": "no-cache"})
+    content = await asyncio.to_thread(found.read_bytes)
+    # It changes with the program alone, whose next release the browser must not miss: it asks each time.
+    headers = {"cache-control": "no-cache", "etag": f'"{hashlib.sha256(content).hexdigest()[:16]}"'}
+    if headers["etag"] in request.headers.get("if-none-match", ""):
+        return Response(None, 304, headers)
+    return Whole(content, kind, headers)
 
 
 class Whole(Response):
