@@ -21,6 +21,7 @@ from zmqtopo.exit_codes import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, EXIT_USAGE
 
 VERBS: Final = {
     "init": "write a first topology to change",
+    "demo": "run a pipeline and a million messages through it, and show what was counted",
     "validate": "find every problem of topology files",
     "graph": "draw a topology",
     "convert": "make a topology of an old device configuration",

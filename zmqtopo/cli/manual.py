@@ -11,6 +11,7 @@ _CHANGE: Final = {0: "every device came to that state", 1: "some did not", **_TO
 
 EXIT_CODES: Final[dict[str, dict[int, str]]] = {
     "init": {0: "written", 1: "the file exists already, or cannot be written"},
+    "demo": {0: "every message arrived, in order", 1: "one did not, or a device could not start", 130: "Ctrl-C"},
     "validate": {0: "no errors", 1: "errors; with --strict also for warnings"},
     "graph": {0: "drawn", 1: "with --check: the drawing is out of date",
               69: "Graphviz is needed and not installed; with --live, the topology is not running",
@@ -26,6 +27,7 @@ EXIT_CODES: Final[dict[str, dict[int, str]]] = {
             130: "Ctrl-C, after telling what was not shown"},
     "top": {0: "shown", 69: "nothing runs, or no longer; or textual, which draws the screen, is not installed"},
     "stop": _CHANGE, "start": _CHANGE, "restart": _CHANGE, "pause": _CHANGE, "resume": _CHANGE,
+    "keys": {0: "done, or all fits", 1: "something could not be made, or does not fit", 78: "the file has errors"},
     "reload": {0: "reloaded, or nothing has changed", 1: "failed and was rolled back", **_TOPOLOGY,
                78: "the file has errors; nothing is changed"},
     "record": {0: "recorded until Ctrl-C, the end of the topology or as told", 1: "it could not be written to its end",
@@ -46,6 +48,7 @@ EXIT_CODES: Final[dict[str, dict[int, str]]] = {
 
 EXAMPLES: Final[dict[str, str]] = {
     "init": "zmqtopo init shop.yaml --kind rpc",
+    "demo": "zmqtopo demo --messages 100000",
     "validate": "zmqtopo validate --strict topologies README.md",
     "graph": "zmqtopo graph shop.yaml -o shop.svg",
     "convert": "zmqtopo convert zdcf.json -o shop.yaml",
@@ -59,6 +62,7 @@ EXAMPLES: Final[dict[str, str]] = {
     "restart": "zmqtopo restart shop jobs",
     "pause": "zmqtopo pause shop jobs",
     "resume": "zmqtopo resume shop",
+    "keys": "zmqtopo keys new keys/broker",
     "reload": "zmqtopo reload shop --dry-run",
     "down": "zmqtopo down shop billing",
     "record": "zmqtopo record shop jobs -o monday.mcap",
