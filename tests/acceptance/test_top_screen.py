@@ -98,7 +98,8 @@ def test_at_80_columns(start: Callable[..., Up], terminal: Terminal, control: Co
     terminal.press("l")
     terminal.wait_for("log of it/calls")
     terminal.wait_for("Z stopped")
-    terminal.press("Escape")
+    terminal.press("Escape")        # with a key right behind it, it would be Alt and that key
+    terminal.wait_for("^jobs")
     terminal.press("?")
     terminal.wait_for("8 PEERS ")
     terminal.press("q")
@@ -153,6 +154,26 @@ def test_a_topology_that_ends_and_starts_again(start: Callable[..., Up], termina
     up = start(TWO).ready()
     terminal.wait_for("^jobs +running +0 ")
     up.stop()
+
+
+def test_what_passes_a_device(start: Callable[..., Up], terminal: Terminal, net: Any) -> None:
+    up = start(TWO).ready()
+    terminal.run("it")
+    with stream(net, up):
+        terminal.wait_for("^jobs +running +[1-9]")
+        terminal.press("t")
+        terminal.wait_for("messages of it/jobs")
+        terminal.wait_for(r"^\d\d:\d\d:\d\d\.\d{6} jobs in_to_out #\d+ ")
+        terminal.press("q")
+        terminal.wait_for("^jobs +running")
+    terminal.press("t")
+    terminal.wait_for("nothing yet in the messages of jobs")
+    up.stop()
+    terminal.wait_for("ended")
+    terminal.press("Escape")
+    terminal.wait_for("nothing runs; waiting for it to start")
+    terminal.press("q")
+    terminal.wait_for("^ended with 0")
 
 
 @pytest.mark.parametrize("env", ["", "NO_COLOR=1"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable
 from textwrap import wrap
@@ -19,10 +20,7 @@ from textual.widgets import Static
 from zmqtopo.config.wording import printable
 from zmqtopo.observe.top.columns import COLUMNS
 from zmqtopo.observe.top.screen.feeds import LINES_KEPT, Feed
-from zmqtopo.observe.top.screen.threads import in_thread
-
-WAIT: Final = 0.25
-"""Seconds that a thread waits for lines before it looks whether anybody still wants them."""
+from zmqtopo.observe.top.screen.threads import lines_of
 
 KEYS: Final = (
     ("arrows, j k", "select a device; PgUp, PgDn, g and G go further"),
@@ -108,21 +106,10 @@ class LinesScreen(Screen[None]):
 
     async def _follow(self) -> None:
         nothing, lines = self.query_one("#nothing", Static), self.query_one(Lines)
-        try:
-            feed = await in_thread(self._open_feed)
-        except Exception as error:      # each kind of feed has its own, and all of them are words for users
-            nothing.update(printable(str(error)))
-            return
-        try:
-            while True:
-                new = await in_thread(lambda: feed.read(WAIT))
-                if new:
-                    nothing.display = False
-                    lines.add(new)
-        except Exception as error:
-            lines.add([str(error)])
-        finally:
-            feed.close()
+        async with contextlib.aclosing(lines_of(self._open_feed)) as feed:
+            async for new in feed:
+                nothing.display = False
+                lines.add(new)
 
 
 class HelpScreen(Screen[None]):

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from zmqtopo.control.client import connect
 from zmqtopo.observe.log import MOST_LINES, Log
+from zmqtopo.observe.tap.decode import decoder
+from zmqtopo.observe.tap.printers import TextPrinter
+from zmqtopo.observe.tap.reader import TapReader
 
 LINES_KEPT: Final = 2000
 """Lines of a feed that are kept; older ones make way."""
 
 
+MESSAGES_AT_ONCE: Final = 20
+"""Messages that are shown of what has come since the last look, four times a second: more nobody reads."""
+
+HEAD: Final = 200
+"""Bytes of a frame that are shown."""
+
+
 class Feed(Protocol):
-    """Lines that somebody waits for."""
+    """Lines that somebody waits for, in one thread."""
 
     def read(self, timeout: float) -> list[str]:
         """What has come, after ``timeout`` seconds at most."""
@@ -50,5 +62,43 @@ class LogFeed:
         self._over.set()
 
 
-VIEWS: Final[Views] = {"l": ("log", LogFeed)}
+class TapFeed:
+    """What passes one device, the latest of it: as much as can be read."""
+
+    def __init__(self, topology: str, device: str) -> None:
+        """Look on from now on. Raises ControlError."""
+        self._reader = TapReader(connect(topology), [device])
+        self._lines: list[str] = []
+        self._printer = TextPrinter(self._take, decoder(["auto"], HEAD))
+        self._left_out = 0
+        self._is_told = False
+
+    def read(self, timeout: float) -> list[str]:
+        """The last messages, and how many passed beside them."""
+        messages = self._reader.receive(timeout)
+        shown = messages[-MESSAGES_AT_ONCE:]
+        left_out, self._left_out = self._left_out, self._reader.left_out
+        missing = len(messages) - len(shown) + self._left_out - left_out
+        if missing > 0 and shown:
+            self._printer.gap(shown[0], missing)
+        for message in shown:
+            self._printer.message(message)
+        self._lines += self._reader.notes()
+        if self._reader.ended and not self._is_told:
+            self._is_told = True
+            self._lines.append(self._reader.ended)
+        elif self._is_told:
+            time.sleep(timeout)     # nothing more will come
+        lines, self._lines = self._lines, []
+        return lines
+
+    def close(self) -> None:
+        """Look on no more."""
+        self._reader.close()
+
+    def _take(self, text: str | bytes) -> None:
+        self._lines.append(str(text).rstrip("\n"))
+
+
+VIEWS: Final[Views] = {"l": ("log", LogFeed), "t": ("messages", TapFeed)}
 """What the keys t, p and l show."""
