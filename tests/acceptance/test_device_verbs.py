@@ -48,7 +48,7 @@ def test_devices_stop_and_start_and_keep_their_addresses(
     pump(net, push, pull, range(100, 200))
     assert after["jobs"]["counters"]["in_to_out"]["messages"] == 100
     assert control.ps()["jobs"]["counters"]["in_to_out"]["messages"] == 200
-    assert "jobs: stopped\n" in up.stop() + "\n"
+    assert "jobs: stopped by a command of pid " in up.stop()
 
 
 def test_everything_may_be_stopped_and_started_again(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zmq
 
 import zmqtopo as package
 
@@ -275,3 +276,50 @@ def test_the_colours_of_a_report(tmp_path: Path, in_terminal: Callable[..., InTe
         assert not coloured(*arguments, FORCE_COLOR="1", NO_COLOR="1")
     assert "\x1b[" in in_terminal("validate", "bad.yaml").end()[1]
     assert "\x1b[" not in in_terminal("validate", "bad.yaml", "--no-color").end()[1]
+
+
+# -- how long a stop may take ----------------------------------------------------------------------------------------
+
+PATIENT = f"devices:\n  a: {{type: streamer, stop_timeout: 1h, in: {ANY}, out: {ANY}}}\n"
+
+
+@pytest.mark.parametrize("arguments", [("stop", "-t", "300ms"), ("restart", "--timeout=0.3"), ("down", "-t0"),
+                                       ("down", "--timeout", "300ms")])
+def test_a_stop_may_be_given_less_time(
+    start: Callable[..., Up], zmqtopo: Run, net: Any, control: Control, arguments: tuple[str, ...]
+) -> None:
+    up = start(PATIENT).ready()
+    push = net.socket(zmq.PUSH, connect=up.address("a.in"))
+    push.send(b"nobody takes it")
+    net.until(lambda: control.ps()["a"]["counters"]["in_to_out"]["in_hand"])
+    verb, *options = arguments
+    done = zmqtopo(verb, "it", *options)        # else it would take the hour
+    assert (done.returncode, "a: " in done.stdout) == (0, True)
+    assert "1 dropped" in done.stdout
+    if verb != "down":
+        control("down", "--force")
+    up.end(0)
+
+
+def test_a_stop_may_be_given_more_time(start: Callable[..., Up], net: Any, control: Control, tmp_path: Path) -> None:
+    up = start(PATIENT.replace("1h", "1ms")).ready()
+    push = net.socket(zmq.PUSH, connect=up.address("a.in"))
+    push.send(b"somebody takes it later")
+    net.until(lambda: control.ps()["a"]["counters"]["in_to_out"]["in_hand"])
+    with subprocess.Popen([*COMMAND, "stop", "it", "-t", "1m"], cwd=tmp_path, stdout=subprocess.PIPE) as stop:
+        net.until(lambda: control.states(code=None)["a"] == "stopping")
+        left = control.ps(code=None)["a"]["stops_within"]
+        assert 1 < left <= 60
+        pull = net.socket(zmq.PULL, connect=up.address("a.out"))
+        assert net.receive(pull) == [b"somebody takes it later"]
+        assert stop.wait(DEADLINE) == 0
+        assert stop.stdout is not None
+        assert stop.stdout.read().startswith(b"a: stopped")
+    control("down")
+    up.end(0)
+
+
+@pytest.mark.parametrize("time", ["", "soon", "-1", "nan", "1e9", "5 s", "99999999999"])
+def test_a_time_that_is_none(zmqtopo: Run, time: str) -> None:
+    done = zmqtopo("stop", "it", f"--timeout={time}")
+    assert (done.returncode, f"{time!r} is not a time such as 5s, 500ms or 2m" in done.stderr) == (2, True)

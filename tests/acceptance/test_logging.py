@@ -260,7 +260,7 @@ def test_a_program_with_the_usual_configuration_prints_what_is_wrong(program: Ca
 def test_a_program_that_logs_its_fields(program: Callable[[str], str]) -> None:
     told = program("logging.basicConfig(level='INFO', format='%(topology)s|%(device)s|%(event)s|%(state)s')")
     assert told.splitlines()[:6] == [
-        "feed|calm||", "feed|wild||", "feed||ready|", "feed|wild|state|backoff", "feed|wild|state|running",
-        "feed||stopping|",
+        "feed|calm|started|", "feed|wild|started|", "feed||ready|", "feed|wild|state|backoff",
+        "feed|wild|state|running", "feed||stopping|",
     ]
     assert told.endswith("feed||stopped|\n")

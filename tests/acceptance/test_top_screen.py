@@ -93,7 +93,7 @@ def test_at_80_columns(start: Callable[..., Up], terminal: Terminal, control: Co
     terminal.wait_for("^calls +running")
     pid = control.ps()["calls"]["pid"]
     terminal.press("R")
-    terminal.wait_for("calls: running$")
+    terminal.wait_for(r"calls: running by a command of pid \d+, uid \d+$")
     assert control.ps()["calls"]["pid"] != pid
     terminal.press("l")
     terminal.wait_for("log of it/calls")

@@ -8,7 +8,7 @@ from typing import Any
 from zmqtopo.cli.draining import shown
 from zmqtopo.cli.output import note, tell
 from zmqtopo.cli.parser import Parser
-from zmqtopo.cli.remote import add_format, add_topology, emit_json, refused, talk
+from zmqtopo.cli.remote import add_format, add_timeout, add_topology, emit_json, refused, talk
 from zmqtopo.control.client import Client
 from zmqtopo.service.status_text import stop_words
 
@@ -20,8 +20,11 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "devices", metavar="DEVICE", nargs="*", default=[], help="devices to act on (default: all)"
     )
+    verb = parser.prog.split()[-1]
+    if verb in ("stop", "restart"):
+        add_timeout(parser)
     add_format(parser)
-    parser.set_defaults(verb=parser.prog.split()[-1])
+    parser.set_defaults(verb=verb, timeout=None)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -31,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _change(client: Client, args: argparse.Namespace) -> int:
     with shown(client.name):
-        response = client.ask(args.verb, *args.devices)
+        response = client.ask(args.verb, *args.devices, within=args.timeout)
     devices = response.get("devices", [])
     if args.format == "json":
         emit_json(devices)

@@ -8,7 +8,7 @@ from typing import Any
 from zmqtopo.cli.draining import shown
 from zmqtopo.cli.output import tell
 from zmqtopo.cli.parser import Parser
-from zmqtopo.cli.remote import add_format, add_topology, emit_json, every, refused, talk
+from zmqtopo.cli.remote import add_format, add_timeout, add_topology, emit_json, every, refused, talk
 from zmqtopo.control.client import Client
 from zmqtopo.service.status_text import stop_summary
 
@@ -17,6 +17,7 @@ def add_arguments(parser: Parser) -> None:
     """Say what the command takes."""
     add_topology(parser, many=True)
     parser.add_argument("--all", action="store_true", help="every topology that runs")
+    add_timeout(parser)
     parser.add_argument("--force", action="store_true", help="stop at once, without draining")
     add_format(parser)
 
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _end(client: Client, args: argparse.Namespace, ended: list[dict[str, Any]], *, several: bool) -> int:
     with shown(client.name):
-        response = client.ask("down", force=args.force)
+        response = client.ask("down", force=args.force, within=args.timeout)
     devices = response.get("devices", [])
     client.wait_for_the_end()   # afterwards its name is free, and nothing of it is left
     ended += [{"topology": client.name, **device} if several else device for device in devices]

@@ -12,10 +12,19 @@ LONGEST: Final = 10 * 365 * 86400.0
 """Seconds that anything may take; more is a slip, and system calls do not take any number."""
 
 
+def finite(text: str) -> float:
+    """Seconds, for argparse."""
+    return _seconds(text)
+
+
 def duration(text: str) -> float:
     """Seconds, or inf for what takes as long as it takes; for argparse."""
     if text == "inf":
         return float(text)
+    return _seconds(text)
+
+
+def _seconds(text: str) -> float:
     found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)(ms|s|m|h|d|)", text)
     seconds = float(found[1]) * _UNITS[found[2]] if found is not None else -1.0
     if not 0 <= seconds <= LONGEST:

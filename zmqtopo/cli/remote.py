@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from zmqtopo.cli.durations import finite
 from zmqtopo.cli.output import emit, note
 from zmqtopo.cli.parser import add_named_file
 from zmqtopo.config.wording import printable
@@ -69,6 +70,12 @@ def only() -> str:
 def add_format(parser: argparse.ArgumentParser) -> None:
     """Take the form of what is printed."""
     parser.add_argument("--format", choices=FORMATS, default="text", help="json is for programs (default: text)")
+
+
+def add_timeout(parser: argparse.ArgumentParser) -> None:
+    """Take how long a stop may take, as ``timeout`` in seconds, None for the ``stop_timeout`` of each device."""
+    parser.add_argument("-t", "--timeout", metavar="TIME", type=finite,
+                        help="how long draining may take, such as 5s (default: stop_timeout of each device)")
 
 
 def talk(target: str | None, do: Callable[[Client], int]) -> int:

@@ -21,12 +21,9 @@ The verbs: ``ps`` (all of ``zmqtopo ps --format json``, and of the topology its 
 ``start``, ``stop``, ``restart``, ``pause`` and ``resume``, with ``devices`` or for all, answered when the devices are
 there, and ``refused`` where a later request has sent them elsewhere before. ``stop`` and ``restart`` say of each what
 its ``stop`` has ``passed_on``, ``dropped`` and, for each peer at most, ``possibly_lost_per_peer``; null if it did not
-run. Where ``dropped_exact`` is false, here and in the counters, ``dropped`` is a lower bound.
-``counters`` has a list for each device, in the order of ``ps``, with ``messages``, ``bytes``, ``dropped``, ``blocked``,
-``blocked_time`` and ``last`` in nanoseconds, and ``waiting``, of in to out, out to in and mon. They are those of the
-devices of an answer to ``ps`` that has the same ``change``.
-
-``topology`` answers with what runs, as ``zmqtopo config --format json`` prints it, whatever the file says by now:
+run. Where ``dropped_exact`` is false, here and in the counters, ``dropped`` is a lower bound. With ``"within": 2.5``
+these two and ``down`` have so many seconds in place of the ``stop_timeout`` of each device. ``topology`` answers with
+what runs, as ``zmqtopo config --format json`` prints it, whatever the file says by now:
 
     {"zmqtopo": 1, "verb": "topology"}
     {"ok": true, "topology": "{ ... }"}
@@ -69,6 +66,10 @@ LONGEST_LINE: Final = 1 << 16
 """Bytes of a request, its line break included."""
 
 
+LONGEST_STOP: Final = 10 * 365 * 86400.0
+"""Seconds that a stop may be given; system calls do not take any number."""
+
+
 class ProtocolError(Exception):
     """A line that is no message; says why."""
 
@@ -88,6 +89,10 @@ class Request(TypedDict):
     overflow: Literal["drop", "block"]
     client: int
     """The connection that it came by, which the server fills in."""
+    within: float | None
+    """Seconds that a stop may take, in place of ``stop_timeout``."""
+    by: str
+    """Who has asked, in words, which the server fills in; empty where the system does not tell."""
 
 
 def encode(message: dict[str, Any]) -> bytes:
@@ -118,12 +123,13 @@ def parse_request(line: bytes) -> Request:
         )
     if "verb" not in message:
         raise ProtocolError('a request has a verb, such as "verb": "ps"')
-    asked = {"devices": [], "force": False, "file": None, "dry_run": False, "overflow": "drop", **message}
+    asked = {"devices": [], "force": False, "file": None, "dry_run": False, "overflow": "drop", "within": None,
+             **message}
     for field, (wanted, is_right) in _FIELDS.items():
         if not is_right(asked[field]):
             raise ProtocolError(f'"{field}" is {wanted}{_but_got(asked[field])}')
     return Request(verb=asked["verb"], devices=tuple(asked["devices"]), force=asked["force"], file=asked["file"],
-                   dry_run=asked["dry_run"], overflow=asked["overflow"], client=0)
+                   dry_run=asked["dry_run"], overflow=asked["overflow"], client=0, within=asked["within"], by="")
 
 
 def _is_flag(value: Any) -> bool:
@@ -132,6 +138,11 @@ def _is_flag(value: Any) -> bool:
 
 def _is_names(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+def _is_time(value: Any) -> bool:
+    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)
+                             and 0 <= value <= LONGEST_STOP)
 
 
 def _is_path(value: Any) -> bool:
@@ -144,6 +155,7 @@ _FIELDS: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
     "force": ("true or false", _is_flag),
     "file": ("an absolute path or null", _is_path),
     "dry_run": ("true or false", _is_flag),
+    "within": (f"a number of seconds from 0 to {LONGEST_STOP:.0f} or null", _is_time),
     "overflow": ("drop or block", lambda value: value in ("drop", "block")),
 }
 """What a request may have, in words and as a check."""

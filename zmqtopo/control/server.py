@@ -231,6 +231,7 @@ class Server:
         if (client.holds and asked["verb"] in HELD) or self._has_room_for(asked["verb"]):
             client.waits = asked["verb"]
             asked["client"] = client.number
+            asked["by"] = client.who
             client.holds = client.holds or asked["verb"] in HELD
             self._handle(asked, respond)
         else:
@@ -343,7 +344,8 @@ class _Client:
         """It has something as long as it is connected."""
         self.input = bytearray()
         self.output = bytearray()
-        self.pid = _pid(connection)
+        self.pid, uid = _peer(connection)
+        self.who = f"pid {self.pid}, uid {uid}" if self.pid else ""
         self.waits = ""
         """The verb of what it has asked and has no answer to yet."""
         self.asked = 0
@@ -354,11 +356,12 @@ class _Client:
         """When it last sent or asked something, in order."""
 
 
-def _pid(connection: socket.socket) -> int:
-    """The process at the other end; 0 where the system does not tell."""
+def _peer(connection: socket.socket) -> tuple[int, int]:
+    """The process at the other end and its user; 0 and 0 where the system does not tell."""
     if sys.platform != "linux":
-        return 0
+        return 0, 0
     with contextlib.suppress(OSError):
         peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        return int(struct.unpack("3i", peer)[0])
-    return 0
+        pid, uid, _ = struct.unpack("3i", peer)
+        return pid, uid
+    return 0, 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,12 @@ if TYPE_CHECKING:
 
 def complain(text: str) -> None:
     """Write an error; it may have text from outside in it."""
-    print(f"zmqtopo: error: {printable(text)}", file=sys.stderr)
+    priority = ""
+    if "JOURNAL_STREAM" in os.environ:
+        from zmqtopo.report.priority import PRIORITIES, leads_to_journal
+
+        priority = f"<{PRIORITIES['error']}>" if leads_to_journal(2) else ""
+    print(f"{priority}zmqtopo: error: {printable(text)}", file=sys.stderr)
 
 
 def errors_and_warnings(checked: Checked) -> None:

@@ -67,6 +67,10 @@ class Command(Request):
 
     verb: Verb
     devices: tuple[str, ...] = ()
+    within: float | None = None
+    """Seconds that a stop may take, None for the ``stop_timeout`` of each device."""
+    by: str = ""
+    """Who asks, in words; empty where nobody knows."""
     reply: Future[dict[str, str]] = field(default_factory=Future)
 
 
@@ -87,8 +91,8 @@ class Steps(Protocol):
     def begin(self, device: DeviceState) -> None:
         """Start a device that does not run, at once or as soon as it has stopped."""
 
-    def stop(self, devices: Iterable[DeviceState]) -> None:
-        """Stop devices, those that feed others first."""
+    def stop(self, devices: Iterable[DeviceState], *, within: float | None = None) -> None:
+        """Stop devices, those that feed others first, within so many seconds or the ``stop_timeout`` of each."""
 
     def pause(self, device: DeviceState) -> None:
         """Pause a device now, or when it runs."""
@@ -119,7 +123,10 @@ class Commands:
             other.give_way(command.verb, names)
         task = _Task(command, names, _GOALS[command.verb])
         self._tasks.append(task)
-        self._do("stop" if command.verb == "restart" else command.verb, devices)
+        for device in devices:
+            if device.state not in task.goal:
+                device.asked_by = command.by
+        self._do("stop" if command.verb == "restart" else command.verb, devices, command.within)
         for device in devices:
             task.note(device.name, device.state, device.error)
 
@@ -171,9 +178,9 @@ class Commands:
             devices = [m for m in devices if m not in ended]
         return devices
 
-    def _do(self, verb: Verb, devices: Sequence[DeviceState]) -> None:
+    def _do(self, verb: Verb, devices: Sequence[DeviceState], within: float | None = None) -> None:
         if verb == "stop":
-            self._steps.stop(devices)
+            self._steps.stop(devices, within=within)
             return
         step = {"start": self._steps.begin, "pause": self._steps.pause, "resume": self._steps.resume}[verb]
         for device in devices:

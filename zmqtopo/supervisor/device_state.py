@@ -129,6 +129,10 @@ class DeviceState:
     """What the operator wants of it, whatever it is doing now."""
     endpoints: Endpoints = field(default_factory=dict)
     error: str = ""
+    stop_timeout: float = 0.0
+    """Seconds that its stop may take."""
+    asked_by: str = ""
+    """Who has asked for what it is about to become, in words; empty where nobody has, or nobody knows."""
     restarts: int = 0
     """How often it was started again because it had ended; what an operator has asked for does not count."""
     failures: int = 0
@@ -203,15 +207,19 @@ class DeviceState:
         if event == "deadline":
             self._note_deadline()
         self.deadline = {
-            "none": None, "kept": self.deadline, "stop_timeout": now + self.spec.stop_timeout, "delay": now + delay,
+            "none": None, "kept": self.deadline, "stop_timeout": now + self.stop_timeout, "delay": now + delay,
         }[found.deadline] if isinstance(found.deadline, str) else now + found.deadline
         self.phase = found.phase
         self._enter(event, now)
         return found.request
 
-    def request_stop(self) -> None:
-        """It is to stop and to stay so; what becomes of its messages is counted from now on."""
+    def request_stop(self, within: float | None = None) -> None:
+        """It is to stop and to stay so; what becomes of its messages is counted from now on.
+
+        ``within`` is what it may take, in seconds; None is for its ``stop_timeout``.
+        """
         self.desired_state = "stop"
+        self.stop_timeout = self.spec.stop_timeout if within is None else within
         self.starts_together = False
         if self.phase not in STOPPING:
             self.last_stop = None
@@ -250,6 +258,16 @@ class DeviceState:
         """It moves nothing any more, unless it was let go meanwhile."""
         if self.quiesce == "requested":
             self.quiesce = "done"
+
+    def credited(self, text: str) -> str:
+        """What is said of its state, with who has asked for that; nobody has asked for what comes next."""
+        by, asked_for = self.asked_by, self.state in ("running", "paused", "stopped")
+        if self.state in ("running", "paused", "failed", "backoff"):
+            self.asked_by = ""      # one that has stopped may do so to start again
+        if not by or not asked_for:
+            return text
+        word, semicolon, rest = text.partition(";")
+        return f"{word} by a command of {by}{semicolon}{rest}"
 
     def said(self, error: str) -> str:
         """An error for a line that begins with its name."""

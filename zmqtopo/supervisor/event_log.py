@@ -147,9 +147,13 @@ class EventReporter:
     """Says of a topology which changes of its devices there is something to say about."""
 
     def __init__(self, say: Callable[..., None], *, stopping: str) -> None:
-        """``say`` is as `EventLog.say`; ``stopping`` is what to say when a stop of everything begins."""
+        """``say`` is as `EventLog.say`; ``stopping`` is what to say when a stop of everything begins.
+
+        Who has asked for it is said before its semicolon.
+        """
         self._say = say
-        self._words = stopping
+        word, semicolon, rest = stopping.partition(";")
+        self._words = word, semicolon + rest
         self.is_ready = False
         """Whether the start is over."""
         self._is_stopping = False
@@ -158,18 +162,18 @@ class EventReporter:
         """Every device runs, so many seconds after the start began."""
         self.is_ready = True
         for device in devices:
-            self._say(introduction(device), device=device.name)
+            self._say(introduction(device), device=device.name, event="started")
         self._say(f"ready, {count(len(devices), 'device')} in {seconds:.2f} s", event="ready")
 
-    def changed(self, change: StateChange, *, all_stop: bool) -> bool:
-        """Something has happened to a device; whether a stop of everything begins with that."""
+    def changed(self, change: StateChange, *, all_stop: bool, by: str = "") -> bool:
+        """Something has happened to a device; whether a stop of everything, asked for ``by`` someone, begins so."""
         if change.event:
             self._say(change.text, device=change.device.name, event=change.event)
             return False
         begins = change.state == "stopping" and all_stop and not self._is_stopping
         if begins:
             self._is_stopping = True
-            self._say(self._words, event="stopping")
+            self._say(f"{self._words[0]}{f' by a command of {by}' if by else ''}{self._words[1]}", event="stopping")
         # A start ends with an introduction, and a stop of all with a farewell, which say it better.
         alone = self.is_ready and not self._is_stopping and change.state not in ("starting", "stopping")
         if alone and change.state == "running" and change.together:

@@ -14,9 +14,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class StopRequest(Request):
-    """Stop the whole topology; ``force`` skips the wait."""
+    """Stop the whole topology; ``force`` skips the wait.
+
+    ``within`` is what it may take, in seconds, None for the ``stop_timeout`` of each device; ``by`` is who asks.
+    """
 
     force: bool = False
+    within: float | None = None
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,8 @@ class Supervisor:
         self._asking = threading.Lock()
         self._ended = False
         self._error = ""
+        self.stop_asked_by = ""
+        """Who has asked for the end, in words; empty where nobody has, or nobody knows."""
         try:
             self._inbox = Inbox()
             self._devices = Devices(topology, environment, self._inbox, context, isolated)
@@ -84,9 +86,12 @@ class Supervisor:
 
     # -- from outside --------------------------------------------------------------------------------------------
 
-    def request_stop(self, *, force: bool = False) -> None:
-        """Ask for the end; from any thread, and in a signal handler."""
-        self._inbox.post(StopRequest(force))
+    def request_stop(self, *, force: bool = False, within: float | None = None, by: str = "") -> None:
+        """Ask for the end, within so many seconds or the ``stop_timeout`` of each device, for who asks.
+
+        It may be called from any thread, and in a signal handler.
+        """
+        self._inbox.post(StopRequest(force, within, by))
 
     def ask(self, request: Command | Reload | Look) -> None:
         """Have a command or a reload carried out or the status told; the reply is given by the thread that runs this.
@@ -246,8 +251,9 @@ class Supervisor:
         match event:
             case WorkerEnded(worker, how):
                 self._devices.on_worker_ended(worker, how)
-            case StopRequest(force):
-                self._stop(force=force)
+            case StopRequest(force, within, by):
+                self.stop_asked_by = self.stop_asked_by or by
+                self._stop(force=force, within=within)
             case Look():
                 event.reply.set_result(self.status)
             case TapRequest() | EndTaps():
@@ -276,13 +282,13 @@ class Supervisor:
         self._tell_changes()        # before the answer to what has led to them
         self._reloads.settle()
 
-    def _stop(self, *, force: bool) -> None:
+    def _stop(self, *, force: bool, within: float | None = None) -> None:
         self._devices.stopping = True
         self._commands.end(f"{self.topology.name} is stopping")
         self._reloads.end(f"{self.topology.name} is stopping")
         while self._asked:
             self._refuse(self._asked.popleft())
-        self._devices.stop(self.devices.values(), force=force)
+        self._devices.stop(self.devices.values(), force=force, within=within)
         if force:
             self._devices.pool.hurry()
 

@@ -85,6 +85,9 @@ def test_the_example_of_a_verb_is_right(verb: str) -> None:
     words = shlex.split(EXAMPLES[verb].removeprefix('eval "$(').removesuffix(')"').partition(" > ")[0])
     assert words[:2] == ["zmqtopo", verb]
     load(verb)[1].parse(words[2:])
+
+
+def test_every_verb_has_its_exit_codes_and_an_example() -> None:
     assert (set(EXAMPLES), set(EXIT_CODES)) == (set(VERBS), set(VERBS))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from zmqtopo.control.protocol import ProtocolError, decode, encode, parse_request
@@ -21,7 +23,21 @@ def test_a_message_is_a_line() -> None:
 ])
 def test_questions(line: bytes, verb: str, devices: tuple[str, ...], force: bool) -> None:
     assert parse_request(line) == {"verb": verb, "devices": devices, "force": force, "file": None, "dry_run": False,
-                                   "overflow": "drop", "client": 0}
+                                   "overflow": "drop", "client": 0, "within": None, "by": ""}
+
+
+@pytest.mark.parametrize(("within", "good"), [
+    ("0", True), ("2.5", True), ("null", True), ("-1", False), ("true", False), ("1e300", False), ("NaN", False),
+    ('"5s"', False), ("[1]", False),
+])
+def test_a_time_for_a_stop(within: str, good: bool) -> None:
+    line = f'{{"zmqtopo": 1, "verb": "stop", "within": {within}, "by": "somebody", "client": 7}}'.encode()
+    if good:
+        asked = parse_request(line)
+        assert (asked["within"], asked["by"], asked["client"]) == (json.loads(within), "", 0)
+    else:
+        with pytest.raises(ProtocolError, match='"within" is a number of seconds from 0 to 315360000 or null'):
+            parse_request(line)
 
 
 def test_a_question_for_a_reload() -> None:

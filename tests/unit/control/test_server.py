@@ -290,7 +290,7 @@ def test_what_is_sent_ahead_does_not_lose_an_answer(served: Served) -> None:
 
 def test_who_makes_way_is_one_of_a_crowd_and_is_told(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     pids = iter([1, 2, *[3] * (MOST_CLIENTS - 2), 4])
-    monkeypatch.setattr("zmqtopo.control.server._pid", lambda connection: next(pids))
+    monkeypatch.setattr("zmqtopo.control.server._peer", lambda connection: (next(pids), 0))
     clients = [served.client() for _ in range(MOST_CLIENTS + 1)]
     for client in clients:
         assert client.line() == GREETING

@@ -85,7 +85,7 @@ class Foreground:
         except StartError as error:
             for failure in error.failures:
                 self._log.say(failure, event="error")
-            self._log.say("not started; what had been started is undone")
+            self._log.say("not started; what had been started is undone", event="not-started")
             return 1
         finally:
             self._log.close()
@@ -119,7 +119,7 @@ class Foreground:
         )
         self._reloading = Reloading(self._supervisor, self._log, self._notifier, self._web, self._follow, self._http,
                                     self._name)
-        requests = self._requests = Requests(self._supervisor, self._on_reload, self._about, self._folder)
+        requests = Requests(self._supervisor, self._on_reload, self._about, self._folder)
         greeting: dict[str, Any] = {
             "zmqtopo": VERSION, "name": self._topology.name, "pid": self._folder.pid, "release": zmqtopo.__version__,
         }
@@ -240,11 +240,10 @@ class Foreground:
             name = self._topology.name
             respond(refusal("refused", f"{name} came from standard input; name a file: zmqtopo reload {name} FILE"))
         else:
-            self._reloading.request(ReloadRequest(file, request["dry_run"], respond))
+            self._reloading.request(ReloadRequest(file, request["dry_run"], respond, request["by"]))
 
     def _follow(self, wanted: Topology) -> None:
         """Look at the files of what runs and of what is to run: a secret that is missing there may come yet."""
-        self._requests.change += 1
         if self._watch is not None:
             self._watch.follow(self._watched(self._supervisor.topology, wanted))
 
@@ -254,8 +253,7 @@ class Foreground:
     # -- what it says ---------------------------------------------------------------------------------------------
 
     def _tell(self, change: StateChange) -> None:
-        self._requests.change += 1
-        if self._reporter.changed(change, all_stop=self._supervisor.is_stopping):
+        if self._reporter.changed(change, all_stop=self._supervisor.is_stopping, by=self._supervisor.stop_asked_by):
             self._notifier.stopping(f"{self._topology.name}: stopping")
 
 

@@ -37,6 +37,8 @@ class ReloadRequest:
     file: str
     dry_run: bool = False
     respond: Callable[[dict[str, Any]], None] | None = None
+    by: str = ""
+    """Who asks, in words; empty where nobody does, or nobody knows."""
 
 
 class Reloading:
@@ -156,7 +158,8 @@ class Reloading:
         if request.dry_run:
             return
         self._notifier.reloading(f"{self._supervisor.topology.name}: reloading")
-        self._log.say(f"reloading {request.file}", event="reloading")
+        by = f" by a command of {request.by}" if request.by else ""
+        self._log.say(f"reloading {request.file}{by}", event="reloading")
         for line in made.lines():
             if not line.startswith("="):
                 self._log.say(line, event="plan")

@@ -8,6 +8,7 @@ import os
 from typing import Any, Literal
 
 from zmqtopo.control.folder import Folder, unusable
+from zmqtopo.report.priority import leads_to_journal
 from zmqtopo.service.log.file import LogFile
 from zmqtopo.service.log.messages import Log
 from zmqtopo.supervisor.event_log import EventLog
@@ -40,7 +41,8 @@ class LogOutputs:
         # The log comes first: what somebody has read on standard error is there, even if all is killed at once.
         self._logs = [
             Log(topology, fd=self._file.fd, form="json"),
-            Log(topology, fd=2 if launcher is None else launcher, form=form),
+            Log(topology, fd=2 if launcher is None else launcher, form=form,
+                priorities=launcher is None and leads_to_journal(2)),
         ]
         if quiet:
             self._logs[-1].setLevel(logging.WARNING)

@@ -79,9 +79,14 @@ def lines_of_last_run(folder: Folder, *, is_running: bool) -> Iterator[str]:
 
 
 def lines(folder: Folder, ended: Callable[[], bool]) -> Iterator[str]:
+    """As `follow`, but for the pauses: ``ended`` may wait a moment before it answers."""
+    return (line for line in follow(folder, ended) if line is not None)
+
+
+def follow(folder: Folder, ended: Callable[[], bool]) -> Iterator[str | None]:
     """The lines of a log from its beginning, until ``ended`` says that there are no more to come.
 
-    It is asked whenever all is read, and may wait a moment before it answers.
+    It is asked whenever all is read; None stands for where more may come.
     """
     with contextlib.suppress(OSError), os.fdopen(folder.open("log.1"), errors="replace") as old:
         yield from old
@@ -105,6 +110,8 @@ def lines(folder: Folder, ended: Callable[[], bool]) -> Iterator[str]:
                 # What is written until then is read once more.
                 replaced = _is_replaced(folder, file.fileno())
                 last = not replaced and ended()
+                if not (last or replaced):
+                    yield None
             if begun:
                 yield begun + "\n"
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from zmqtopo.config.wording import printable
+from zmqtopo.report.priority import PRIORITIES, level_word
 from zmqtopo.supervisor.log_writer import Sink
 from zmqtopo.supervisor.timers import Timer
 
@@ -60,15 +61,20 @@ class Log(logging.Handler):
         fd: int = 2,
         form: Literal["text", "json"] = "text",
         stamps: bool = False,
+        priorities: bool = False,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """``stamps`` puts the time before each line of text; a line of JSON always has it."""
+        """``stamps`` puts the time before each line of text; a line of JSON always has it.
+
+        ``priorities`` puts the priority before each line as journald takes it off again, such as ``<4>``, sd-daemon(3).
+        """
         super().__init__()
         self._topology = topology
         self._sink = Sink(fd)
         self._form = form
         self._stamps = stamps
+        self._priorities = priorities
         self._clock = clock
         self._wall = wall
         self._buckets: dict[str, _Bucket] = {}
@@ -77,12 +83,14 @@ class Log(logging.Handler):
         """Say what a record of `zmqtopo.supervisor.event_log.EventLog` has, or the message of any other."""
         about = vars(record)
         self.say(about.get("text", record.getMessage()), device=about.get("device", ""),
-                 event=about.get("event", ""), state=about.get("state", ""))
+                 event=about.get("event", ""), state=about.get("state", ""), level=record.levelno)
 
-    def say(self, text: str, *, device: str = "", event: str = "", state: str = "") -> None:
+    def say(
+        self, text: str, *, device: str = "", event: str = "", state: str = "", level: int = logging.INFO
+    ) -> None:
         """Say that something happened: to ``device``, or to the topology, as ``event`` (a word) or change to ``state``.
 
-        The event ``error`` stands for what keeps the topology from running.
+        The event ``error`` stands for what keeps the topology from running. ``level`` is one of `logging`.
         """
         if device:
             now = self._clock()
@@ -92,7 +100,7 @@ class Log(logging.Handler):
                 return
             self._say_left_out(device, bucket)
             bucket.take(now)
-        self._write(text, device, event or ("state" if state else ""), state)
+        self._write(text, device, event or ("state" if state else "message"), state, level)
 
     @property
     def due(self) -> float | None:
@@ -131,24 +139,27 @@ class Log(logging.Handler):
     def _say_left_out(self, device: str, bucket: _Bucket) -> None:
         if bucket.left_out:
             messages = "message" if bucket.left_out == 1 else "messages"
-            self._write(f"{bucket.left_out:,} similar {messages} left out", device, "left-out", "")
+            self._write(f"{bucket.left_out:,} similar {messages} left out", device, "left-out", "",
+                        logging.WARNING)
             bucket.left_out = 0
 
-    def _write(self, text: str, device: str, event: str, state: str) -> None:
+    def _write(self, text: str, device: str, event: str, state: str, level: int) -> None:
         lost = self._sink.lost
         if lost:
             note = f"{lost:,} {'message' if lost == 1 else 'messages'} could not be written here: {self._sink.reason}"
-            if not self._sink.write(self._line(note, "", "lost", "")):
+            if not self._sink.write(self._line(note, "", "lost", "", logging.WARNING)):
                 # One try is enough: the note has been counted in the place of the message.
                 return
-        self._sink.write(self._line(text, device, event, state))
+        self._sink.write(self._line(text, device, event, state, level))
 
-    def _line(self, text: str, device: str, event: str, state: str) -> bytes:
+    def _line(self, text: str, device: str, event: str, state: str, level: int) -> bytes:
         stamp = datetime.fromtimestamp(self._wall(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         if self._form == "json":
-            told = {"time": stamp, "topology": self._topology, "device": device, "event": event, "state": state}
+            told = {"time": stamp, "level": level_word(level), "topology": self._topology, "device": device,
+                    "event": event, "state": state}
             shown = json.dumps({key: value for key, value in told.items() if value} | {"message": text})
         else:
             subject = device or ("error" if event == "error" else self._topology)
             shown = printable(f"{stamp + ' ' if self._stamps else ''}zmqtopo: {subject}: {text}")
-        return f"{shown}\n".encode(errors="backslashreplace")
+        priority = f"<{PRIORITIES[level_word(level)]}>" if self._priorities else ""
+        return f"{priority}{shown}\n".encode(errors="backslashreplace")

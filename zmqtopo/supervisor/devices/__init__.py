@@ -174,12 +174,17 @@ class Devices:
         if device.goes_on:      # else when it need no longer be quiesced
             self._on(device, "resume")
 
-    def stop(self, devices: Iterable[DeviceState], *, force: bool = False) -> None:
-        """Stop devices, those that feed others first; with ``force`` at once, and the second time kill them."""
+    def stop(
+        self, devices: Iterable[DeviceState], *, force: bool = False, within: float | None = None
+    ) -> None:
+        """Stop devices, those that feed others first; with ``force`` at once, and the second time kill them.
+
+        ``within`` is what the stop of each may take, in seconds; None is for its ``stop_timeout``.
+        """
         if self.stopping:       # then those that feed others stop before them, and need not be quiesced
             self._shutdown.end_quiescing()
         for device in devices:
-            device.request_stop()
+            device.request_stop(within)
             self._on(device, "abort" if force else "stop")
         self._send(self._shutdown.advance(self.by_name, everything=self.stopping))
 
@@ -285,7 +290,7 @@ class Devices:
             return
         # That one is ended at once is told by its end.
         if text or (device.state != before and device.phase != "aborting"):
-            self._tell(device, text or device.state, together=together)
+            self._tell(device, device.credited(text or device.state), together=together)
         match request:
             case "bind":
                 self._order_bind(device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import pty
 import select
@@ -80,15 +81,28 @@ def test_text(clock: Clock, pipe: tuple[int, int], text: str, facts: dict[str, s
 
 
 @pytest.mark.parametrize(("text", "facts", "expected"), [
-    ("ready", {"event": "ready"}, {"event": "ready"}),
+    ("ready", {"event": "ready"}, {"event": "ready", "level": "info"}),
     ("running\nagain", {"device": "in-1", "state": "running"},
-     {"device": "in-1", "event": "state", "state": "running"}),
-    ("naïve \udc80", {}, {}),
+     {"device": "in-1", "event": "state", "state": "running", "level": "info"}),
+    ("failed: why", {"device": "in-1", "state": "failed", "level": logging.ERROR},
+     {"device": "in-1", "event": "state", "state": "failed", "level": "error"}),
+    ("naïve \udc80", {}, {"event": "message", "level": "info"}),
 ])
-def test_json(clock: Clock, pipe: tuple[int, int], text: str, facts: dict[str, str], expected: dict[str, str]) -> None:
+def test_json(clock: Clock, pipe: tuple[int, int], text: str, facts: dict[str, Any], expected: dict[str, str]) -> None:
     clock.log(pipe[1], form="json").say(text, **facts)
     line, = said(pipe[0])
     assert json.loads(line) == {"time": "2023-11-14T22:13:20.250Z", "topology": "feed", "message": text} | expected
+
+
+@pytest.mark.parametrize(("level", "priority"), [
+    (logging.DEBUG, 6), (logging.INFO, 6), (logging.WARNING, 4), (logging.ERROR, 3), (logging.CRITICAL, 3),
+])
+def test_priorities_for_journald(clock: Clock, pipe: tuple[int, int], level: int, priority: int) -> None:
+    clock.log(pipe[1], priorities=True).say("as it is", level=level)
+    clock.log(pipe[1], priorities=True, form="json").say("as it is", level=level)
+    text, json_ = said(pipe[0])
+    assert text == f"<{priority}>zmqtopo: feed: as it is"
+    assert json_.startswith(f'<{priority}>{{"time": ')
 
 
 # -- too much --------------------------------------------------------------------------------------------------------
