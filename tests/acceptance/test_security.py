@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import stat
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 import zmq
 import zmq.auth
+from zmq.utils import z85
 
 from .conftest import Control, Up
 
@@ -80,7 +82,7 @@ def reader(net: Any, tmp_path: Path) -> Callable[[Up], Any]:
 @pytest.mark.parametrize("run", ["thread", "process"])
 def test_who_may_and_who_may_not(
     keys: Callable[[str], Path], start: Callable[..., Up], reader: Callable[[Up], Any], net: Any, tmp_path: Path,
-    run: str,
+    control: Control, run: str,
 ) -> None:
     for name in ("alice", "reader"):
         allow(keys(name))
@@ -95,9 +97,51 @@ def test_who_may_and_who_may_not(
     client(net, up, tmp_path, "alice")
     assert sink.recv() == b"from it"
     assert not sink.poll(300)
-    secret = (tmp_path / "keys" / "broker.key_secret").read_text().split("secret-key")[1].split('"')[1]
+    assert control.ps()["jobs"]["security"] == {"in": "curve", "out": "curve", "mon": None}
+    assert "in tcp://127.0.0.1" in control("ps", "-o", "wide")
+    assert "(curve)" in control("ps", "-o", "wide")
     up.stop()
-    assert secret not in up.said
+
+
+def spellings(path: Path) -> set[bytes]:
+    """The secret key of a certificate as it might be seen: Z85, bytes, hexadecimal and base64."""
+    _, secret = zmq.auth.load_certificate(path)
+    assert secret is not None
+    raw = z85.decode(secret)
+    return {secret, raw, raw.hex().encode(), raw.hex().upper().encode(), base64.b64encode(raw)[:40]}
+
+
+def test_secrets_are_nowhere_but_in_their_files(
+    keys: Callable[[str], Path], start: Callable[..., Up], zmqtopo: Callable[..., Any], net: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "users").write_text("alice = open sesame 4711\n")
+    text = TOPOLOGY.replace("security: lan\n", "run: process\n").replace(
+        'in: {bind: "tcp://127.0.0.1:*"}', 'in: {bind: "tcp://127.0.0.1:*", security: lan}').replace(
+        'out: {bind: "tcp://127.0.0.1:*"}', 'out: {bind: "tcp://127.0.0.1:*", security: users}').replace(
+        "security:\n", "security:\n  users: {plain: users}\n", 1)
+    allow(keys("alice"))
+    up = start(text, name="it").ready()
+    client(net, up, tmp_path, "alice")
+    secrets = {b"open sesame 4711", *spellings(tmp_path / "keys" / "broker.key_secret")}
+    (tmp_path / "it.yaml").write_text(text)
+    for words in (["config", "it.yaml"], ["graph", "it.yaml"], ["graph", "--format", "json", "it.yaml"],
+                  ["validate", "--probe", "it.yaml"], ["ps", "it", "--format", "json"], ["ps", "it", "-o", "wide"],
+                  ["logs", "it", "--format", "json"], ["keys", "list", "keys"], ["keys", "verify", "it.yaml"],
+                  ["reload", "it", "it.yaml", "--dry-run", "--format", "json"]):
+        done = zmqtopo(*words)
+        seen = (done.stdout + done.stderr).encode()
+        assert seen, words
+        assert not any(secret in seen for secret in secrets), words
+    for pid in (up.process.pid, *up.workers()):
+        for name in ("cmdline", "environ", "comm"):
+            seen = Path(f"/proc/{pid}/{name}").read_bytes()
+            assert not any(secret in seen for secret in secrets), name
+    for path in tmp_path.rglob("*"):
+        if path.is_file() and "keys" not in path.parts and path.name != "users":
+            seen = path.read_bytes()
+            assert not any(secret in seen for secret in secrets), path
+    up.stop()
+    assert not any(secret in up.said.encode() for secret in secrets)
 
 
 def test_a_key_that_is_added_is_let_in_and_one_that_is_removed_is_not(

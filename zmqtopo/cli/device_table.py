@@ -95,7 +95,9 @@ def _flow(now: Mapping[str, Any], then: Mapping[str, Any], name: str, seconds: f
 
 
 def _endpoints(device: Mapping[str, Any]) -> str:
-    return "; ".join(f"{role} {', '.join(bound)}" for role, bound in device["endpoints"].items() if bound)
+    secured = device.get("security") or {}
+    return "; ".join(f"{role} {', '.join(bound)}" + (f" ({word})" if (word := secured.get(role)) else "")
+                     for role, bound in device["endpoints"].items() if bound)
 
 
 def _states(topology: Mapping[str, Any]) -> str:

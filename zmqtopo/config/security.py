@@ -17,6 +17,12 @@ BY_HAND = frozenset({
 })
 """The options that a profile sets."""
 
+_PROTECTIONS = {
+    "curve": ("curve_server", "curve_secretkey"), "gssapi": ("gssapi_server", "gssapi_principal"),
+    "plain": ("plain_server", "plain_username"), "allowed": ("zap_enforce_domain", "tcp_accept_filter"),
+}
+"""What protects a socket, from the strongest, and options by which it does."""
+
 
 def with_security(topology: Topology) -> Topology:
     """Return the topology with the options of each socket that has a profile, but for those that the file sets."""
@@ -35,6 +41,14 @@ def domain(topology: str, device: str, role: str) -> str:
 def profile_of(socket: Socket, topology: Topology) -> Profile | None:
     """The profile of a socket, if there is one of that name."""
     return topology.security.get(socket.security) if socket.security else None
+
+
+def protection(socket: Socket) -> str:
+    """What keeps others out of a socket, by a profile or by options: a word, empty for nothing."""
+    for word, options in _PROTECTIONS.items():
+        if any(socket.options.get(name) for name in options):
+            return word
+    return ""
 
 
 def needs_none(socket: Socket, device: Device, topology: Topology) -> bool:

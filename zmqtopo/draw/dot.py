@@ -10,7 +10,7 @@ from typing import Final
 from zmqtopo.checks.graph import End
 from zmqtopo.config.model import Device, Peer, Socket
 from zmqtopo.draw.arrows import Arrow
-from zmqtopo.draw.picture import Picture, colour, frames, kind, printable
+from zmqtopo.draw.picture import Picture, colour, frames, kind, printable, type_of
 
 _INK = "#37474f"
 _SOFT = "#eceff1"
@@ -146,7 +146,7 @@ def _device(device: Device, picture: Picture, *, live: bool) -> str:
 
 
 def _port(socket: Socket, picture: Picture, tall: str = "") -> str:
-    text = f'{socket.role}<br/><font point-size="9">{escape(socket.type)}</font>'
+    text = f'{socket.role}<br/><font point-size="9">{escape(type_of(socket))}</font>'
     text = f'<font color="{ink}">{text}</font>{_faults(socket, picture)}' if (ink := picture.ink(socket)) else text
     return f'<td{tall} port="{socket.role}" bgcolor="{_SOFT}">{text}</td>'
 

@@ -15,7 +15,7 @@ from zlib import crc32
 from zmqtopo.config.model import Device, Peer, Socket
 from zmqtopo.draw.arrows import Arrow
 from zmqtopo.draw.dot import FILLS
-from zmqtopo.draw.picture import INKS, Drawn, Picture, colour, frames, kind, printable
+from zmqtopo.draw.picture import INKS, Drawn, Picture, colour, frames, kind, printable, type_of
 
 _CLASSES = {INKS["error"]: "wrong", INKS["warning"]: "doubtful"}
 _STYLES = {
@@ -110,7 +110,7 @@ def _device(device: Device, picture: Picture, ids: Ids) -> Iterator[str]:
 
 
 def _socket(socket: Socket, picture: Picture) -> str:
-    return f"{socket.role} {_text(socket.type)}{_binds(socket)}{_faults(socket, picture)}"
+    return f"{socket.role} {_text(type_of(socket))}{_binds(socket)}{_faults(socket, picture)}"
 
 
 def _binds(of: Socket | Peer) -> str:

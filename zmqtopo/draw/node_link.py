@@ -11,6 +11,7 @@ from typing import Any
 
 from zmqtopo.checks.graph import End
 from zmqtopo.config.model import Device, Peer, Socket
+from zmqtopo.config.security import protection
 from zmqtopo.config.wording import escaped_json
 from zmqtopo.draw.arrows import Arrow
 from zmqtopo.draw.picture import Picture
@@ -52,11 +53,16 @@ def node_link(picture: Picture) -> str:
     return escaped_json(json.dumps(data, indent=2, ensure_ascii=False)) + "\n"
 
 
+def _socket(socket: Socket, picture: Picture) -> dict[str, Any]:
+    word = protection(socket)
+    return {"type": socket.type, **({"security": word} if word else {}), **_ends(socket), **_problems(socket, picture)}
+
+
 def _device(device: Device, picture: Picture) -> dict[str, Any]:
     return {
         "id": f"device:{device.name}", "kind": "device", "name": device.name, "type": device.type,
         "run": device.run.text,
-        "sockets": {s.role: {"type": s.type, **_ends(s), **_problems(s, picture)} for s in device.sockets},
+        "sockets": {s.role: _socket(s, picture) for s in device.sockets},
         **_about(device), **_problems(device, picture), **picture.note(device).values,
     }
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from zmqtopo.checks.graph import AddressNode, Graph
 from zmqtopo.config.model import Device, Peer, Socket
 from zmqtopo.config.problem import Place, Problem, Severity
+from zmqtopo.config.security import protection
 from zmqtopo.draw.arrows import Arrow, arrows
 
 INKS: Final[dict[Severity, str]] = {"error": "#c62828", "warning": "#b26a00"}
@@ -135,6 +136,12 @@ def frames(owner: Device | Peer) -> tuple[str, ...]:
     """The titles of the frames around it, the outermost first: of its process group, of its drawing group."""
     process = f"process {owner.run.group}" if isinstance(owner, Device) and owner.run.group else ""
     return tuple(title for title in (process, owner.graph.get("group", "")) if title)
+
+
+def type_of(socket: Socket) -> str:
+    """The type of a socket, with what keeps others out of it."""
+    word = protection(socket)
+    return f"{socket.type} · {word}" if word else socket.type
 
 
 def kind(device: Device) -> str:

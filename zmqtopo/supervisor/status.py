@@ -11,6 +11,7 @@ from typing import Any
 from zmqtopo.broker.counters import Counters, PeerCounts
 from zmqtopo.config.endpoint import ordinary
 from zmqtopo.config.model import ROLES
+from zmqtopo.config.security import protection
 from zmqtopo.supervisor.device_state import DeviceState, State
 from zmqtopo.supervisor.losses import StopReport
 from zmqtopo.supervisor.open_files import shortage
@@ -48,6 +49,8 @@ class DeviceStatus:
     """What an operator should know of its process."""
     sockets: Mapping[str, str] = field(default_factory=dict)
     """The type of each socket that it has, by role."""
+    security: Mapping[str, str] = field(default_factory=dict)
+    """What keeps others out of each socket, by role: curve, gssapi, plain or allowed; empty for nothing."""
     thread: int | None = None
     """The number that the system has for its thread, for what it says of its processor time; None while it has none."""
     started: float | None = None
@@ -61,6 +64,7 @@ class DeviceStatus:
             "name": self.name, "type": self.type, "run": self.run, "state": self.state, "pid": self.pid,
             "uptime": self.uptime, "restarts": self.restarts,
             "sockets": {role: self.sockets.get(role) for role in ROLES},
+            "security": {role: self.security.get(role) or None for role in ROLES},
             "endpoints": {role: [ordinary(one) for one in self.endpoints.get(role, ())] for role in ROLES},
             "counters": asdict(self.counters),
             "error": self.error or None,
@@ -96,6 +100,7 @@ def status(device: DeviceState, pid: int | None, now: float | None = None, warni
         device.last_stop,
         warning if here else "",
         {socket.role: str(socket.type) for socket in device.spec.sockets},
+        {socket.role: protection(socket) for socket in device.spec.sockets},
         device.thread if here and device.running_since is not None else None,
         round(device.started, 3) if here and device.running_since is not None and device.started is not None else None,
         _peer_counts(device, runs=here and device.running_since is not None),

@@ -9,6 +9,7 @@ import pytest
 
 from zmqtopo.checks import examine_text
 from zmqtopo.config.model import File, Topology
+from zmqtopo.config.security import protection
 
 PROFILES = """
 security:
@@ -106,3 +107,14 @@ devices:
 """)
     assert options(topology, "a", "in")["zap_domain"] == "mine"
     assert "zap_domain" not in topology.devices["a"].in_.secured_by
+
+
+@pytest.mark.parametrize(("socket", "word"), [
+    ("{bind: tcp://*:5001, security: lan}", "curve"), ("{bind: tcp://*:5001, security: users}", "plain"),
+    ("{bind: tcp://*:5001, security: near}", "allowed"), ("{bind: tcp://*:5001}", ""),
+    ("{bind: tcp://*:5001, options: {curve_server: true, curve_secretkey: {file: k}}}", "curve"),
+    ("{bind: tcp://*:5001, options: {tcp_accept_filter: 10.0.0.0/8}}", "allowed"),
+])
+def test_what_protects_a_socket(socket: str, word: str) -> None:
+    topology = load(f"devices:\n  a: {{type: streamer, in: {socket}, out: {{bind: tcp://*:5002}}}}\n")
+    assert protection(topology.devices["a"].in_) == word
