@@ -223,7 +223,7 @@ def plan_of(draw: Any, name: str) -> dict[str, Any]:
 def test_no_label_lies_on_another_or_on_a_box(draw, name: str) -> None:
     plan = plan_of(draw, name)
     written = [box for thing in [*plan["objects"], *plan["edges"]] for box in texts(thing)]
-    assert len(written) > 10
+    assert len(written) >= 10
     assert [pair for pair in combinations(written, 2) if overlap(*pair)] == []
     nodes = [frame_of(node) for node in plan["objects"] if "pos" in node]
     labels = [box for thing in plan["edges"] for box in texts(thing)]
