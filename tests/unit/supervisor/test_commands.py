@@ -586,7 +586,7 @@ def test_the_status_at_each_moment(world: World) -> None:
     shown = after.reply.result(0)[0].as_dict()
     assert list(shown) == [
         "name", "type", "run", "state", "pid", "uptime", "restarts", "sockets", "security", "endpoints", "counters",
-        "warning", "stops_within", "thread", "started", "peers", "connections", "handshake_failures",
+        "error", "warning", "stops_within", "thread", "started", "peers", "connections", "handshake_failures",
     ]
     assert shown["error"] == "a: broken"
     assert shown["endpoints"]["in"]     # those that it had
