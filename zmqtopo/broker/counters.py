@@ -7,7 +7,7 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from multiprocessing.reduction import DupFd
 from typing import Any, Final, Literal, get_args
 
@@ -68,6 +68,14 @@ class Counters:
     in_to_out: Flow
     out_to_in: Flow
     mon: Flow
+
+    def as_dict(self) -> dict[str, dict[str, Any]]:
+        """As ``ps --format json`` shows them; `dataclasses.asdict` takes twenty times as long."""
+        return {name: {key: getattr(getattr(self, name), key) for key in _FLOW_KEYS} for name in _FLOWS}
+
+
+_FLOW_KEYS = tuple(one.name for one in fields(Flow))
+_FLOWS = tuple(one.name for one in fields(Counters))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +153,20 @@ class CounterBlock:
             return None
         return {role: PeerCounts(now, connections, dict(zip(REASONS, failures, strict=True)))
                 for role, (now, connections, *failures) in told.items()}
+
+    def figures(self) -> list[int]:
+        """Of each flow ``messages, bytes, dropped, blocked``, ``blocked_time`` and ``last`` in ns, ``waiting``.
+
+        It is what a scrape of many devices needs, at a tenth of the cost of `read`.
+        """
+        words = self.memory.cast("q").tolist()
+        found: list[int] = []
+        for at in (LINE_WORDS, 2 * LINE_WORDS, 3 * LINE_WORDS):
+            messages, size, dropped, blocked, blocked_time, since, last = words[at : at + 7]
+            if since:
+                blocked_time += time.clock_gettime_ns(time.CLOCK_MONOTONIC) - since
+            found += messages, size, dropped, blocked, blocked_time, last, 1 if since else 0
+        return found
 
     def add_dropped(self, *, in_to_out: int, out_to_in: int) -> None:
         """Count messages that were lost when the loop had ended; while it runs these words are its own."""

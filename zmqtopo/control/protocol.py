@@ -22,8 +22,12 @@ The verbs: ``ps`` (all of ``zmqtopo ps --format json``, and of the topology its 
 there, and ``refused`` where a later request has sent them elsewhere before. ``stop`` and ``restart`` say of each what
 its ``stop`` has ``passed_on``, ``dropped`` and, for each peer at most, ``possibly_lost_per_peer``; null if it did not
 run. Where ``dropped_exact`` is false, here and in the counters, ``dropped`` is a lower bound. With ``"within": 2.5``
-these two and ``down`` have so many seconds in place of the ``stop_timeout`` of each device. ``topology`` answers with
-what runs, as ``zmqtopo config --format json`` prints it, whatever the file says by now:
+these two and ``down`` have so many seconds in place of the ``stop_timeout`` of each device.
+``counters`` has a list for each device, in the order of ``ps``, with ``messages``, ``bytes``, ``dropped``, ``blocked``,
+``blocked_time`` and ``last`` in nanoseconds, and ``waiting``, of in to out, out to in and mon. They are those of the
+devices of an answer to ``ps`` that has the same ``change``.
+
+``topology`` answers with what runs, as ``zmqtopo config --format json`` prints it, whatever the file says by now:
 
     {"zmqtopo": 1, "verb": "topology"}
     {"ok": true, "topology": "{ ... }"}

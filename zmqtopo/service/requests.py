@@ -29,6 +29,8 @@ class Requests:
         ``folder`` is where others look on.
         """
         self._about = about
+        self.change = 0
+        """A number that is another one after anything but the counters has changed."""
         self._supervisor = supervisor
         self._reload = reload
         self._folder = folder
@@ -44,6 +46,8 @@ class Requests:
             look = Look()
             look.reply.add_done_callback(lambda done: respond(self._told(done.result())))
             self._supervisor.ask(look)
+        elif verb == "counters":
+            respond(self._counters())
         elif verb in VERBS:
             command = Command(verb, request["devices"], request["within"], request["by"])
             command.reply.add_done_callback(lambda done: respond(self._outcome(verb, done)))
@@ -65,12 +69,17 @@ class Requests:
                     respond(self._last)
             self._supervisor.request_stop(force=request["force"], within=request["within"], by=request["by"])
         else:
-            near = closest(verb, ("ps", *VERBS, "reload", "down", "tap", "topology"))
+            near = closest(verb, ("ps", "counters", *VERBS, "reload", "down", "tap", "topology"))
             hint = f"; did you mean {near}?" if near else ""
             respond(refusal("bad-request", f"there is no verb {quote(verb)}{hint}"))
 
     def _told(self, devices: list[DeviceStatus]) -> dict[str, Any]:
-        return {"ok": True, **self._about(), "devices": [device.as_dict() for device in devices]}
+        return {"ok": True, "change": self.change, **self._about(), "devices": [device.as_dict() for device in devices]}
+
+    def _counters(self) -> dict[str, Any]:
+        """What the devices have done, in the order of ``ps``: in the thread of the control socket, whoever is busy."""
+        change, found = self.change, [device.block.figures() for device in list(self._supervisor.devices.values())]
+        return {"ok": True, "change": change if change == self.change else -1, "counters": found}
 
     def _describe(self, respond: Respond) -> None:
         from zmqtopo.config.dump import dump_json

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zmqtopo.broker.counters import Counters, PeerCounts
@@ -66,7 +66,7 @@ class DeviceStatus:
             "sockets": {role: self.sockets.get(role) for role in ROLES},
             "security": {role: self.security.get(role) or None for role in ROLES},
             "endpoints": {role: [ordinary(one) for one in self.endpoints.get(role, ())] for role in ROLES},
-            "counters": asdict(self.counters),
+            "counters": self.counters.as_dict(),
             "error": self.error or None,
             "warning": self.warning or None,
             "stops_within": self.stops_within,

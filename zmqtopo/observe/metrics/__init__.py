@@ -6,7 +6,7 @@ are written once, which makes it a tenth of that. What is written is read by tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, Literal, NamedTuple
 
 from zmqtopo.observe.metrics.processes import Process, processes
@@ -17,6 +17,12 @@ Sample = tuple[str, float]
 
 STATES: Final = ("starting", "running", "paused", "backoff", "stopping", "stopped", "failed")
 FLOWS: Final = ("in_to_out", "out_to_in", "mon")
+FIGURES: Final = ("messages", "bytes", "dropped", "blocked", "blocked_time", "last", "waiting")
+"""What the verb ``counters`` of the control socket says of each flow; times in nanoseconds."""
+
+
+Devices = list[tuple[str, dict[str, Any]]]
+"""The labels of each device, and what ``ps`` says of it."""
 
 
 class Family(NamedTuple):
@@ -28,21 +34,56 @@ class Family(NamedTuple):
     samples: Iterable[Sample]
 
 
+class Exposition:
+    """Writes the metrics of a topology again and again; what has not changed is written once."""
+
+    def __init__(self) -> None:
+        self._answer: dict[str, Any] | None = None
+        self._devices: Devices = []
+        self._rows: list[tuple[str, int, int]] = []
+        """Labels of each flow, the number of its device, and where its figures begin."""
+        self._static: dict[bool, str] = {}
+
+    def text(self, answer: dict[str, Any], counters: list[list[int]] | None = None, *,
+             openmetrics: bool = False) -> bytes:
+        """The metrics, from the topology's answer to ``ps``, and newer ``counters`` of the same devices, if there are.
+
+        It reads what the system knows of the processes of the topology.
+        """
+        if answer is not self._answer:
+            self._begin(answer)
+        topology = f'topology="{escaped(answer["topology"])}"'
+        figures = counters if counters is not None else [_figures(device) for device in answer["devices"]]
+        if openmetrics not in self._static:
+            self._static[openmetrics] = _text(
+                (*_devices(self._devices), *_peers(self._devices), *_topology(topology, answer)), openmetrics)
+        moving = _text((*_flows(self._rows, figures), *_processes(topology, processes(answer))), openmetrics)
+        end = "# EOF\n" if openmetrics else ""
+        return f"{moving}{self._static[openmetrics]}{end}".encode()
+
+    def _begin(self, answer: dict[str, Any]) -> None:
+        self._answer = answer
+        self._static = {}
+        topology = f'topology="{escaped(answer["topology"])}"'
+        self._devices = [(f'{topology},device="{escaped(device["name"])}"', device) for device in answer["devices"]]
+        self._rows = [
+            (f'{labels},flow="{flow}"', number, at * len(FIGURES)) for number, (labels, device) in
+            enumerate(self._devices) for at, flow in enumerate(FLOWS) if flow != "mon" or device["sockets"]["mon"]
+        ]
+
+
 def exposition(answer: dict[str, Any], *, openmetrics: bool = False) -> bytes:
-    """The metrics of a topology, from its answer to ``ps``; reads what the system knows of its processes."""
-    topology = f'topology="{escaped(answer["topology"])}"'
-    devices = [(f'{topology},device="{escaped(device["name"])}"', device) for device in answer["devices"]]
-    families = [*_flows(devices), *_devices(devices), *_peers(devices), *_topology(topology, answer),
-                *_processes(topology, processes(answer))]
-    lines = [line for family in families for line in _lines(family, openmetrics=openmetrics)]
-    if openmetrics:
-        lines.append("# EOF")
-    return ("\n".join(lines) + "\n").encode()
+    """The metrics of a topology, from its answer to ``ps``."""
+    return Exposition().text(answer, openmetrics=openmetrics)
 
 
 def escaped(value: object) -> str:
     """The value of a label."""
     return str(value).replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+
+
+def _text(families: Iterable[Family], openmetrics: bool) -> str:
+    return "".join(f"{line}\n" for family in families for line in _lines(family, openmetrics=openmetrics))
 
 
 def _lines(family: Family, *, openmetrics: bool) -> Iterator[str]:
@@ -63,26 +104,34 @@ def _lines(family: Family, *, openmetrics: bool) -> Iterator[str]:
         yield from samples
 
 
-Devices = list[tuple[str, dict[str, Any]]]
+def _figures(device: dict[str, Any]) -> list[int]:
+    """What the verb ``counters`` says of a device, from what ``ps`` says."""
+    found: list[int] = []
+    for name in FLOWS:
+        flow = device["counters"][name]
+        found += (flow["messages"], flow["bytes"], flow["dropped"], flow["blocked"], round(flow["blocked_time"] * 1e9),
+                  round((flow["last"] or 0) * 1e9), int(flow["waiting"]))
+    return found
 
 
-def _flows(devices: Devices) -> Iterator[Family]:
-    rows = [
-        (f'{labels},flow="{flow}"', device["counters"][flow]) for labels, device in devices for flow in FLOWS
-        if flow != "mon" or device["sockets"]["mon"]
-    ]
+def _flows(rows: list[tuple[str, int, int]], figures: list[list[int]]) -> Iterator[Family]:
+    def family(name: str, kind: Kind, what: str, figure: str) -> Family:
+        at = FIGURES.index(figure)
+        return Family(name, kind, what, [(labels, figures[number][flow + at]) for labels, number, flow in rows])
 
-    def family(name: str, kind: Kind, what: str, key: str, write: Callable[[Any], float] = lambda it: it) -> Family:
-        return Family(name, kind, what, [(labels, write(flow[key])) for labels, flow in rows if flow[key] is not None])
+    def seconds(name: str, kind: Kind, what: str, figure: str) -> Family:
+        one = family(name, kind, what, figure)
+        there = one.samples if kind == "counter" else [sample for sample in one.samples if sample[1]]
+        return one._replace(samples=[(labels, value / 1e9) for labels, value in there])
 
     yield family("zmqtopo_messages", "counter", "Messages that were passed on.", "messages")
     yield family("zmqtopo_bytes", "counter", "Bytes of all frames that were passed on.", "bytes")
     yield family("zmqtopo_messages_dropped", "counter", "Messages that could not be passed on; where several read from "
                  "one PUB or XPUB, at least so many.", "dropped")
     yield family("zmqtopo_blocked", "counter", "Times that a message had to wait for room.", "blocked")
-    yield family("zmqtopo_blocked_seconds", "counter", "Time in which a message waited for room.", "blocked_time")
-    yield family("zmqtopo_blocked", "gauge", "Whether a message waits for room now.", "waiting", int)
-    yield family("zmqtopo_last_message_timestamp_seconds", "gauge", "Unix time of the last message.", "last")
+    yield seconds("zmqtopo_blocked_seconds", "counter", "Time in which a message waited for room.", "blocked_time")
+    yield family("zmqtopo_blocked", "gauge", "Whether a message waits for room now.", "waiting")
+    yield seconds("zmqtopo_last_message_timestamp_seconds", "gauge", "Unix time of the last message.", "last")
 
 
 def _devices(devices: Devices) -> Iterator[Family]:
@@ -102,7 +151,7 @@ def _peers(devices: Devices) -> Iterator[Family]:
     def of(key: str) -> Iterator[tuple[str, Any]]:
         for labels, device in devices:
             for socket, value in (device.get(key) or {}).items():
-                if value is not None:
+                if value is not None and device["sockets"][socket]:
                     yield f'{labels},socket="{socket}"', value
 
     yield Family("zmqtopo_peers", "gauge", "Connections that are open.", of("peers"))

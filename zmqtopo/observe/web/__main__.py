@@ -9,7 +9,7 @@ import sys
 
 from zmqtopo.observe.web.link import Link
 
-NICENESS = 10
+NICENESS = 15
 """Devices come first where there is not enough processor time for all."""
 
 OOM_SCORE = 500

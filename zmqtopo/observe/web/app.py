@@ -24,7 +24,7 @@ from zmqtopo.control.errors import ControlError
 from zmqtopo.draw.dot import live_dot
 from zmqtopo.draw.picture import picture
 from zmqtopo.observe.log import MOST_LINES, Log
-from zmqtopo.observe.metrics import exposition
+from zmqtopo.observe.metrics import Exposition
 from zmqtopo.observe.processes import with_usage
 from zmqtopo.observe.web.events import PIECE, Events, EventStream
 from zmqtopo.observe.web.guard import Guard
@@ -55,6 +55,7 @@ def make_app(link: Link) -> Guard:
         "/": site.page, "/static/{name}": static, "/metrics": site.metrics,
         "/livez": site.live, "/health": site.live, "/readyz": site.ready, "/ready": site.ready,
         "/api/status": site.status, "/api/graph": site.graph, "/api/log": site.log, "/api/events": site.events,
+        "/api/tap": site.tap,
     }
     app = Starlette(routes=[
         *(Route(path, answered(handler), methods=["GET"]) for path, handler in routes.items()),
@@ -83,6 +84,8 @@ class Site:
         self._source = Source(link.topology.name, link.supervisor)
         self._drawn: tuple[int, str, bytes] = (0, "", b"")
         self._drawing = asyncio.Lock()
+        self._exposition = Exposition()
+        self._writing = asyncio.Lock()
         self._log = Log(link.topology.name)
         self._events = Events(self._source.ps, lambda: self._config, Log(link.topology.name))
         self._hashed: tuple[object, str] = (None, "")
@@ -116,9 +119,11 @@ class Site:
 
     async def metrics(self, request: Request) -> Response:
         """The metrics, in the format that the client asks for."""
-        answer = await self._source.ps()
         kind = choose_encoder(request.headers.get("accept", ""))[1]
-        text = await asyncio.to_thread(exposition, answer, openmetrics=kind.startswith("application/openmetrics-text"))
+        async with self._writing:
+            answer, counters = await self._source.scrape()
+            text = await asyncio.to_thread(self._exposition.text, answer, counters,
+                                           openmetrics=kind.startswith("application/openmetrics-text"))
         return Whole(text, kind)
 
     async def live(self, request: Request) -> Response:
@@ -167,6 +172,12 @@ class Site:
         if self._events.is_full:
             return PlainTextResponse("too many watch already; try again\n", 503, {"retry-after": "10"})
         return EventStream(self._events)
+
+    async def tap(self, request: Request) -> Response:
+        """Messages of a device, as they pass."""
+        if not self._link.http.tap:
+            return PlainTextResponse("messages are not shown here; http: {tap: true} allows it\n", 403)
+        return PlainTextResponse("not yet\n", 501)
 
     async def command(self, request: Request) -> Response:
         """Pause, resume or restart a device."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address
+from itertools import chain
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -26,6 +27,9 @@ OPEN_PATHS: Final = frozenset({"/metrics", "/livez", "/health", "/readyz", "/rea
 
 OWN_HEADER: Final = "x-zmqtopo"
 """A header that no form can send, and no script of another origin without being asked for first (CORS)."""
+
+LONGEST_HEAD: Final = 16 << 10
+"""Bytes of a request's line and headers together."""
 
 MOST_TOKEN_BYTES: Final = 4096
 
@@ -84,6 +88,8 @@ class Guard:
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         http = self._http()
+        if len(scope["raw_path"]) + len(scope["query_string"]) + sum(map(len, chain(*headers.raw))) > LONGEST_HEAD:
+            return _told(431, f"a request has at most {LONGEST_HEAD} bytes of headers")
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not _is_allowed(hosts[0], http):
             return _told(400, "a request needs one header Host") if len(hosts) != 1 else _told(

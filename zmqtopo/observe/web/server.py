@@ -12,6 +12,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from zmqtopo.observe.web.app import make_app
+from zmqtopo.observe.web.guard import LONGEST_HEAD
 from zmqtopo.observe.web.link import Link
 
 MOST_CONNECTIONS: Final = 256
@@ -25,9 +26,6 @@ WRITE_TIMEOUT: Final = 10.0
 
 KEEP_ALIVE: Final = 5
 """Seconds that a connection stays without a request; Prometheus opens another one."""
-
-LONGEST_HEAD: Final = 16 << 10
-"""Bytes of a request's line and headers together."""
 
 BEAT_INTERVAL: Final = 1.0
 """Seconds between two signs of life."""

@@ -17,6 +17,10 @@ COMMAND_TIMEOUT: Final = 60.0
 """Seconds after which the answer to a command is no longer waited for; the command goes on."""
 
 
+PS_INTERVAL: Final = 2.0
+"""Seconds for which an answer to ``ps`` serves scrapes with counters of their own, if no device changes its state."""
+
+
 class BusyError(Exception):
     """Too many commands are being carried out."""
 
@@ -31,6 +35,8 @@ class Source:
         self._thread = ThreadPoolExecutor(1, "ask")
         self._commands = ThreadPoolExecutor(MOST_COMMANDS, "command")
         self._running = 0
+        self._told_last: dict[str, Any] | None = None
+        self._told_at = 0.0
         self._asked: asyncio.Task[dict[str, Any]] | None = None
 
     async def ps(self) -> dict[str, Any]:
@@ -40,14 +46,18 @@ class Source:
         return await asyncio.shield(self._asked)
 
     async def _ask(self) -> dict[str, Any]:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._ask_twice)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        self._told_last = await loop.run_in_executor(self._thread, self._ask_twice, "ps")
+        self._told_at = began
+        return self._told_last
 
-    def _ask_twice(self) -> dict[str, Any]:
+    def _ask_twice(self, verb: str) -> dict[str, Any]:
         """Ask on the connection that is there, and on another one when that has been closed."""
         if self._client is not None:
             began = time.monotonic()
             try:
-                return self._told(self._client.ask("ps", timeout=ANSWER_TIMEOUT))
+                return self._told(self._client.ask(verb, timeout=ANSWER_TIMEOUT))
             except ControlError:
                 self._client.close()
                 self._client = None
@@ -55,12 +65,25 @@ class Source:
                     raise
         client = self._connect()
         try:
-            told = self._told(client.ask("ps", timeout=ANSWER_TIMEOUT))
+            told = self._told(client.ask(verb, timeout=ANSWER_TIMEOUT))
         except BaseException:
             client.close()
             raise
         self._client = client
         return told
+
+    async def scrape(self) -> tuple[dict[str, Any], list[list[int]] | None]:
+        """An answer to ``ps``, and newer counters of its devices; None where the answer itself is new.
+
+        Of 1,000 devices the counters alone cost the supervisor a tenth, and none of the thread that sees to devices.
+        Raises ControlError.
+        """
+        told = self._told_last
+        if told is not None and asyncio.get_running_loop().time() - self._told_at < PS_INTERVAL:
+            found = await asyncio.get_running_loop().run_in_executor(self._thread, self._ask_twice, "counters")
+            if found.get("change") == told.get("change"):
+                return told, found["counters"]
+        return await self.ps(), None
 
     async def command(self, verb: str, device: str) -> dict[str, Any]:
         """The answer to a command. Raises ControlError and BusyError."""

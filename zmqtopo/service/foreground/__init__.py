@@ -119,7 +119,7 @@ class Foreground:
         )
         self._reloading = Reloading(self._supervisor, self._log, self._notifier, self._web, self._follow, self._http,
                                     self._name)
-        requests = Requests(self._supervisor, self._on_reload, self._about, self._folder)
+        requests = self._requests = Requests(self._supervisor, self._on_reload, self._about, self._folder)
         greeting: dict[str, Any] = {
             "zmqtopo": VERSION, "name": self._topology.name, "pid": self._folder.pid, "release": zmqtopo.__version__,
         }
@@ -244,6 +244,7 @@ class Foreground:
 
     def _follow(self, wanted: Topology) -> None:
         """Look at the files of what runs and of what is to run: a secret that is missing there may come yet."""
+        self._requests.change += 1
         if self._watch is not None:
             self._watch.follow(self._watched(self._supervisor.topology, wanted))
 
@@ -253,6 +254,7 @@ class Foreground:
     # -- what it says ---------------------------------------------------------------------------------------------
 
     def _tell(self, change: StateChange) -> None:
+        self._requests.change += 1
         if self._reporter.changed(change, all_stop=self._supervisor.is_stopping, by=self._supervisor.stop_asked_by):
             self._notifier.stopping(f"{self._topology.name}: stopping")
 
