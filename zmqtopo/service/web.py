@@ -52,7 +52,9 @@ _UNIX_MODE: Final = 0o660     # what any user may connect to on loopback, its us
 def missing_extra(what: str) -> str:
     """What to do before ``what`` can be had; empty when the packages of the extra are there."""
     missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
-    return f"{what} needs {missing[0]}, which is not installed: pip install 'zmqtopo[web]'" if missing else ""
+    if not missing:
+        return ""
+    return f"{what} needs the package {missing[0]}, which is not installed; install it with: pip install 'zmqtopo[web]'"
 
 
 class HttpError(Exception):
@@ -161,6 +163,14 @@ class Web:
         if self.listener is None:
             return None
         return {"url": self.listener.url, "pid": self._process.pid if self._process is not None else None}
+
+    @property
+    def addresses(self) -> list[str]:
+        """What it has bound, as an address of ZeroMQ."""
+        if self.listener is None:
+            return []
+        where = self.listener.listen.endpoint
+        return [str(where if where.path else replace(where, port=self.listener.port))]
 
     def start(self) -> None:
         """Start its process, if the topology has one."""

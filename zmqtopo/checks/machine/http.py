@@ -14,7 +14,6 @@ from zmqtopo.checks.http import listening
 from zmqtopo.checks.machine.hosts import look_up, socket_address
 from zmqtopo.checks.rule import Finding
 from zmqtopo.config.endpoint import Endpoint
-from zmqtopo.config.http import Listen, parse_listen
 from zmqtopo.config.model import Http
 
 MOST_TOKEN_BYTES = 4096
@@ -31,10 +30,10 @@ def http_addresses(endpoint: Endpoint) -> list[tuple[int, str]]:
 def http_port_in_use(graph: Graph) -> Iterator[Finding]:
     """Bind what the HTTP server will bind, unless the topology that runs already has it."""
     found = listening(graph)
-    if found is None or _is_held(found[1], graph):
+    if found is None:
         return
     http, listen = found
-    if listen.path:
+    if listen.path and not (graph.present is not None and graph.present.has_path(listen.path)):
         yield from _in_the_way(http, listen.path)
     if listen.endpoint.port is None:
         return
@@ -48,14 +47,6 @@ def http_port_in_use(graph: Graph) -> Iterator[Finding]:
         yield Finding(http.place, f"http listens at {http.listen}, and the port is in use{by}",
                       "use another port, or stop the process that holds it"
                       f"{'' if by else ' (ss -ltnp as root names it)'}")
-
-
-def _is_held(listen: Listen, graph: Graph) -> bool:
-    """Whether the topology that runs already has the port, or the path, for its own HTTP server."""
-    if graph.present is None or graph.present.topology.http is None:
-        return False
-    held = parse_listen(graph.present.topology.http.listen)
-    return held == listen if listen.path else held.endpoint.port == listen.endpoint.port
 
 
 def _in_the_way(http: Http, path: str) -> Iterator[Finding]:

@@ -110,6 +110,7 @@ class Reloading:
         stopped = {name for name, device in devices.items() if device.desired_state == "stop"}
         bound = [address for device in devices.values() if not device.over and device.state != "backoff"
                  for addresses in device.endpoints.values() for address in addresses]
+        bound += self._web.addresses
         return Present(made.old, frozenset(those(made.devices, "added", "replaced")) - stopped, bound)
 
     def _go_on(self, request: ReloadRequest, found: Checked | str, made: Plan | None) -> None:
