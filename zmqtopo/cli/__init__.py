@@ -30,6 +30,8 @@ VERBS: Final = {
     "tap": "show messages that pass the devices of a running topology",
     "logs": "print the log of a running topology",
     "top": "show what passes each device of running topologies, every second",
+    "metrics": "print the metrics of a running topology, in the text format of Prometheus",
+    "export": "print alert rules for Prometheus, or a dashboard for Grafana",
     "stop": "stop devices of a running topology, having passed on what they received",
     "start": "start devices of a running topology that were stopped or have failed",
     "restart": "stop and start devices of a running topology",
