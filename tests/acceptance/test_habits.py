@@ -323,3 +323,56 @@ def test_a_stop_may_be_given_more_time(start: Callable[..., Up], net: Any, contr
 def test_a_time_that_is_none(zmqtopo: Run, time: str) -> None:
     done = zmqtopo("stop", "it", f"--timeout={time}")
     assert (done.returncode, f"{time!r} is not a time such as 5s, 500ms or 2m" in done.stderr) == (2, True)
+
+
+# -- what a running topology runs with -------------------------------------------------------------------------------
+
+
+def test_config_of_a_file_and_of_what_runs(zmqtopo: Run, several: Path) -> None:
+    (several / "it.yaml").write_text(
+        "devices:\n  a: {type: streamer, in: {bind: 'tcp://127.0.0.1:*', options: {routing_id: !!binary /w==}}, "
+        "out: {bind: 'tcp://127.0.0.1:*'}}\n")
+    of_file = {form: zmqtopo("config", "it.yaml", "--format", form).stdout for form in ("yaml", "json")}
+    told = json.loads(of_file["json"])
+    assert (told["name"], told["devices"]["a"]["type"]) == ("it", "streamer")
+    assert told["devices"]["a"]["in"]["options"]["routing_id"] == {"base64": "/w=="}
+    assert zmqtopo("config", "it").stdout == of_file["yaml"]        # as nothing of that name runs
+    assert zmqtopo("up", "-d", "-q", "it.yaml").returncode == 0
+    (several / "it.yaml").write_text("devices: {}\n")
+    for form in ("yaml", "json"):
+        done = zmqtopo("config", "it", "--format", form)
+        assert (done.returncode, done.stdout) == (0, of_file[form])
+        assert done.stderr.startswith("zmqtopo: it as it runs, process ")
+    assert "streamer" not in zmqtopo("config", "it.yaml").stdout
+    assert zmqtopo("config", "other", "--format", "json").returncode == 78
+
+
+# -- words that are explained ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("word", "said"), [
+    ("linger", "linger (socket option)"), ("stop_timeout", "stop_timeout (key of device)"),
+    ("monitored_queue", "monitored_queue (device type)"), ("backoff", "backoff (state)"),
+])
+def test_words_are_explained(zmqtopo: Run, word: str, said: str) -> None:
+    done = zmqtopo("explain", word)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert said in done.stdout.splitlines()
+
+
+def test_the_reference_page(zmqtopo: Run) -> None:
+    done = zmqtopo("explain", "--all", "--format", "markdown")
+    assert done.returncode == 0
+    heads = [line for line in done.stdout.splitlines() if line.startswith(("# ", "## "))]
+    assert heads[:5] == ["# The words of zmqtopo", "## Device types", "## Keys", "## Socket options",
+                         "## States of a device"]
+    assert "# The rules of zmqtopo" in heads
+    assert "| `linger` |" in done.stdout
+    assert zmqtopo("explain", "--all", "linger").returncode == 2
+    assert zmqtopo("explain", "lingr").stderr.endswith("no topic and no rule 'lingr'; did you mean 'linger'?\n")
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_an_explanation_fits_the_terminal(in_terminal: Callable[..., InTerminal], columns: int) -> None:
+    code, shown, _ = in_terminal("explain", "sndhwm", columns=columns).end()
+    assert (code, max(map(len, shown.splitlines())) <= min(columns, 88)) == (0, True)

@@ -199,12 +199,18 @@ def _devices(topology: str) -> Iterator[Candidate]:
 
 def _topics() -> Iterator[Candidate]:
     from zmqtopo.checks.catalogue import CATALOGUE
+    from zmqtopo.report.glossary import terms
     from zmqtopo.report.pages import pages
 
     for topic, page in pages().items():
         yield topic, page.title
     for name, rule in CATALOGUE.items():
         yield name, rule.severity
+    known = {*pages(), *CATALOGUE}
+    for term in terms():
+        if term.name not in known:
+            known.add(term.name)
+            yield term.name, term.kind
 
 
 def _first_words(help_: str | None) -> str:

@@ -40,7 +40,7 @@ EXIT_CODES: Final[dict[str, dict[int, str]]] = {
     "down": {0: "ended", 1: "ended, but a device had failed for good", **_TOPOLOGY},
     "bench": {0: "measured", 1: "something could not be measured", 78: "the file has errors",
               130: "Ctrl-C, after printing what had been measured"},
-    "config": {0: "printed", 78: "the file has errors"},
+    "config": {0: "printed", 1: "the topology runs and does not tell", 78: "the file has errors"},
     "explain": {0: "printed"},
     "schema": {0: "printed"},
     "completion": {0: "printed"},

@@ -50,6 +50,11 @@ def plain(topology: Topology) -> dict[str, Any]:
 
 def dump(topology: Topology) -> str:
     """Return :func:`plain` as YAML, quoted for YAML 1.2 and 1.1 alike."""
+    return written(plain(topology))
+
+
+def written(values: dict[str, Any]) -> str:
+    """Return what :func:`plain` returns as YAML."""
     import yaml
 
     class Dumper(yaml.SafeDumper):
@@ -64,8 +69,8 @@ def dump(topology: Topology) -> str:
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style)
 
     Dumper.add_representer(str, text)
-    written: str = yaml.dump(plain(topology), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110)
-    return escaped_yaml(written)
+    text_: str = yaml.dump(values, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110)
+    return escaped_yaml(text_)
 
 
 def dump_json(topology: Topology) -> str:
@@ -76,6 +81,17 @@ def dump_json(topology: Topology) -> str:
         return {"base64": base64.b64encode(value).decode()} if isinstance(value, bytes) else str(value)
 
     return escaped_json(json.dumps(plain(topology), indent=2, ensure_ascii=False, default=other)) + "\n"
+
+
+def from_json(text: str) -> dict[str, Any]:
+    """Return what :func:`plain` has returned, from what :func:`dump_json` has made of it."""
+    import json
+
+    def other(values: dict[str, Any]) -> Any:
+        return base64.b64decode(values["base64"]) if values.keys() == {"base64"} else values
+
+    found: dict[str, Any] = json.loads(text, object_hook=other)
+    return found
 
 
 def plain_option(name: str, value: OptionValue) -> Value:
