@@ -124,6 +124,29 @@ def test_an_event_comes_at_once_and_then_each_second(shared: Site) -> None:
     assert f"id: {first['config']}" in lines
 
 
+def test_messages_are_an_endless_answer_to_a_few(start: Start) -> None:
+    site = Site(start(TOPOLOGY.replace('*"}', '*", tap: true}', 1)).ready())
+    assert site.ask("/api/tap?device=nobody")[0] == 404
+    assert site.ask("/api/tap?device=jobs&flow=sideways")[0] == 400
+    looking = []
+    for _ in range(4):
+        connection = http.client.HTTPConnection(site.host, timeout=DEADLINE)
+        connection.request("GET", "/api/tap?device=jobs&flow=in_to_out")
+        answer = connection.getresponse()
+        assert (answer.status, answer.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+        assert answer.readline() == b"event: begin\n"
+        looking.append((connection, answer))
+    code, _, text = site.ask("/api/tap?device=jobs")
+    assert code == 503
+    assert "too many" in text
+    for connection, answer in looking:
+        answer.close()
+        connection.close()
+    deadline = time.monotonic() + DEADLINE
+    while site.ask("/api/tap?device=jobs", "HEAD")[0] != 200:
+        assert time.monotonic() < deadline
+
+
 def test_a_file_that_the_browser_has_is_not_sent_again(shared: Site) -> None:
     code, headers, text = shared.ask("/static/viz.js")
     assert (code, headers["cache-control"]) == (200, "no-cache")

@@ -338,10 +338,11 @@ def test_nothing_is_offered_where_control_is_not_allowed(visit: Visit, shared: U
     for key in (" ", "R"):
         page.page.keyboard.press(key)
     assert page.page.locator("dialog[open]").count() == 0
-    answer = page.page.evaluate(
-        "fetch('/api/devices/jobs/pause', {method: 'POST', headers: {'X-Zmqtopo': '1'}}).then(answer => answer.status)")
+    with page.page.expect_console_message():    # the browser writes each answer of 403 there
+        answer = page.page.evaluate(
+            "fetch('api/devices/jobs/pause', {method: 'POST', headers: {'X-Zmqtopo': '1'}}).then(told => told.status)")
     assert answer == 403
-    page.complaints.clear()     # the browser writes each answer of 403 to its console
+    page.complaints.clear()
 
 
 def test_what_the_server_refuses_is_told(visit: Visit, shared: Up) -> None:
@@ -354,6 +355,38 @@ def test_what_the_server_refuses_is_told(visit: Visit, shared: Up) -> None:
     page.page.get_by_role("button", name="pause jobs").click()
     expect(page.page.locator("#message")).to_contain_text("jobs: pause failed: devices are not controlled here")
     page.complaints.clear()
+
+
+def test_messages_are_shown_where_the_file_allows_it(visit: Visit, start: Any, tmp_path: Path) -> None:
+    text = topology(tmp_path, control=False).replace("control: false", "tap: true")
+    up = start(text).ready()
+    page = visit(up).open()
+    page.row("jobs").click()
+    page.page.get_by_role("button", name="Messages of jobs").click()
+    page.page.keyboard.press("t")
+    expect(page.page.locator(".messages")).to_be_hidden()
+    page.page.keyboard.press("t")
+    expect(page.page.locator(".tap p")).to_have_text("from now on, twenty a second at most")
+    messages = page.page.locator(".messages")
+    with taking(up, "fragile.out"):
+        with zmq.Context() as context, context.socket(zmq.PUSH) as push:
+            push.connect(up.address("jobs.in"))
+            push.send_multipart([b"<b>topic</b>", b"\0\1", b'{"a": 1}'])
+            expect(messages).to_contain_text('→ #1 <b>topic</b> | 0001 | {"a":1}')
+        with sending(up, "jobs.in"):
+            expect(page.page.locator(".tap p")).to_have_text(re.compile(r"^[\d,]+ not shown$"))
+    assert messages.locator("b").count() == 0
+    with page.page.expect_event("requestfailed", lambda request: "/api/tap?" in request.url):   # given up by the page
+        page.page.keyboard.press("Escape")
+    expect(messages).to_have_count(0)
+
+
+def test_no_message_is_offered_where_the_file_does_not_allow_it(visit: Visit, shared: Up) -> None:
+    page = visit(shared).open()
+    page.row("jobs").click()
+    expect(page.page.locator("tr.detail")).to_be_visible()
+    assert page.page.get_by_role("button", name="Messages of").count() == 0
+    assert page.page.context.request.get(f"{page.url}api/tap?device=jobs").status == 403
 
 
 # -- the table -------------------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from zmqtopo.observe.web.guard import Guard
 from zmqtopo.observe.web.link import Link
 from zmqtopo.observe.web.page import render
 from zmqtopo.observe.web.source import BusyError, Source
+from zmqtopo.observe.web.taps import Taps, TapStream
 
 HEALTH_TIMEOUT: Final = 2.0
 """Seconds in which the supervisor answers if it is well; it takes milliseconds."""
@@ -88,6 +89,7 @@ class Site:
         self._writing = asyncio.Lock()
         self._log = Log(link.topology.name)
         self._events = Events(self._source.ps, lambda: self._config, Log(link.topology.name))
+        self._taps = Taps(self._source.connect)
         self._hashed: tuple[object, str] = (None, "")
         self._seen: tuple[list[dict[str, Any]], float] = ([], 0.0)
         """What the page was made of before, and when."""
@@ -177,7 +179,16 @@ class Site:
         """Messages of a device, as they pass."""
         if not self._link.http.tap:
             return PlainTextResponse("messages are not shown here; http: {tap: true} allows it\n", 403)
-        return PlainTextResponse("not yet\n", 501)
+        device, flow = request.query_params.get("device", ""), request.query_params.get("flow") or None
+        if flow not in (None, "in_to_out", "out_to_in"):
+            return PlainTextResponse("flow is in_to_out or out_to_in; both without it\n", 400)
+        if device not in self._link.topology.devices:
+            return PlainTextResponse("there is no such device\n", 404)
+        if self._taps.is_full:
+            return PlainTextResponse("too many look at messages already; try again\n", 503, {"retry-after": "10"})
+        if request.method == "HEAD":
+            return Response(media_type=TapStream.media_type)
+        return TapStream(self._taps, device, flow)
 
     async def command(self, request: Request) -> Response:
         """Pause, resume or restart a device."""

@@ -117,24 +117,26 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send events."""
-        gone = asyncio.create_task(_disconnected(receive))
+        gone = asyncio.create_task(disconnected(receive))
         try:
             with self._events.watched():
                 await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-                await send(_body(f"retry: {RETRY}\n\n".encode()))
+                await send(body(f"retry: {RETRY}\n\n".encode()))
                 seen: int | None = None
                 while not gone.done():
                     seen, event = await self._events.next(seen)
                     for start in range(0, len(event), PIECE):
-                        await send(_body(event[start : start + PIECE]))
+                        await send(body(event[start : start + PIECE]))
         finally:
             gone.cancel()
 
 
-async def _disconnected(receive: Receive) -> None:
+async def disconnected(receive: Receive) -> None:
+    """Return when the client has gone."""
     while (await receive())["type"] != "http.disconnect":
         continue
 
 
-def _body(text: bytes) -> Message:
+def body(text: bytes) -> Message:
+    """A part of an answer that goes on."""
     return {"type": "http.response.body", "body": text, "more_body": True}

@@ -54,6 +54,7 @@ _SIGNS: Final = (
     ("┅", "what is dashed carries copies; amber and dotted: the socket is full"),
     ("─●", "this end binds, the other one connects"),
 )
+_TAP_KEYS: Final = (("t", "the messages of the device"),)
 _CONTROL_KEYS: Final = (("space", "pause or resume the device"), ("R", "restart the device"))
 
 
@@ -78,7 +79,7 @@ def render(
         summary="".join(_summary(told)), problems="".join(_problems(told)),
         log="".join(f"<div>{escape(_line(entry))}</div>" for entry in log),
         keys="".join(f"<dt>{''.join(_kbd(keys))}</dt><dd>{escape(text)}</dd>"
-                     for keys, text in (*_KEYS, *(_CONTROL_KEYS if control else ()))),
+                     for keys, text in (*_KEYS, *(_CONTROL_KEYS if control else ()), *(_TAP_KEYS if tap else ()))),
         signs="".join(f"<dt>{escape(sign)}</dt><dd>{escape(text)}</dd>" for sign, text in _SIGNS),
     )
 

@@ -63,7 +63,7 @@ class Source:
                 self._client = None
                 if time.monotonic() - began >= ANSWER_TIMEOUT:      # it is there, and hangs
                     raise
-        client = self._connect()
+        client = self.connect()
         try:
             told = self._told(client.ask(verb, timeout=ANSWER_TIMEOUT))
         except BaseException:
@@ -97,10 +97,11 @@ class Source:
             self._running -= 1
 
     def _command(self, verb: str, device: str) -> dict[str, Any]:
-        with self._connect() as client:
+        with self.connect() as client:
             return client.ask(verb, device, timeout=COMMAND_TIMEOUT)
 
-    def _connect(self) -> Client:
+    def connect(self) -> Client:
+        """Make a connection of its own. Raises ControlError."""
         client = connect(self._name)
         if client.pid != self._supervisor:
             client.close()

@@ -176,6 +176,7 @@ function selected(name) {
 function showDetail() {
   const row = rows.find((one) => one.name === table.current);
   if (row) detail.update(row);
+  else detail.close();
   table.attach(detail.element);
 }
 
@@ -241,6 +242,7 @@ const keys = {
   "/": () => byId("filter").focus(),
   l: () => byId("log").focus(),
   f: zoom,
+  t: () => detail.toggleTap(),
   "?": () => help.showModal(),
   Escape: () => table.leave(),
 };

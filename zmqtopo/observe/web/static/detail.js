@@ -4,6 +4,7 @@ import { verbs } from "./control.js";
 import { make, write } from "./dom.js";
 import { ago, duration, percent, rate, size } from "./format.js";
 import { FLOWS } from "./rates.js";
+import { isAllowed as tapIsAllowed, Tap } from "./tap.js";
 
 const WAYS = { in_to_out: "in to out", out_to_in: "out to in", mon: "copies to mon" };
 
@@ -23,6 +24,7 @@ export class Detail {
   #buttons;
   #name = null;
   #verbs = "";
+  #tap = tapIsAllowed ? new Tap() : null;
   #onVerb;
 
   /** `onVerb` is called with the device and what is wanted of it. */
@@ -31,7 +33,8 @@ export class Detail {
     this.#facts = make("dl");
     this.#flows = make("table");
     this.#buttons = make("div", { class: "verbs" });
-    const cell = make("td", { colspan: columns }, make("div", { class: "about" }, this.#buttons, this.#facts, this.#flows));
+    const parts = [this.#buttons, this.#facts, this.#flows, this.#tap?.element].filter(Boolean);
+    const cell = make("td", { colspan: columns }, make("div", { class: "about" }, ...parts));
     this.element = make("tr", { class: "detail" }, cell);
   }
 
@@ -61,6 +64,7 @@ export class Detail {
 
   #build(row) {
     this.#name = row.name;
+    if (this.#tap) this.#tap.device = row.name;
     this.#verbs = "";
     this.#facts.replaceChildren();
     const titles = Object.keys(COLUMNS).map((title) => make("th", { scope: "col" }, title));
@@ -72,6 +76,16 @@ export class Detail {
       make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "flow"), ...titles)),
       make("tbody", {}, ...lines),
     );
+  }
+
+  /** Show messages, or no more of them. */
+  toggleTap() {
+    if (this.element.isConnected) this.#tap?.toggle();
+  }
+
+  /** Nobody looks any more. */
+  close() {
+    this.#tap?.close();
   }
 
   /** Buttons are made anew only when others are offered, so that none goes away under a finger. */
