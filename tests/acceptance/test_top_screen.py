@@ -142,6 +142,11 @@ def test_sort_reverse_and_filter_of_the_command(start: Callable[..., Up], termin
     terminal.wait_for("^jobs")
     terminal.wait_for("it: 2 of 2 devices running; by DEVICE reversed; 'running': 2")
     assert [line.split()[0] for line in terminal.shown()[1:4]] == ["DEVICE", "jobs", "calls"]
+    # As fast as a terminal can: nothing of it acts on a device or opens a screen.
+    terminal.press("/", "C-u", *"calls", "Enter")
+    terminal.wait_for("'calls': 1$")
+    terminal.wait_for("^calls: queue")
+    assert [line.split()[0] for line in terminal.shown()[1:3]] == ["DEVICE", "calls"]
     up.stop()
 
 

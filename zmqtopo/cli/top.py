@@ -74,7 +74,8 @@ def _screen(args: argparse.Namespace, order: Order) -> int:
     except MissingExtraError as error:
         complain(f"{error}; --plain prints a table instead, and needs none")
         return EXIT_UNAVAILABLE
-    from zmqtopo.observe.top.screen import Setup, run
+    from zmqtopo.observe.top.screen import run
+    from zmqtopo.observe.top.screen.devices import Setup
 
     watch = _watch(args.topology)
     try:

@@ -15,12 +15,13 @@ import pytest
 pytest.importorskip("textual")
 
 from textual.pilot import Pilot
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from zmqtopo.observe.top.columns import COLUMNS, Order
 from zmqtopo.observe.top.looks import Seen
-from zmqtopo.observe.top.screen import Setup, TableScreen, Top
+from zmqtopo.observe.top.screen import Top
 from zmqtopo.observe.top.screen.detail import HelpScreen, Lines, LinesScreen
+from zmqtopo.observe.top.screen.devices import Setup, TableScreen
 from zmqtopo.observe.top.screen.feeds import Feed, LogFeed
 from zmqtopo.observe.top.screen.table import Table
 
@@ -164,13 +165,16 @@ def test_the_filter() -> None:
         await it.press("x")
         assert it.names == []
         assert it.text("selected") == "no device matches 'orx'; Esc shows all"
-        await it.press("space", "R")        # of no device
-        await it.press("backspace", "backspace", "backspace", "enter")
+        await it.press("j", "R", "question_mark", "backspace", "backspace", "backspace")    # they are text here
+        assert it.text("typed") == "/orx█"
+        await it.press("backspace", "enter")
         assert it.names == ["store"]
         await it.press("r")
         assert it.text("title").endswith("by file reversed; 'or': 1")
         await it.press("slash")
-        assert it.app.screen.query_one(Input).value == "or"
+        assert it.text("typed") == "/or█"
+        await it.press("ctrl+u")
+        assert it.names == list(reversed(NAMES))
         await it.press("escape")
         assert it.names == list(reversed(NAMES))
         assert "'or'" not in it.text("title")
