@@ -28,7 +28,7 @@ ALLOWED = {
     "control": {"config"},
     "service": {"config", "checks", "report", "broker", "worker", "supervisor", "control", "exit_codes"},
     "testing": {"config", "supervisor", "api"},
-    "observe": {"config", "checks", "report", "draw", "control", "exit_codes"},
+    "observe": {"config", "broker", "checks", "report", "draw", "control", "exit_codes"},
     "bench": {"config", "loop", "broker", "worker", "supervisor", "api"},
     "cli": {"config", "checks", "report", "draw", "convert", "control", "service", "supervisor", "bench", "observe",
             "exit_codes"},

@@ -94,6 +94,26 @@ def _leads_to(descriptor: Path, wanted: set[str]) -> bool:
         return False  # just closed
 
 
+_SCRIPTS: Final = ("python", "perl", "ruby", "node", "java", "bash", "sh")
+"""Programs of which the name of the script says more."""
+
+
+def program(pid: int) -> str:
+    """The name of a process's program, and of its script; empty when the system does not say."""
+    if pid <= 0:
+        return ""
+    try:
+        with Path(f"/proc/{pid}/cmdline").open("rb") as file:
+            words = file.read(1024).decode(errors="replace").split("\0")
+    except OSError:
+        return ""
+    name = Path(words[0]).name
+    if name.startswith(_SCRIPTS):
+        script = words[2] if words[1:2] == ["-m"] else next((word for word in words[1:2] if word[:1] != "-"), "")
+        return f"{name} {Path(script).name}" if script else name
+    return name
+
+
 def _name(process: Path) -> str:
     try:
         return quote((process / "comm").read_text("utf-8", errors="replace").strip())

@@ -28,6 +28,7 @@ VERBS: Final = {
     "up": "run a topology, in the foreground or with -d in the background",
     "ps": "show what runs, and how",
     "tap": "show messages that pass the devices of a running topology",
+    "peers": "show who is connected to a running topology, and who could not get in",
     "logs": "print the log of a running topology",
     "top": "show what passes each device of running topologies, every second",
     "metrics": "print the metrics of a running topology, in the text format of Prometheus",

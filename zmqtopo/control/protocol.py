@@ -52,10 +52,31 @@ and ``note`` stands there when nothing runs afterwards, which is not the end of 
 
 At that file is a socket of type XPUB, or will be when the device runs; ``loop/tap.pxi`` says what goes over it. With
 ``"overflow": "block"`` the device waits for those who look on. Asked again, it says where the sockets are now, and by
-``error`` why one could not be opened. The reasons of a refusal:
-``bad-request``, ``version``, ``unknown-device``, ``refused``, ``busy`` from one that has too many clients and may be
-asked again; of a reload ``bad-file``, and ``rolled-back`` when some device could not start and all is as it was, but
-for the devices that ``restarted`` names. Keys that are not named here are to be ignored, by both sides.
+``error`` why one could not be opened.
+
+``peers`` tells who is connected to ``devices``, or to all, who tries to be, and the last of each device that went or
+could not get in; ``drop`` cuts off the one of an ``id`` that ``peers`` has told:
+
+    {"zmqtopo": 1, "verb": "peers", "devices": ["collect"]}
+    {"ok": true, "peers": [{"id": "4711.17", "device": "collect", "socket": "in", "side": "bind",
+                            "endpoint": "tcp://0.0.0.0:5563", "peer": "tcp://10.0.0.7:40112", "state": "connected",
+                            "since": 1795956128.2, "rtt": 0.00021, "bytes_in": 4096, ...}],
+     "devices": [{"name": "collect", "state": "running", "noted": "yes", "connections": 12, "failures": 0}],
+     "left_out": 0}
+
+    {"zmqtopo": 1, "verb": "drop", "peer": "4711.17"}
+
+``state`` is ``connected``, ``handshake``, ``connecting`` (this end tries, ``since`` when, to reach ``endpoint``),
+``closed`` or ``failed``, with ``until`` when, a word for the ``reason`` and words for people as ``text``. ``side`` says
+whether this end binds or connects; ``peer`` is the address of the other end, over ipc ``pid``, ``uid`` and ``program``.
+Times are Unix times, ``rtt`` is in seconds; ``send_queue`` are bytes that the kernel has and the peer has not; what the
+system does not tell is null. ``noted`` is ``yes``, ``off`` where peers are not noted, or ``no answer`` where the
+process of the device said nothing in time; ``left_out`` counts peers beyond ten thousand a process.
+
+The reasons of a refusal: ``bad-request``, ``version``, ``unknown-device``, ``unknown-peer``, ``refused``, ``busy`` from
+one that has too many clients and may be asked again; of a reload ``bad-file``, and ``rolled-back`` when some device
+could not start and all is as it was, but for the devices that ``restarted`` names. Keys that are not named here are to
+be ignored, by both sides.
 """
 
 from __future__ import annotations
@@ -91,6 +112,7 @@ class Request(TypedDict):
     file: str | None
     dry_run: bool
     overflow: Literal["drop", "block"]
+    peer: str | None
     client: int
     """The connection that it came by, which the server fills in."""
     within: float | None
@@ -128,12 +150,13 @@ def parse_request(line: bytes) -> Request:
     if "verb" not in message:
         raise ProtocolError('a request has a verb, such as "verb": "ps"')
     asked = {"devices": [], "force": False, "file": None, "dry_run": False, "overflow": "drop", "within": None,
-             **message}
+             "peer": None, **message}
     for field, (wanted, is_right) in _FIELDS.items():
         if not is_right(asked[field]):
             raise ProtocolError(f'"{field}" is {wanted}{_but_got(asked[field])}')
     return Request(verb=asked["verb"], devices=tuple(asked["devices"]), force=asked["force"], file=asked["file"],
-                   dry_run=asked["dry_run"], overflow=asked["overflow"], client=0, within=asked["within"], by="")
+                   dry_run=asked["dry_run"], overflow=asked["overflow"], peer=asked["peer"], client=0,
+                   within=asked["within"], by="")
 
 
 def _is_flag(value: Any) -> bool:
@@ -160,6 +183,7 @@ _FIELDS: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
     "file": ("an absolute path or null", _is_path),
     "dry_run": ("true or false", _is_flag),
     "within": (f"a number of seconds from 0 to {LONGEST_STOP:.0f} or null", _is_time),
+    "peer": ("the id of a peer or null", lambda value: value is None or isinstance(value, str)),
     "overflow": ("drop or block", lambda value: value in ("drop", "block")),
 }
 """What a request may have, in words and as a check."""

@@ -13,6 +13,7 @@ from zmqtopo.control.folder import Folder
 from zmqtopo.control.protocol import Request, refusal
 from zmqtopo.control.server import Respond
 from zmqtopo.supervisor.commands import VERBS, Command, CommandError, Look, UnknownDeviceError
+from zmqtopo.supervisor.devices.peers import PeersRequest, UnknownPeerError
 from zmqtopo.supervisor.devices.taps import EndTaps, TapRequest
 from zmqtopo.supervisor.losses import StopReport
 from zmqtopo.supervisor.status import DeviceStatus
@@ -59,6 +60,8 @@ class Requests:
         elif verb == "topology":
             # Not in the thread of the control socket: a large one takes a second to write.
             threading.Thread(target=self._describe, args=(respond,), name="zmqtopo topology", daemon=True).start()
+        elif verb in ("peers", "drop"):
+            self._ask_peers(request, respond)
         elif verb == "reload":
             self._reload(request, respond)
         elif verb == "down":
@@ -69,9 +72,18 @@ class Requests:
                     respond(self._last)
             self._supervisor.request_stop(force=request["force"], within=request["within"], by=request["by"])
         else:
-            near = closest(verb, ("ps", "counters", *VERBS, "reload", "down", "tap", "topology"))
+            known = ("ps", "counters", *VERBS, "reload", "down", "tap", "topology", "peers", "drop")
+            near = closest(verb, known)
             hint = f"; did you mean {near}?" if near else ""
             respond(refusal("bad-request", f"there is no verb {quote(verb)}{hint}"))
+
+    def _ask_peers(self, request: Request, respond: Respond) -> None:
+        asked = PeersRequest(request["devices"], request["peer"] if request["verb"] == "drop" else None)
+        if request["verb"] == "drop" and asked.drop is None:
+            respond(refusal("bad-request", '"drop" needs the id of a "peer", which "peers" tells'))
+            return
+        asked.reply.add_done_callback(lambda done: respond(_peers(done)))
+        self._supervisor.ask_peers(asked)
 
     def _told(self, devices: list[DeviceStatus]) -> dict[str, Any]:
         return {"ok": True, "change": self.change, **self._about(), "devices": [device.as_dict() for device in devices]}
@@ -127,6 +139,14 @@ def _tapped(done: Future[list[dict[str, Any]]]) -> dict[str, Any]:
     if isinstance(error, CommandError):
         return refusal("unknown-device" if isinstance(error, UnknownDeviceError) else "refused", *error.failures)
     return {"ok": True, "taps": done.result()}
+
+
+def _peers(done: Future[dict[str, Any]]) -> dict[str, Any]:
+    error = done.exception()
+    if not isinstance(error, CommandError):
+        return {"ok": True, **done.result()}
+    reason = {UnknownDeviceError: "unknown-device", UnknownPeerError: "unknown-peer"}.get(type(error), "refused")
+    return refusal(reason, *error.failures)
 
 
 def plain_report(report: StopReport | None) -> dict[str, int] | None:

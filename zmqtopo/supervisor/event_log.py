@@ -27,7 +27,8 @@ MOST_WAITING: Final = 1000
 _LEVELS: Final = {
     "failed": logging.ERROR, "error": logging.ERROR,
     "backoff": logging.WARNING, "not-reloaded": logging.WARNING, "open-files": logging.WARNING,
-    "state-folder": logging.WARNING, "left-out": logging.WARNING,
+    "state-folder": logging.WARNING, "left-out": logging.WARNING, "handshake-failed": logging.WARNING,
+    "peer-connected": logging.DEBUG, "peer-disconnected": logging.DEBUG,
 }
 """By state or event; everything else is INFO."""
 

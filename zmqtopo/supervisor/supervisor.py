@@ -18,6 +18,7 @@ from zmqtopo.config.model import Topology
 from zmqtopo.supervisor.commands import Command, CommandError, Commands, Look
 from zmqtopo.supervisor.device_state import DeviceState, StateChange
 from zmqtopo.supervisor.devices import Devices
+from zmqtopo.supervisor.devices.peers import PeersRequest
 from zmqtopo.supervisor.devices.taps import EndTaps, TapRequest
 from zmqtopo.supervisor.reload import Reload, Reloads
 from zmqtopo.supervisor.requests import Callback, StopRequest
@@ -112,6 +113,14 @@ class Supervisor:
                 return
         self._refuse(request)
 
+    def ask_peers(self, request: PeersRequest) -> None:
+        """Have it told who is connected, or somebody cut off; the reply is given by the thread that runs this."""
+        with self._asking:
+            if not self._ended:
+                self._inbox.post(request)
+                return
+        self._refuse(request)
+
     def call(self, do: Callable[[], object]) -> None:
         """Have something done by the thread that runs this, unless it has ended; from any thread."""
         self._inbox.post(Callback(do))
@@ -200,8 +209,9 @@ class Supervisor:
         self._commands.settle()
         self._reloads.end(reason)
         for event in (*self._asked, *self._inbox.take()):
-            if isinstance(event, Command | Reload | Look | TapRequest):
+            if isinstance(event, Command | Reload | Look | TapRequest | PeersRequest):
                 self._refuse(event)
+        self._devices.inquiries.end(reason)
         self._inbox.close()
         self._devices.close()
 
@@ -258,6 +268,8 @@ class Supervisor:
                 event.reply.set_result(self.status)
             case TapRequest() | EndTaps():
                 self._devices.tap(event)
+            case PeersRequest():
+                self._devices.inquiries.take(event)
             case Callback(do):
                 do()
             case Command() | Reload() if self._devices.started and not self._devices.stopping:
@@ -292,7 +304,7 @@ class Supervisor:
         if force:
             self._devices.pool.hurry()
 
-    def _refuse(self, request: Command | Reload | Look | TapRequest | EndTaps) -> None:
+    def _refuse(self, request: Command | Reload | Look | TapRequest | EndTaps | PeersRequest) -> None:
         if isinstance(request, Look):
             request.reply.set_result(self.status)
             return

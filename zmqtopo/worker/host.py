@@ -17,13 +17,13 @@ from zmqtopo.broker.control import Control
 from zmqtopo.broker.inproc import InprocNames
 from zmqtopo.broker.ipc import Access, remake_folder
 from zmqtopo.broker.option_values import settings, socket_options
-from zmqtopo.broker.peers import PeerMonitor
 from zmqtopo.broker.peers.connections import count_nothing
 from zmqtopo.broker.rebind import RecentTimes, may_be_closing
 from zmqtopo.broker.sockets import set_options
 from zmqtopo.config.model import ROLES, ContextSettings, Device
 from zmqtopo.worker.admission import Admission
 from zmqtopo.worker.limits import limit_options, loop_limits
+from zmqtopo.worker.peers import PeerReports
 from zmqtopo.worker.protocol import (
     Adapt,
     Adapted,
@@ -32,6 +32,7 @@ from zmqtopo.worker.protocol import (
     Bound,
     CloseTap,
     Connect,
+    DropPeer,
     End,
     Endpoints,
     Event,
@@ -49,6 +50,7 @@ from zmqtopo.worker.protocol import (
     Stop,
     Stopped,
     TapOpened,
+    TellPeers,
     Unsent,
 )
 
@@ -119,8 +121,9 @@ class Host:
         sockets: int,
         post: Callable[[Event], None],
         context: zmq.Context[Any] | None = None,
+        has_room: Callable[[], bool] = lambda: True,
     ) -> None:
-        """``sockets`` is how many the devices have together."""
+        """``sockets`` is how many the devices have together; ``has_room`` says whether ``post`` returns at once."""
         self.context = context if context is not None else zmq.Context(settings.io_threads)
         self._owns_context = context is None
         self._max_sockets = settings.max_sockets if context is None else None
@@ -129,7 +132,7 @@ class Host:
             most = OWN_SOCKETS * (settings.max_sockets + 1) if settings.max_sockets else max(MAX_SOCKETS, 4 * sockets)
             self.context.max_sockets = min(most, LIBZMQ_LIMIT)
         self._post = post
-        self._peers = PeerMonitor(self.context, self._note)
+        self._peers = PeerReports(self.context, post, has_room)
         # In a context of the program's most of the room is the program's.
         self._notes_peers = context is None or int(context.get(zmq.MAX_SOCKETS)) > 4 * sockets
         self._devices: dict[str, _Running] = {}
@@ -150,7 +153,7 @@ class Host:
                 self._guard(order.name, lambda: self._connect(order))
             case Admit(name, policies):
                 self._admission.admit(policies)
-                self._peers.cut_refused(name)
+                self._peers.monitor.cut_refused(name)
             case Stop():
                 self._stop(order)
             case Pause(name):
@@ -167,6 +170,8 @@ class Host:
                 self._call(name, b"c", partial(self._open_tap, order=order), None)
             case CloseTap(name, overflow):
                 self._call(name, b"c", lambda running: running.broker.close_tap(overflow), None)
+            case TellPeers() | DropPeer():
+                self._peers.answer(order)
             case End():
                 self.end()
 
@@ -176,7 +181,7 @@ class Host:
         libzmq does not say what it has thrown away, nor whose it was.
         """
         self._inproc.close()
-        self._peers.close()
+        self._peers.monitor.close()
         self._admission.close()
         if self._owns_context:
             begun = time.monotonic()
@@ -199,9 +204,6 @@ class Host:
         for thread in threads:
             if thread is not None:
                 thread.join()
-
-    def _note(self, name: str, event: str, text: str) -> None:
-        """A peer of a device has come or gone, or could not get in."""
 
     def _guard(self, name: str, step: Callable[[], None]) -> None:
         """Run one step of a start; whatever goes wrong closes the device's sockets and is posted."""
@@ -232,7 +234,7 @@ class Host:
         self._admission.admit(order.policies)      # before any of its sockets is bound
         running.broker.open(self.context, plans)
         if device.peers and self._notes_peers:
-            self._peers.attach(device.name, running.broker.sockets, order.block)
+            self._peers.monitor.attach(device.name, running.broker.sockets, order.block)
         else:
             count_nothing(order.block, off=True)
         for plan, socket in zip(plans, device.sockets, strict=True):
@@ -267,7 +269,7 @@ class Host:
         running = self._devices[order.name]
         if running.binding is not None:     # it has posted that all is bound, and ends
             running.binding.join()
-        self._peers.connecting(order.name, order.connects)
+        self._peers.monitor.connecting(order.name, order.connects)
         _connect(running, order.connects)
         # libzmq lets a socket move to another thread when a full memory fence lies between; starting one is such.
         running.thread = _start_thread(order.name, partial(self._run, running, order.paused))
@@ -315,7 +317,7 @@ class Host:
         return running is not None
 
     def _close(self, running: _Running, *, now: bool) -> None:
-        self._peers.detach(running.device.name, running.broker.sockets)
+        self._peers.monitor.detach(running.device.name, running.broker.sockets)
         until = running.broker.close(now=now)
         running.control.worker.close()
         if running.has_sent:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import gc
 import os
+import select
 import signal
 import socket
 import sys
@@ -159,12 +160,14 @@ def serve_worker(fd: int) -> None:
         with lock, contextlib.suppress(OSError):
             connection.send(event)
 
+    writable = select.poll()
+    writable.register(connection.fileno(), select.POLLOUT)
     orders = _received(connection)
     settings, sockets = next(orders, (None, 0))
     if settings is None:
         return
     try:
-        host = Host(settings, sockets, post)
+        host = Host(settings, sockets, post, has_room=lambda: bool(writable.poll(0)))
     except (OSError, zmq.ZMQError, ValueError, OverflowError) as error:
         _refuse(orders, f"cannot make a context: {error}", post)
         return

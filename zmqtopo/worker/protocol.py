@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from zmqtopo.broker.counters import CounterBlock
 from zmqtopo.broker.zap import Policy
@@ -134,7 +135,25 @@ class End:
     """All devices have ended: end the context, which waits for their LINGER, and then the worker."""
 
 
-Order = Bind | Admit | Connect | Stop | Pause | Quiesce | Resume | Reconnect | Adapt | OpenTap | CloseTap | End
+@dataclass(frozen=True, slots=True)
+class TellPeers:
+    """Tell who is connected to the devices of this process, and who was; answered by `PeersTold` of that number."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class DropPeer:
+    """Cut off the peer of that id; answered by `PeerDropped` of that number."""
+
+    number: int
+    peer: str
+
+
+Order = (
+    Bind | Admit | Connect | Stop | Pause | Quiesce | Resume | Reconnect | Adapt | OpenTap | CloseTap | TellPeers
+    | DropPeer | End
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,5 +242,29 @@ class Noted:
     text: str
 
 
-Event = Bound | Ready | Paused | Quiesced | Resumed | Adapted | TapOpened | Failed | Stopped | Unsent | Noted
+@dataclass(frozen=True, slots=True)
+class PeersTold:
+    """A part of a report, as rows in JSON's types; the last part says how many were ``left_out`` of it.
+
+    What they are is said in `zmqtopo.broker.peers.connections.row` and `zmqtopo.broker.peers.descriptors.figures`.
+    """
+
+    number: int
+    rows: tuple[dict[str, Any], ...]
+    is_last: bool = False
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PeerDropped:
+    """Whether the peer has been cut off: None when there is none of that id, False when it was just going itself."""
+
+    number: int
+    cut: bool | None
+
+
+DeviceEvent = Bound | Ready | Paused | Quiesced | Resumed | Adapted | TapOpened | Failed | Stopped | Unsent | Noted
 """What a worker says of one of its devices, by its name."""
+
+Event = DeviceEvent | PeersTold | PeerDropped
+"""What a worker says."""

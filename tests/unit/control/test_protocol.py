@@ -23,7 +23,7 @@ def test_a_message_is_a_line() -> None:
 ])
 def test_questions(line: bytes, verb: str, devices: tuple[str, ...], force: bool) -> None:
     assert parse_request(line) == {"verb": verb, "devices": devices, "force": force, "file": None, "dry_run": False,
-                                   "overflow": "drop", "client": 0, "within": None, "by": ""}
+                                   "overflow": "drop", "client": 0, "within": None, "by": "", "peer": None}
 
 
 @pytest.mark.parametrize(("within", "good"), [

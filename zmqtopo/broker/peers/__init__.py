@@ -63,10 +63,17 @@ class PeerMonitor:
     `attach` and `detach` are called by the thread that has the sockets at the time, everything else by any thread.
     """
 
-    def __init__(self, context: zmq.Context[Any], note: Callable[[str, str, str], None]) -> None:
-        """``note`` is called in the thread of the monitor with a device, a word for an event, and a sentence."""
+    def __init__(
+        self, context: zmq.Context[Any], note: Callable[[str, str, str], None],
+        tick: Callable[[], float | None] = lambda: None,
+    ) -> None:
+        """``note`` is called in the thread of the monitor with a device, a word for an event, and a sentence.
+
+        ``tick`` is called there between events, and returns after how many seconds it is to be again at the latest.
+        """
         self._context = context
         self._note = note
+        self._tick = tick
         self._lock = threading.Lock()
         self._requests: deque[Callable[[], object]] = deque()
         self._tables: dict[bytes, SocketPeers] = {}
@@ -203,7 +210,8 @@ class PeerMonitor:
                 poller.poll(None if wait is None else int(wait * 1000))
                 self._obey()
                 more = self._drain()
-                wait = self._step() if not more else 0
+                waits = [0 if more else self._step(), self._tick()]
+                wait = min((at for at in waits if at is not None), default=None)
         except zmq.ContextTerminated:
             pass
         finally:

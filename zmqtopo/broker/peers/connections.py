@@ -51,6 +51,8 @@ class Connection:
     since: float = field(default_factory=time.time)
     begun: float = field(default_factory=time.monotonic)
     dropped: bool = False
+    failure: tuple[Reason, str] | None = None
+    """Why its handshake has failed, where that is known before its end."""
 
     @property
     def id(self) -> str:
@@ -73,6 +75,14 @@ class _Group:
     pending: dict[int, Connection] = field(default_factory=dict)
     succeeded: int = 0
     failed: deque[tuple[Reason, str]] = field(default_factory=deque)
+    """Failures of which it is not known whose they are."""
+
+    def undecided(self, most: int) -> list[Connection]:
+        """Those of whom no failure is known; of up to ``most`` only those who have sent more than a greeting."""
+        pending = [one for one in self.pending.values() if one.failure is None]
+        if 1 < len(pending) <= most:
+            pending = [one for one in pending if (bytes_in(one.fd) or 0) > _GREETING]
+        return pending
 
 
 @dataclass(slots=True, eq=False)
@@ -193,10 +203,15 @@ class SocketPeers:
         took = time.monotonic() - oldest.begun if oldest is not None else None
         reason, words = cause(event, value, took, self._handshake)
         self._words[2 + REASONS.index(reason)] += 1
-        if group is not None and oldest is not None:
-            group.failed.append((reason, words))
-        else:
+        if group is None or oldest is None:
             self._failed(None, reason, words)
+            return
+        # libzmq may hold who was refused for as long as a handshake may take.
+        undecided = group.undecided(_MOST_COMPARED) if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH else []
+        if len(undecided) == 1 and not group.succeeded:
+            undecided[0].failure = reason, words
+        else:
+            group.failed.append((reason, words))
 
     def _end(self, fd: int) -> None:
         connection = self._all.pop(fd, None)
@@ -208,7 +223,9 @@ class SocketPeers:
             self._went(connection)
             return
         del group.pending[fd]
-        if group.failed:
+        if connection.failure is not None:
+            self._failed(connection, *connection.failure)
+        elif group.failed:
             self._failed(connection, *group.failed.popleft())
         elif group.succeeded:
             group.succeeded -= 1
@@ -222,7 +239,8 @@ class SocketPeers:
     def _settle(self, group: _Group, address: str, *, most: int = _MOST_COMPARED) -> None:
         """Find out whose handshake is complete, where that can be, among ``most`` connections."""
         if group.succeeded and not group.failed:
-            for connection in self._completed(group, most):
+            undecided = group.undecided(0 if len(group.pending) <= group.succeeded else most)
+            for connection in undecided if len(undecided) <= group.succeeded else ():
                 del group.pending[connection.fd]
                 connection.group = None
                 group.succeeded -= 1
@@ -230,12 +248,6 @@ class SocketPeers:
                 self._came(connection)
         if not group.pending:
             self._groups.pop(address, None)
-
-    def _completed(self, group: _Group, most: int) -> list[Connection]:
-        pending = list(group.pending.values())
-        if group.succeeded < len(pending) <= most:
-            pending = [one for one in pending if (bytes_in(one.fd) or 0) > _GREETING]
-        return pending if len(pending) <= group.succeeded else []
 
     def _came(self, connection: Connection) -> None:
         if not connection.accepted:
@@ -296,8 +308,8 @@ class SocketPeers:
         libzmq holds who was refused for the whole time that a handshake may take, and only then they try again.
         """
         for group in self._groups.values():
-            if group.failed:
-                for connection in group.pending.values():
+            for connection in group.pending.values():
+                if group.failed or connection.failure is not None:
                     cut(connection.fd, connection.end)
 
     def drop(self, id: str) -> bool | None:

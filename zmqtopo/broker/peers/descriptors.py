@@ -14,8 +14,9 @@ import struct
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
+
+from zmqtopo.broker.holders import program
 
 _CREDENTIALS: Final = struct.Struct("3i")
 """struct ucred of unix(7): process, user, group."""
@@ -30,9 +31,6 @@ _TOTALS: Final = struct.Struct("=2Q")
 _INFO: Final = {"rtt": 68, "retransmits": 100, "totals": 120}
 """Where fields of struct tcp_info of linux/tcp.h begin: tcpi_rtt, tcpi_total_retrans, and tcpi_bytes_acked, which
 tcpi_bytes_received follows."""
-
-_SCRIPTS: Final = ("python", "perl", "ruby", "node", "java", "bash", "sh")
-"""Programs of which the name of the script says more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,22 +79,6 @@ def _of(end: socket.socket, with_program: bool) -> OtherEnd:
         host = name[0].removeprefix("::ffff:")
         return OtherEnd(f"tcp://[{host}]:{name[1]}" if ":" in host else f"tcp://{host}:{name[1]}")
     return OtherEnd(str(name))
-
-
-def program(pid: int) -> str:
-    """The name of a process's program, and of its script; empty when the system does not say."""
-    if pid <= 0:
-        return ""
-    try:
-        with Path(f"/proc/{pid}/cmdline").open("rb") as file:
-            words = file.read(1024).decode(errors="replace").split("\0")
-    except OSError:
-        return ""
-    name = Path(words[0]).name
-    if name.startswith(_SCRIPTS):
-        script = words[2] if words[1:2] == ["-m"] else next((word for word in words[1:2] if word[:1] != "-"), "")
-        return f"{name} {Path(script).name}" if script else name
-    return name
 
 
 def figures(fd: int, known: OtherEnd) -> dict[str, Any] | None:

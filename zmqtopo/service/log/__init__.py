@@ -44,12 +44,12 @@ class LogOutputs:
             Log(topology, fd=2 if launcher is None else launcher, form=form,
                 priorities=launcher is None and leads_to_journal(2)),
         ]
-        if quiet:
-            self._logs[-1].setLevel(logging.WARNING)
+        # Peers that come and go stand in the log alone, for those who look there.
+        self._logs[-1].setLevel(logging.WARNING if quiet else logging.INFO)
         self._event_log = EventLog(topology)
         for log in self._logs:
             self._event_log.logger.addHandler(log)
-        self._event_log.logger.setLevel(logging.INFO)
+        self._event_log.logger.setLevel(logging.DEBUG)
         self._event_log.logger.propagate = False
         if launcher is not None:
             null = os.open(os.devnull, os.O_RDONLY)

@@ -22,6 +22,9 @@ BURST: Final = 20
 INTERVAL: Final = 1.0
 """Seconds after which it may have one more."""
 
+_LIMITED_BEFORE: Final = frozenset({"peer-connected", "peer-disconnected", "handshake-failed"})
+"""Events of which a worker tells few, so that they take nothing from what else there is to say of a device."""
+
 _LAST_WORDS: Final = frozenset({"failed", "stopped"})
 """States that a device is left in; they are said however much it has said before."""
 
@@ -92,7 +95,7 @@ class Log(logging.Handler):
 
         The event ``error`` stands for what keeps the topology from running. ``level`` is one of `logging`.
         """
-        if device:
+        if device and event not in _LIMITED_BEFORE:
             now = self._clock()
             bucket = self._bucket(device, now)
             if bucket.next(now) > now and state not in _LAST_WORDS:

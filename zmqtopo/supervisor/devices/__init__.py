@@ -18,6 +18,7 @@ from zmqtopo.config.model import Device, OptionValue, Role, Topology
 from zmqtopo.supervisor.admission import Admission
 from zmqtopo.supervisor.device_state import START_TIMEOUT, DeviceState, Event, StateChange, restart_delay
 from zmqtopo.supervisor.devices.addresses import Connections, binds
+from zmqtopo.supervisor.devices.peers import PeerInquiries
 from zmqtopo.supervisor.devices.shutdown import Shutdown
 from zmqtopo.supervisor.devices.taps import EndTaps, TapRequest, Taps
 from zmqtopo.supervisor.forkserver import ForkserverThread
@@ -37,6 +38,8 @@ from zmqtopo.worker.protocol import (
     Order,
     Pause,
     Paused,
+    PeerDropped,
+    PeersTold,
     Quiesce,
     Quiesced,
     Ready,
@@ -84,6 +87,7 @@ class Devices:
         self._inbox = inbox
         self._shutdown = Shutdown(topology, self._clock)
         self._taps = Taps()
+        self.inquiries = PeerInquiries(self.pool, lambda: self.by_name, self._clock)
         self._signs: dict[str, float] = {}
         """When a device of a worker has last taken a step of its start."""
 
@@ -102,7 +106,7 @@ class Devices:
     def deadlines(self) -> list[float]:
         """When something is to be done though no event comes."""
         mine = [device.deadline for device in self.by_name.values() if device.deadline is not None]
-        return mine + self.pool.deadlines + self._shutdown.deadlines
+        return mine + self.pool.deadlines + self._shutdown.deadlines + self.inquiries.deadlines
 
     def act_on_time(self) -> None:
         """Do what is due."""
@@ -117,6 +121,7 @@ class Devices:
                     self._on(device, "deadline")
         self._send(self._shutdown.act_on_time())
         self.pool.kill_overdue()
+        self.inquiries.act_on_time()
 
     def blocks(self, devices: Iterable[Device]) -> dict[str, CounterBlock]:
         """Counters by device, in memory that its worker shares; raises OSError when there are no descriptors left."""
@@ -198,7 +203,10 @@ class Devices:
     # -- what becomes of them ------------------------------------------------------------------------------------
 
     def handle(self, event: WorkerEvent) -> None:
-        """A worker says something of a device."""
+        """A worker says something, most often of a device."""
+        if isinstance(event, PeersTold | PeerDropped):
+            self.inquiries.note(event)
+            return
         device = self.by_name.get(event.name)
         if device is None:
             return      # the last word of one that a reload has removed
@@ -240,6 +248,7 @@ class Devices:
     def on_worker_ended(self, worker: str, how: str) -> None:
         """A worker is gone; whatever of its devices had not ended has ended with it."""
         expected = self.pool.remove(worker)
+        self.inquiries.note_worker_ended(worker)
         for device in [device for device in self.by_name.values() if device.spec.process == worker]:
             if expected:
                 self.bind(device)

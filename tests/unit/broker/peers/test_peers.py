@@ -153,6 +153,28 @@ def test_who_is_refused_by_zap(watched: Watched, net: Any, status: bytes) -> Non
     net.until(lambda: watched.counts().failures["auth"] == 1)
 
 
+def test_who_comes_while_another_one_is_refused(watched: Watched, net: Any) -> None:
+    """libzmq holds that one for as long as its handshake may take."""
+    handler = net.socket(zmq.REP)
+    handler.bind("inproc://zeromq.zap.01")
+    address = listening(watched, zmq.PULL, plain_server=True)
+
+    def come(status: bytes) -> None:
+        net.socket(zmq.PUSH, plain_username=b"u", plain_password=b"p", connect=address)
+        version, number, *_ = net.receive(handler)
+        handler.send_multipart([version, number, status, b"no", b"", b""])
+
+    come(b"300")
+    net.until(lambda: watched.counts().failures["auth"] == 1)
+    come(b"200")
+    net.until(lambda: watched.counts().now == 1)
+    net.until(lambda: sorted(row["state"] for row in watched.rows()) == ["connected", "handshake"])
+    refused = next(row for row in watched.rows() if row["state"] == "handshake")
+    watched.monitor.cut_refused("d")
+    net.until(lambda: refused["id"] in {row["id"] for row in watched.rows(past=True)})
+    assert watched.counts().now == 1
+
+
 def test_a_type_that_cannot_talk_to_it(watched: Watched, net: Any) -> None:
     """libzmq tells of no failure then, but ends the connection."""
     address = listening(watched, zmq.PULL)
