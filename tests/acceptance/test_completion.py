@@ -41,6 +41,10 @@ def words(*line: str) -> list[str]:
     (["va"], ["validate"]),
     (["re"], ["restart", "resume", "record", "replay", "recording", "reload"]),
     (["--v"], ["--version"]),
+    (["help", "va"], ["validate"]),
+    (["-q", "--no-color", "va"], ["validate"]),
+    (["-f", ""], [":yaml"]),
+    (["-f", "x.yaml", "va"], ["validate"]),
     (["nonsense", ""], []),
     (["graph", "--form"], ["--format"]),
     (["graph", "--format", "--out"], []),           # it stands where a value belongs
@@ -48,20 +52,31 @@ def words(*line: str) -> list[str]:
     (["graph", "--format=m"], ["--format=mermaid"]),
     (["graph", "--nonsense=m"], []),
     (["graph", "--format", "dot", "--form"], []),     # once is enough
-    (["graph", ""], [":files"]),
+    (["graph", ""], [":yaml"]),
+    (["convert", ""], [":files"]),
+    (["convert", "-f", ""], [":files"]),
+    (["up", "-f", ""], [":yaml"]),
+    (["bench", "--contestant", "zmqtopo.pl"], ["zmqtopo.plain"]),
+    (["bench", "--transport=tcp,ip"], ["--transport=tcp,ipc"]),
+    (["bench", "--transport", "tcp,t"], []),
+    (["ps", "-o", ""], ["wide", "json", "text"]),
+    (["logs", "it", "--level", ""], ["info", "warning", "error"]),
+    (["logs", "it", "--since", "y"], ["yesterday"]),
+    (["explain", "linge"], ["linger"]),
     (["graph", "x.yaml", ""], []),
     (["graph", "-o", ""], [":files"]),
     (["graph", "--check", ""], [":files"]),
     (["graph", "--focus", ""], []),                 # a device of which file?
-    (["validate", "a.yaml", "b.yaml", "c"], [":files"]),
-    (["validate", "--", "--st"], [":files"]),
+    (["validate", "a.yaml", "b.yaml", "c"], [":yaml"]),
+    (["validate", "--", "--st"], [":yaml"]),
     (["explain", "port"], ["port-in-use"]),
     (["explain", "port-in-use", "port"], []),
-    (["up", "--wait", ""], [":files"]),             # its value may be left out, and comes with = otherwise
-    (["reload", "it", ""], [":files"]),
+    (["up", "--wait", ""], [":yaml"]),              # its value may be left out, and comes with = otherwise
+    (["reload", "it", ""], [":yaml"]),
+    (["down", "one", ""], [":yaml"]),
     (["completion", ""], ["bash", "zsh", "fish"]),
     (["completion", "bash", ""], []),
-    (["pause", "--format", "json", ""], [":files"]),
+    (["pause", "--format", "json", ""], [":yaml"]),
 ])
 def test_what_may_come_next(line: list[str], expected: list[str]) -> None:
     assert words(*line) == expected
@@ -82,7 +97,7 @@ def test_the_options_of_the_help_are_offered(verb: str, capsys: pytest.CaptureFi
 
 def test_no_topology(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZMQTOPO_STATE_DIR", str(tmp_path))
-    assert words("ps", "") == [":files"]
+    assert words("ps", "") == [":yaml"]
     assert words("pause", "nobody", "") == []
     (tmp_path / "t.yaml").write_text(TOPOLOGY)
     assert words("pause", str(tmp_path / "t.yaml"), "in") == []
@@ -191,6 +206,7 @@ def terminal(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[[
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_the_tab_key(shell: str, terminal: Callable[[str], Any], running: None, tmp_path: Path) -> None:
     (tmp_path / "local.yaml").touch()
+    (tmp_path / "localized.txt").touch()
     here = terminal(shell)
     here.completes("zmqtopo vali", "validate ")
     here.completes("zmqtopo graph --form", "--format ")
@@ -199,7 +215,11 @@ def test_the_tab_key(shell: str, terminal: Callable[[str], Any], running: None, 
     here.completes("zmqtopo pause mark", "market")      # the topology, or its file
     here.completes("zmqtopo pause market ing", "ingest ")
     here.completes("zmqtopo pause market ingest o", "orders ")
-    here.completes("zmqtopo validate loc", "local.yaml ")
+    here.completes("zmqtopo validate loc", "local.yaml ")       # before other files that begin so
+    here.completes("zmqtopo validate localiz", "localized.txt ")
+    here.completes("zmqtopo pause -f market.yaml ing", "ingest ")
+    here.completes("zmqtopo -f market.yaml pause ing", "ingest ")
+    here.completes("zmqtopo bench --contestant dir", "direct")
     here.completes("bin/zmqtopo expl", "explain ")
 
 
@@ -207,6 +227,7 @@ def test_fish(running: None, environment: dict[str, str], tmp_path: Path) -> Non
     if shutil.which("fish") is None:
         pytest.skip("fish is not installed")
     (tmp_path / "local.yaml").touch()
+    (tmp_path / "localized.txt").touch()
 
     def complete(line: str) -> list[str]:
         script = f"zmqtopo completion fish | source; complete -C '{line}'"
@@ -221,7 +242,9 @@ def test_fish(running: None, environment: dict[str, str], tmp_path: Path) -> Non
     assert set(complete("zmqtopo pause mark")) == {"market", "market.yaml"}
     assert complete("zmqtopo pause market ") == ["ingest", "orders"]
     assert complete("zmqtopo pause market ingest ") == ["orders"]
-    assert "local.yaml" in complete("zmqtopo validate lo")
+    assert complete("zmqtopo validate lo") == ["local.yaml"]
+    assert complete("zmqtopo validate localiz") == ["localized.txt"]
+    assert complete("zmqtopo pause -f market.yaml ing") == ["ingest"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -231,3 +254,15 @@ def test_the_script_has_no_error_of_syntax(shell: str, environment: dict[str, st
     script = subprocess.run(["zmqtopo", "completion", shell], env=environment, check=True, capture_output=True).stdout
     done = subprocess.run([shell, "-n", "/dev/stdin"], input=script, env=environment, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize(("shell", "yours"), [
+    ("/bin/bash", '; yours is bash: eval "$(zmqtopo completion bash)"'),
+    ("/usr/bin/zsh", "; yours is zsh: source <(zmqtopo completion zsh)"),
+    ("/bin/fish", "; yours is fish: zmqtopo completion fish | source"), ("/bin/dash", ""), ("", ""),
+])
+def test_without_a_shell_it_says_which(environment: dict[str, str], shell: str, yours: str) -> None:
+    done = subprocess.run(["zmqtopo", "completion"], env=environment | {"SHELL": shell}, capture_output=True, text=True,
+                          check=False, timeout=DEADLINE)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith(f"error: name a shell, bash, zsh or fish{yours}\n")

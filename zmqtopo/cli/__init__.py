@@ -105,7 +105,7 @@ def _abandon_stdout() -> None:
 
 
 def _dispatch(arguments: list[str]) -> int:
-    common, arguments = _common(arguments)
+    common, arguments = common_options(arguments)
     if not arguments or arguments[0].startswith("-"):
         return _without_verb(arguments)
     verb, *rest = arguments
@@ -123,7 +123,7 @@ def _dispatch(arguments: list[str]) -> int:
     return code
 
 
-def _common(arguments: list[str]) -> tuple[list[str], list[str]]:
+def common_options(arguments: list[str]) -> tuple[list[str], list[str]]:
     """What stands before the verb and belongs to it, and the rest."""
     found: list[str] = []
     rest = list(arguments)

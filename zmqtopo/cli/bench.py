@@ -43,9 +43,9 @@ def add_arguments(parser: Parser) -> None:
         "a topology whose devices are to be measured, each for itself with its own types, options and transports, "
         "on free ports (- for standard input)",
     )
-    parser.add_argument("--pattern", type=_words("pattern", PATTERNS),
+    parser.add_argument("--pattern", type=_words("pattern", PATTERNS), offers=tuple(PATTERNS),
                         help=f"any of {', '.join(PATTERNS)}, with commas")
-    parser.add_argument("--transport", type=_words("transport", TRANSPORTS),
+    parser.add_argument("--transport", type=_words("transport", TRANSPORTS), offers=tuple(TRANSPORTS),
                         help=f"any of {', '.join(TRANSPORTS)}; default tcp")
     parser.add_argument("--size", type=_several(_size), help="bytes of a message, such as 16,1KiB,1MiB; default 16")
     parser.add_argument("--subscribers", type=_several(_number(1, 500)), help="of a forwarder, such as 1,10,100; "
@@ -55,7 +55,8 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--rate", type=_number(1, 100_000_000), metavar="N",
                         help="send so many messages a second, and tell how long they were on their way; for devices "
                         "that pass messages one way (default: as fast as they go)")
-    parser.add_argument("--contestant", type=_words("contestant", CONTESTANTS), default=tuple(CONTESTANTS),
+    parser.add_argument("--contestant", type=_words("contestant", CONTESTANTS),
+                        offers=tuple(CONTESTANTS), default=tuple(CONTESTANTS),
                         help=f"any of {', '.join(CONTESTANTS)}; default all")
     parser.add_argument("--rounds", type=_number(1, 1000), default=5, metavar="N", help="default 5")
     length = parser.one_of()

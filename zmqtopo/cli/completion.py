@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from zmqtopo.cli import VERBS, load
+from zmqtopo.cli import VERBS, common_options, load
 from zmqtopo.cli.output import emit
 from zmqtopo.cli.parser import Parser
+from zmqtopo.config.wording import listing
 
 FILES: Final = ":files"
 """A line that stands for the files that begin with the word; no name has a colon."""
+
+YAML: Final = ":yaml"
+"""As `FILES`, but those of topologies come first: where there are some, or folders, no others are offered."""
 
 _BASH: Final = r"""# Completion of zmqtopo for bash. In ~/.bashrc:  eval "$(zmqtopo completion bash)"
 _zmqtopo() {
@@ -19,9 +24,16 @@ _zmqtopo() {
     [[ $cur == "=" ]] && cur=""
     COMPREPLY=()
     while IFS= read -r line; do
-        if [[ $line == ":files" ]]; then
+        if [[ $line == ":files" || $line == ":yaml" ]]; then
             compopt -o filenames 2>/dev/null    # bash 3.2 has none, and adds no slash to a folder then
-            while IFS= read -r line; do COMPREPLY+=("$line"); done < <(compgen -f -- "$cur")
+            local found=${#COMPREPLY[@]}
+            if [[ $line == ":yaml" ]]; then
+                while IFS= read -r line; do COMPREPLY+=("$line"); done \
+                    < <(compgen -f -X '!*.y*ml' -- "$cur"; compgen -d -- "$cur")
+            fi
+            if (( ${#COMPREPLY[@]} == found )); then
+                while IFS= read -r line; do COMPREPLY+=("$line"); done < <(compgen -f -- "$cur")
+            fi
         else
             COMPREPLY+=("${line%%$'\t'*}")
         fi
@@ -38,12 +50,15 @@ _zmqtopo() {
     for line in "${(@f)$(${~words[1]} completion zsh "${(@)words[2,CURRENT]}" 2>/dev/null)}"; do
         if [[ $line == ":files" ]]; then
             files=yes
+        elif [[ $line == ":yaml" ]]; then
+            files=yaml
         elif [[ -n $line ]]; then
             found+=("${${line//:/\\:}/$'\t'/:}")
         fi
     done
     (( $#found )) && _describe zmqtopo found
-    [[ -n $files ]] && _files
+    [[ $files == yes ]] && _files
+    [[ $files == yaml ]] && _files -g '*.(yaml|yml)'
 }
 if [[ $funcstack[1] == _zmqtopo ]]; then
     _zmqtopo "$@"
@@ -57,7 +72,15 @@ function __zmqtopo_next
     set -l words (commandline -opc)
     set -l current (commandline -ct)
     for line in ($words[1] completion fish $words[2..-1] "$current" 2>/dev/null)
-        if test "$line" = ":files"
+        if test "$line" = ":yaml"
+            set -l found $current*.yaml $current*.yml
+            set -l folders $current*/
+            if test (count $found $folders) -gt 0
+                printf '%s\n' $found $folders
+            else
+                __fish_complete_path "$current"
+            end
+        else if test "$line" = ":files"
             __fish_complete_path "$current"
         else
             echo $line
@@ -69,6 +92,11 @@ complete -c zmqtopo -f -a '(__zmqtopo_next)'
 
 SCRIPTS: Final = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
+HOW: Final = {
+    "bash": 'eval "$(zmqtopo completion bash)"', "zsh": "source <(zmqtopo completion zsh)",
+    "fish": "zmqtopo completion fish | source",
+}
+"""What each shell has to be told."""
 
 ANSWER_TIMEOUT: Final = 1.0
 """Seconds that a topology has to tell its devices; nobody who has pressed a key waits longer."""
@@ -79,13 +107,17 @@ Candidate = tuple[str, str]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
-    parser.add_argument("shell", choices=tuple(SCRIPTS), help="print the completion script of this shell")
+    parser.add_argument("shell", nargs="?", choices=tuple(SCRIPTS), help="print the completion script of this shell")
     # What the script asks with: the words of the line behind the command, up to the one that is to be completed.
     parser.add_argument("words", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace) -> int:
     """Return 0."""
+    if args.shell is None:
+        mine = os.path.basename(os.environ.get("SHELL", ""))    # noqa: PTH119 - of any text
+        yours = f"; yours is {mine}: {HOW[mine]}" if mine in HOW else ""
+        args.usage_error(f"name a shell, {listing(list(SCRIPTS))}{yours}")
     if args.words:
         words = _joined(args.words) if args.shell == "bash" else args.words
         emit("".join(f"{word}\t{what}\n" if what else f"{word}\n" for word, what in candidates(words)))
@@ -97,16 +129,23 @@ def run(args: argparse.Namespace) -> int:
 def candidates(words: Sequence[str]) -> list[Candidate]:
     """What the last of ``words``, which may be empty, can become; `FILES` stands for the files of that beginning."""
     *before, current = words
-    if not before:
-        flags = [("--help", "explain the command"), ("--version", "print the versions")]
-        return _beginning(current, flags if current.startswith("-") else VERBS.items())
+    common, before = common_options(before)
+    if not before or before == ["help"]:
+        flags = [("--help", "explain the command"), ("--version", "print the versions"), ("--quiet", "no notes"),
+                 ("--no-color", "no colours"), ("--file", "the topology that is meant")]
+        if before or not current.startswith("-"):
+            return _beginning(current, VERBS.items())
+        return _beginning(current, flags)
+    if before[0] in ("-f", "--file") and len(before) == 1:
+        return [(YAML, "")]
     if before[0] not in VERBS:
         return []
+    before[1:1] = [word for option in common for word in option.split("=", 1)]
     return _beginning(current, _Line(load(before[0])[1], before[1:]).next(current))
 
 
 def _beginning(current: str, found: Iterable[Candidate]) -> list[Candidate]:
-    return [(word, what) for word, what in found if word == FILES or word.startswith(current)]
+    return [(word, what) for word, what in found if word in (FILES, YAML) or word.startswith(current)]
 
 
 class _Line:
@@ -116,6 +155,8 @@ class _Line:
         self._options = {name: action for action in parser.actions for name in action.option_strings}
         self._alone = parser.alone
         self._positionals = [action for action in parser.actions if not action.option_strings]
+        self._yaml = parser.yaml
+        self._offers = parser.offers
         self._given: list[str] = []
         self._used: set[argparse.Action] = set()
         self._open: argparse.Action | None = None
@@ -126,6 +167,8 @@ class _Line:
 
     def _take(self, word: str) -> None:
         if self._open is not None:
+            if self._open.dest == "named" and self._positionals[:1] and self._positionals[0].dest == "topology":
+                self._given.insert(0, word)     # it is the topology, and what stands there is the next operand
             self._open = None
         elif word == "--":
             self._only_positionals = True
@@ -142,12 +185,13 @@ class _Line:
     def next(self, current: str) -> Iterator[Candidate]:
         """What may come next, whatever it begins with."""
         if self._open is not None:
-            yield from self._values(self._open)
+            yield from self._values(self._open, current)
         elif current.startswith("--") and "=" in current and not self._only_positionals:
             name = current.partition("=")[0]
             if name in self._options:
-                yield from ((f"{name}={word}", what) for word, what in self._values(self._options[name])
-                            if word != FILES)
+                yield from ((f"{name}={word}", what)
+                            for word, what in self._values(self._options[name], current[len(name) + 1:])
+                            if word not in (FILES, YAML))
         elif current.startswith("-") and not self._only_positionals:
             for name, action in self._options.items():
                 if action not in self._used and action.help != argparse.SUPPRESS:
@@ -156,22 +200,27 @@ class _Line:
             at = min(len(self._given), len(self._positionals) - 1)
             action = self._positionals[at]
             if len(self._given) <= at or action.nargs in ("*", "+"):
-                yield from self._values(action)
+                yield from self._values(action, current)
 
-    def _values(self, action: argparse.Action) -> Iterator[Candidate]:
+    def _values(self, action: argparse.Action, current: str) -> Iterator[Candidate]:
+        if offers := self._offers.get(action.dest):
+            begun = current.rpartition(",")[0]
+            taken = begun.split(",")
+            yield from ((f"{begun},{word}" if begun else word, "") for word in offers if word not in taken)
+            return
         if action.choices is not None:
             yield from ((str(choice), "") for choice in action.choices)
             return
         match str(action.metavar).partition(".")[0]:
             case "TOPOLOGY":
-                yield from _topologies()
-                yield FILES, ""
-            case "DEVICE" if self._given:
+                yield from ((name, what) for name, what in _topologies() if name not in self._given)
+                yield YAML, ""
+            case "DEVICE" if self._given and self._positionals[0].dest == "topology":
                 yield from ((name, what) for name, what in _devices(self._given[0]) if name not in self._given[1:])
             case "TOPIC":
                 yield from ((name, what) for name, what in _topics() if name not in self._given)
             case "FILE" | "DRAWING":
-                yield FILES, ""
+                yield YAML if action.dest in self._yaml else FILES, ""
 
 
 def _topologies() -> Iterator[Candidate]:

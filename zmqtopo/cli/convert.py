@@ -19,7 +19,7 @@ _MAX_BYTES: Final = 1024 * 1024
 
 def add_arguments(parser: Parser) -> None:
     """Say what the command takes."""
-    parser.add_file("the old configuration, - for standard input")
+    parser.add_file("the old configuration, - for standard input", yaml=False)
     parser.add_argument(
         "--from", dest="form", choices=FORMATS,
         help="zdcf for the ZeroMQ Device Configuration File in JSON, zpl for it in ZPL, xml for the XML of zmq_queue, "

@@ -100,7 +100,7 @@ SCHEMA: Final = "topology.schema.json"
 def add_arguments(parser: Parser) -> None:
     """Say what the command takes."""
     parser.add_file("what to write (default: topology.yaml), - for standard output; an existing file is never "
-                    "overwritten")
+                    "overwritten", yaml=False)
     parser.add_argument("--kind", choices=list(TEMPLATES), default="queue", help="the pattern (default: queue)")
 
 

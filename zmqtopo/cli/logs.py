@@ -30,6 +30,9 @@ from zmqtopo.service.log.file import entry, follow, lines_of_last_run
 POLL_INTERVAL: Final = 0.1
 """Seconds between two looks of who follows a log."""
 
+_MOMENTS: Final = ("5m", "1h", "today", "yesterday")
+"""What completion offers for a moment."""
+
 _STYLES: Final = {"warning": "33", "error": "1;31"}
 """SGR parameters by level."""
 
@@ -68,9 +71,10 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("devices", metavar="DEVICE", nargs="*", default=[],
                         help="only lines about these devices; another topology, with devices of its own, may follow")
     parser.add_argument("-n", "--tail", metavar="N", type=_count, help="only the last so many lines (default: all)")
-    parser.add_argument("--since", metavar="TIME", type=moment,
+    parser.add_argument("--since", metavar="TIME", type=moment, offers=_MOMENTS,
                         help="only what was said since: 5m for minutes ago, 12:30, or 2026-11-29T12:30:00Z")
-    parser.add_argument("--until", metavar="TIME", type=moment, help="only what was said before, as --since")
+    parser.add_argument("--until", metavar="TIME", type=moment, offers=_MOMENTS,
+                        help="only what was said before, as --since")
     parser.add_argument("--level", choices=tuple(PRIORITIES), default="info", help="only of this level or worse")
     parser.add_argument(
         "--previous", action="store_true", help="of the run before, if that did not end as it was told to"

@@ -22,18 +22,30 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, prog: str, description: str, usage: str | None = None, epilog: str | None = None) -> None:
         self.actions: list[argparse.Action] = []
         """What it takes, options and positionals, in the order of the help: argparse keeps that to itself."""
+        self.offers: dict[str, Sequence[str]] = {}
         super().__init__(prog, usage, description, epilog, allow_abbrev=False)
+        self.yaml: set[str] = set()
+        """The names of what it takes that are topology files, which completion offers before any others."""
         self.alone: dict[str, str] = {}
         """Options whose value may be left out, and what it is then; it comes with ``=`` or is a number or a time."""
 
-    def add_argument(self, *names: Any, **settings: Any) -> argparse.Action:
-        """Take an argument, as argparse says; this is where `actions` learns of it."""
+    def add_argument(self, *names: Any, offers: Sequence[str] = (), **settings: Any) -> argparse.Action:
+        """Take an argument, as argparse says; this is where `actions` learns of it.
+
+        ``offers`` are values that completion offers where any others are taken too, or several with commas.
+        """
         action = super().add_argument(*names, **settings)
         self.actions.append(action)
+        self.offers[action.dest] = offers
         return action
 
-    def add_file(self, help_: str, *, many: bool = False) -> None:
-        """Take the topology file, or several, as an operand and behind ``-f``; see `zmqtopo.cli.files`."""
+    def add_file(self, help_: str, *, many: bool = False, yaml: bool = True) -> None:
+        """Take a file, or several, as an operand and behind ``-f``; see `zmqtopo.cli.files`.
+
+        With ``yaml`` it is a topology.
+        """
+        if yaml:
+            self.yaml |= {"files", "named"}
         self.add_argument("files", metavar="FILE", nargs="*" if many else "?", default=[] if many else None, help=help_)
         self.add_named_file("the same as FILE")
 

@@ -23,6 +23,7 @@ _WORDS = {"done": "reloaded", "unchanged": "nothing has changed", "planned": "dr
 def add_arguments(parser: Parser) -> None:
     """Say what the command takes."""
     add_topology(parser)
+    parser.yaml.add("file")
     parser.add_argument("file", metavar="FILE", nargs="?", help="another file (default: the one that `up` was given)")
     parser.add_argument("--dry-run", action="store_true", help="only print what would be done")
     add_format(parser)

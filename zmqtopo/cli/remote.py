@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from zmqtopo.cli.durations import finite
 from zmqtopo.cli.output import emit, note
-from zmqtopo.cli.parser import add_named_file
+from zmqtopo.cli.parser import Parser, add_named_file
 from zmqtopo.config.wording import printable
 from zmqtopo.control.client import Client, connect, running, the_one
 from zmqtopo.control.errors import AmbiguousError, ControlError, NotRunningError
@@ -35,6 +35,8 @@ def add_topology(
         parser.add_argument("topologies", metavar="TOPOLOGY", nargs="*", default=[], help=words)
     else:
         parser.add_argument("topology", metavar="TOPOLOGY", nargs="?", help=words)
+    if isinstance(parser, Parser):
+        parser.yaml.add("named")
     add_named_file(parser, "the topology of this file, in place of TOPOLOGY", *(() if named else ("--file",)))
 
 
