@@ -150,9 +150,9 @@ def test_nothing_is_compared_with_a_bad_file(folder: Path) -> None:
 @pytest.mark.parametrize(("arguments", "words"), [
     (["--check", "feed.svg"], "a committed svg cannot be checked, since it depends on the version of Graphviz"),
     (["--check", "feed.dot", "-o", "feed.dot"], "not allowed with argument"),
-    (["-o", "feed.foo"], "feed.foo: what is to be drawn? The endings .dot, .gv, .json, .mermaid, .mmd, .png and .svg "
-     "say it; for any other use --format"),
-    (["--check", "feed.jpg"], "feed.jpg: what is to be drawn?"),
+    (["-o", "feed.foo"], "feed.foo: cannot tell the format from '.foo'; use --format, or one of the endings "
+     ".dot, .gv, .json, .mermaid, .mmd, .png or .svg"),
+    (["--check", "feed.jpg"], "feed.jpg: cannot tell the format from '.jpg'"),
     (["-o", "feed.yaml", "--format", "dot"], "feed.yaml is the topology itself"),
     (["-o", "./feed.yaml", "--format", "dot"], "./feed.yaml is the topology itself"),
     (["--focus", "ingset"], "feed.yaml has no device 'ingset'; did you mean 'ingest'?"),

@@ -106,7 +106,7 @@ def test_pictures(start: Callable[..., Up], zmqtopo: Any, tmp_path: Path, form: 
     (["--live"], 69, "not running"),
     (["it.yaml", "--live", "--check", "it.dot"], 2, "--check and --live exclude each other"),
     (["it.yaml", "--live", "-o", "README.md"], 2, "README.md: rates are no drawing to keep in a page"),
-    (["it.yaml", "--live", "-o", "it.doc"], 2, "it.doc: what is to be drawn?"),
+    (["it.yaml", "--live", "-o", "it.doc"], 2, "it.doc: cannot tell the format from '.doc'"),
 ])
 def test_bad_input(zmqtopo: Any, tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
     (tmp_path / "it.yaml").write_text(TOPOLOGY)

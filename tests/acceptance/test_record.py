@@ -210,7 +210,7 @@ def test_several_files(record: Callable[..., Record], jobs: Jobs, zmqtopo: Run, 
     assert 3 <= len(told["files"]) <= 5
     assert [message for file in told["files"] for message in read(tmp_path / file)] == messages
     done = zmqtopo("record", "it", "-o", "a.mcap", "--rotate", "1h")
-    assert (done.returncode, done.stderr) == (1, "zmqtopo: error: a-00001.mcap is there already; --force replaces it\n")
+    assert (done.returncode, done.stderr) == (1, "zmqtopo: error: a-00001.mcap already exists; --force replaces it\n")
 
 
 def test_record_to_replay(
@@ -362,7 +362,7 @@ def test_who_reads_it_goes(jobs: Jobs, tmp_path: Path) -> None:
 def test_bad_input(jobs: Jobs, zmqtopo: Run, tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine")
     for arguments, code, words in (
-        (("it", "-o", "mine"), 1, "mine is there already; --force replaces it"),
+        (("it", "-o", "mine"), 1, "mine already exists; --force replaces it"),
         (("it", "-o", "missing/a.mcap"), 1, "cannot write missing/a.mcap: No such file or directory"),
         (("it", "-o", "."), 1, ". is a folder and not a file"),
         (("it", "job", "-o", "a.mcap"), 2, "there is no device 'job'; did you mean jobs?"),

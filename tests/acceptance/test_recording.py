@@ -63,7 +63,7 @@ def test_nothing_is_overwritten(zmqtopo: Run, file: Path, tmp_path: Path) -> Non
     (tmp_path / "mine").write_text("mine")
     for action in ("cut", "export"):
         done = zmqtopo("recording", action, "a.mcap", "-o", "mine")
-        assert (done.returncode, done.stderr) == (1, "zmqtopo: error: mine is there already; --force replaces it\n")
+        assert (done.returncode, done.stderr) == (1, "zmqtopo: error: mine already exists; --force replaces it\n")
         assert (tmp_path / "mine").read_text() == "mine"
         before = file.read_bytes()
         done = zmqtopo("recording", action, "a.mcap", "-o", "a.mcap", "--force")

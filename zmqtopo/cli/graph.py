@@ -138,8 +138,8 @@ def _form(args: argparse.Namespace) -> str:
     path = args.check or args.output
     ending = Path(path).suffix.lower()
     if ending and ending not in _SUFFIXES:
-        args.usage_error(f"{path}: what is to be drawn? The endings {listing(sorted(_SUFFIXES), 'and')} say it; for "
-                         "any other use --format")
+        args.usage_error(f"{path}: cannot tell the format from {ending!r}; use --format, or one of the endings "
+                         f"{listing(sorted(_SUFFIXES))}")
     return _SUFFIXES.get(ending, "dot")
 
 

@@ -30,7 +30,7 @@ class Output:
         except FileExistsError:
             if Path(path).is_dir():
                 raise WriteError(f"{path} is a folder and not a file") from None
-            raise WriteError(f"{path} is there already; --force replaces it") from None
+            raise WriteError(f"{path} already exists; --force replaces it") from None
         except OSError as error:
             raise WriteError(f"cannot write {path}: {error.strerror}") from None
 

@@ -132,7 +132,7 @@ class Recorder:
         there = Path(self._plan.path)
         found = sorted(there.parent.glob(f"{glob.escape(there.stem)}-{'[0-9]' * 5}{glob.escape(there.suffix)}"))
         if found:
-            raise WriteError(f"{found[0]} is there already; --force replaces it")
+            raise WriteError(f"{found[0]} already exists; --force replaces it")
 
     def _next(self) -> None:
         self._finish({"recorded": str(self._writer.written), "continued": "yes"})

@@ -13,7 +13,7 @@ from zmqtopo.observe.recording.output import Output, numbered
 def test_a_file_that_is_there_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "a.mcap"
     path.write_text("mine")
-    with pytest.raises(WriteError, match="is there already; --force replaces it"):
+    with pytest.raises(WriteError, match="already exists; --force replaces it"):
         Output(str(path))
     assert path.read_text() == "mine"
     Output(str(path), replace=True).close()

@@ -147,10 +147,10 @@ def test_files_by_time(tmp_path: Path) -> None:
 
 def test_files_that_are_there_are_kept(tmp_path: Path) -> None:
     (tmp_path / "a.mcap").write_text("mine")
-    with pytest.raises(WriteError, match="is there already"):
+    with pytest.raises(WriteError, match="already exists"):
         World().record(Plan(str(tmp_path / "a.mcap")))
     (tmp_path / "a-00002.mcap").write_text("mine")
-    with pytest.raises(WriteError, match=r"a-00002.mcap is there already"):
+    with pytest.raises(WriteError, match=r"a-00002.mcap already exists"):
         World().record(Plan(str(tmp_path / "a.mcap"), rotate_size=10))
     World().record(Plan(str(tmp_path / "a.mcap"), replace=True))
     assert numbers(tmp_path / "a.mcap") == []

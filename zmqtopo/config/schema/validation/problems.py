@@ -148,7 +148,7 @@ class Findings:
         near = near if near in known else None
         glued = re.fullmatch(r"([\w-]+):(\S.*)", key)
         if glued and glued[1] in known:
-            near, hint = glued[1], f"a blank is missing behind the colon: {glued[1]}: {quote(glued[2])[1:-1]}"
+            near, hint = glued[1], f"missing space after the colon: write {glued[1]}: {quote(glued[2])[1:-1]}"
         elif (bare := re.fullmatch(r"([\w-]+)\s+(\S.*)", key)) and bare[1] in known:
             more = ": ..." if bare[2].startswith("{") else ""
             near, hint = bare[1], f"missing ':' after {bare[1]}: write {bare[1]}: {quote(bare[2])[1:-1]}{more}"
