@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zmq
 
 from .conftest import COMMAND, DEADLINE, Control, Up
 from .test_top import HEADS, TWO, stream
@@ -179,6 +180,21 @@ def test_what_passes_a_device(start: Callable[..., Up], terminal: Terminal, net:
     terminal.wait_for("nothing runs; waiting for it to start")
     terminal.press("q")
     terminal.wait_for("^ended with 0")
+
+
+def test_who_is_connected(start: Callable[..., Up], terminal: Terminal, net: Any) -> None:
+    up = start(TWO).ready()
+    push = net.socket(zmq.PUSH, connect=up.address("jobs.in"))
+    terminal.run("it")
+    terminal.wait_for(r"^jobs +running +0 +0 +0 +0 +0 +1/0 ")
+    terminal.press("p")
+    terminal.wait_for("peers of it/jobs")
+    terminal.wait_for(r"^in +127\.0\.0\.1:\d+|^in +tcp://127\.0\.0\.1:\d+")
+    push.close(0)
+    terminal.wait_for(r"^\d\d:\d\d:\d\d .*(gone|disconnected|went|closed)")
+    terminal.press("q")
+    terminal.wait_for(r"^jobs +running +0 +0 +0 +0 +0 +0/0 ")
+    up.stop()
 
 
 @pytest.mark.parametrize("env", ["", "NO_COLOR=1"])

@@ -14,7 +14,7 @@ from zmqtopo.checks import examine_text
 from zmqtopo.checks.graph import End, Graph
 from zmqtopo.config.model import Topology
 from zmqtopo.config.problem import Severity
-from zmqtopo.control.client import ANSWER_TIMEOUT, Client
+from zmqtopo.control.client import Client
 from zmqtopo.control.errors import ControlError
 from zmqtopo.draw.arrows import Arrow
 from zmqtopo.draw.picture import Note, Picture, picture
@@ -23,6 +23,9 @@ from zmqtopo.report.figures import dropped, number, state
 
 INTERVAL: Final = 1.0
 """Seconds between the two looks."""
+
+TOPOLOGY_TIMEOUT: Final = 30.0
+"""Seconds that a topology has to say what it is; one of a thousand devices takes a second on a busy machine."""
 
 _SENT: Final = {"out": "in_to_out", "in": "out_to_in", "mon": "mon"}
 _RECEIVED: Final = {"in": "in_to_out", "out": "out_to_in"}
@@ -51,7 +54,7 @@ class Passed(NamedTuple):
 
 def running_topology(client: Client) -> Topology:
     """The topology as it runs, whatever its file says by now. Raises ControlError."""
-    response = client.ask("topology", timeout=ANSWER_TIMEOUT)
+    response = client.ask("topology", timeout=TOPOLOGY_TIMEOUT)
     if not response.get("ok"):
         raise ControlError(f"{client.name} does not tell: {'; '.join(map(str, response.get('errors', ())))}")
     # JSON is YAML; that secrets are left out are errors of the file, but of nothing that is drawn.

@@ -65,7 +65,8 @@ class Watch:
             self._changed.wait_for(lambda: self._is_closed or not any(one.is_asked for one in followers),
                                    max(deadline - time.monotonic(), 0))
         if self._target is None:
-            self._followers = {name: one for name, one in self._followers.items() if not one.has_ended}
+            for name in [name for name, one in self._followers.items() if one.has_ended]:
+                self._followers.pop(name).close()
         there = [follower.seen for follower in followers if not follower.has_ended]
         return sorted(there, key=lambda seen: seen.topology)
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from zmqtopo.control.client import connect
+from zmqtopo.control.errors import ControlError
 from zmqtopo.observe.log import MOST_LINES, Log
+from zmqtopo.observe.peers import PRESENT, Peers, ask, name
+from zmqtopo.observe.peers.watch import Changes, text
 from zmqtopo.observe.tap.decode import decoder
 from zmqtopo.observe.tap.printers import TextPrinter
 from zmqtopo.observe.tap.reader import TapReader
+from zmqtopo.report.figures import duration
 
 LINES_KEPT: Final = 2000
 """Lines of a feed that are kept; older ones make way."""
@@ -22,6 +26,10 @@ MESSAGES_AT_ONCE: Final = 20
 
 HEAD: Final = 200
 """Bytes of a frame that are shown."""
+
+
+PEERS_INTERVAL: Final = 1.0
+"""Seconds between two looks at who is connected."""
 
 
 class Feed(Protocol):
@@ -100,5 +108,53 @@ class TapFeed:
         self._lines.append(str(text).rstrip("\n"))
 
 
-VIEWS: Final[Views] = {"l": ("log", LogFeed), "t": ("messages", TapFeed)}
+class PeersFeed:
+    """Who is connected to a device, and then who comes, goes and cannot get in."""
+
+    def __init__(self, topology: str, device: str) -> None:
+        """Look for the first time. Raises ControlError."""
+        self._over = threading.Event()
+        self._device = device
+        self._client = connect(topology)
+        try:
+            found = self._ask()
+        except BaseException:
+            self._client.close()
+            raise
+        rows = found.of(*PRESENT)
+        self._lines = [_present(row) for row in rows] or ["nobody is connected"]
+        if any(one["noted"] == "off" for one in found.devices):
+            self._lines = ["peers are not noted of this device: its file says peers: false"]
+        self._changes = Changes(found)
+        self._at = time.monotonic()
+
+    def read(self, timeout: float) -> list[str]:
+        """What has happened, seen once a second."""
+        if not self._lines:
+            self._over.wait(timeout)
+            if time.monotonic() - self._at >= PEERS_INTERVAL:
+                self._at = time.monotonic()
+                self._lines = [f"{time.strftime('%H:%M:%S', time.localtime(event['time']))} {text(event)}"
+                               for event in self._changes.since(self._ask())]
+        lines, self._lines = self._lines, []
+        return lines
+
+    def close(self) -> None:
+        """Look no more."""
+        self._over.set()
+        self._client.close()
+
+    def _ask(self) -> Peers:
+        found = ask(self._client, [self._device])
+        if found.refusal is not None:
+            raise ControlError("; ".join(map(str, found.refusal.get("errors", ()))))
+        return found
+
+
+def _present(row: dict[str, Any]) -> str:
+    since = f" for {duration(max(time.time() - row['since'], 0))}" if row["since"] else ""
+    return f"{row['socket']:<3} {name(row)}: {row['state']}{since}"
+
+
+VIEWS: Final[Views] = {"l": ("log", LogFeed), "p": ("peers", PeersFeed), "t": ("messages", TapFeed)}
 """What the keys t, p and l show."""
