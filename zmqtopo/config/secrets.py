@@ -13,8 +13,8 @@ from zmqtopo.config.schema.definitions import option_rules, secret_options
 from zmqtopo.config.wording import closest
 
 _MASK = "*"
-_NEAR = re.compile(r"(?i)curve|plain|socks|wss|secr|pass|priv|pem")
-_SOUND = re.compile(r"(?i)secret|passw|passphrase|private")
+_NEAR = re.compile(r"(?i)curve|plain|socks|wss|secr|pass|priv|pem|token")
+_SOUND = re.compile(r"(?i)secret|passw|passphrase|private|token")
 _KEY = re.compile(r"""(?<![\w-])(["']?)([A-Za-z_][\w-]*)\1\s*[:=]""")
 _VALUE = re.compile(r"""\s*(?:[&!]\S*\s+)*("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|.*)""")
 _VALUE_IN_BRACKETS = re.compile(_VALUE.pattern.replace(".*)", "[^,]*)"))    # where a comma ends what has no quotes

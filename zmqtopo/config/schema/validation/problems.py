@@ -174,7 +174,8 @@ class Findings:
         rule = "wrong-type" if fault.keyword == "type" else "bad-value"
         wanted = _limit(fault) or expected(fault.rules)
         shown = got(value)
-        if key in secret_options() and "options" in path and not isinstance(value, (dict, list, NoneType)):
+        secret = (key in secret_options() and "options" in path) or path[:2] == ("http", "token")
+        if secret and not isinstance(value, (dict, list, NoneType)):
             # It may come from a variable, and a report may be read by everybody.
             shown = "a secret"
             if isinstance(value, (str, bytes)):
