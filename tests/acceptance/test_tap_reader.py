@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -225,6 +226,43 @@ def test_it_goes_on_when_the_device_starts_anew(start: Any, net: Any, look: Look
     reader.settle()
     assert reader.passed == reader.shown + reader.left_out == sent + 1 == control.ps()["jobs"]["counters"][
         "in_to_out"]["messages"]
+
+
+def test_the_path_of_the_state_folder_may_be_long(
+    start: Any, net: Any, look: Look, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("long" * 40)
+    long.mkdir()
+    monkeypatch.setenv("ZMQTOPO_STATE_DIR", str(long))
+    up = start(STREAMER.replace("RUN", RUNS["process"])).ready()
+    push, pull = pair(net, up)
+    reader = look()
+    pass_on(push, pull, [b"one"])
+    assert receive(reader, 1)[0].frames == [b"one"]
+    os.kill(up.worker("jobs"), signal.SIGKILL)
+    up.wait_for("jobs: running")
+    net.until(lambda: [pass_on(push, pull, [b"two"]), reader.receive(0.05)][1])
+
+
+def test_the_state_folder_may_be_removed_meanwhile(
+    start: Any, net: Any, look: Look, state_folders: Path, control: Any
+) -> None:
+    up = start(STREAMER.replace("RUN", RUNS["process"])).ready()
+    push, pull = pair(net, up)
+    before = look()
+    folder, = (path.parent for path in state_folders.rglob("control"))
+    shutil.rmtree(folder)
+    up.wait_for("its state folder was removed")
+    after = look()
+    pass_on(push, pull, [b"one"])
+    assert receive(before, 1) == receive(after, 1)
+    control("restart", "jobs")
+    deadline = time.monotonic() + DEADLINE
+    seen: set[str] = set()
+    while seen != {"before", "after"}:
+        assert time.monotonic() < deadline
+        pass_on(push, pull, [b"two"])
+        seen |= {name for name, reader in (("before", before), ("after", after)) if reader.receive(0.1)}
 
 
 FROZEN = """

@@ -90,7 +90,8 @@ class TapReader:
         self._context.set(zmq.MAX_SOCKETS, 65535)
         self._poller = zmq.Poller()
         self._sources: dict[str, _Source] = {}
-        self._folders: dict[str, int] = {}
+        self._folders: list[int] = []
+        """Descriptors of the folders in which devices are looked at."""
         self._waiting: list[Tapped] = []
         self._tokens = 0
         self.shown = 0
@@ -158,7 +159,7 @@ class TapReader:
             source.socket.close(0)
         self._context.term()
         while self._folders:
-            os.close(self._folders.popitem()[1])
+            os.close(self._folders.pop())
 
     def __enter__(self) -> Self:
         return self
@@ -199,12 +200,15 @@ class TapReader:
         """An address that is short enough whatever the path of the folder."""
         if sys.platform != "linux" or not Path("/proc/self/fd").exists():
             return f"ipc://{folder}/{file}"
-        if folder not in self._folders:
-            try:
-                self._folders[folder] = os.open(folder, os.O_DIRECTORY | os.O_CLOEXEC)
-            except OSError as error:
-                raise ControlError(f"cannot look into {folder}: {error.strerror}") from None
-        return f"ipc:///proc/self/fd/{self._folders[folder]}/{file}"
+        try:
+            there = Path(folder).stat()     # it may have been removed and made again
+            held = next((fd for fd in self._folders if os.path.samestat(os.fstat(fd), there)), None)
+            if held is None:
+                held = os.open(folder, os.O_DIRECTORY | os.O_CLOEXEC)
+                self._folders.append(held)
+        except OSError as error:
+            raise ControlError(f"cannot look into {folder}: {error.strerror}") from None
+        return f"ipc:///proc/self/fd/{held}/{file}"
 
     def _settle(self, *, begins: bool) -> None:
         """Have each device say its numbers, behind the copies that it has sent."""
