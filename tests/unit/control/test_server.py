@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from zmqtopo.control.protocol import LONGEST_LINE, Request
-from zmqtopo.control.server import MOST_CLIENTS, MOST_OTHERS, MOST_WAITING, Respond, Server
+from zmqtopo.control.server import MOST_CLIENTS, MOST_HOLDERS, MOST_OTHERS, MOST_WAITING, Respond, Server
 
 GREETING = {"zmqtopo": 1, "name": "it"}
 
@@ -33,7 +33,9 @@ class Served:
         self.go_on = threading.Event()
         self.slow = False
         self.clients: list[socket.socket] = []
-        self.server = Server(str(path), GREETING, self.handle)
+        self.parted: list[int] = []
+        self.has_parted = threading.Semaphore(0)
+        self.server = Server(str(path), GREETING, self.handle, self.part)
 
     def handle(self, request: Request, respond: Respond) -> None:
         if request["verb"] in ("wait", "down"):
@@ -48,7 +50,12 @@ class Served:
         elif self.slow:
             self.waiting.append(respond)
         else:
-            respond({"verb": request["verb"], "devices": list(request["devices"])})
+            respond({"verb": request["verb"], "devices": list(request["devices"])} | (
+                {"client": request["client"]} if request["verb"] == "tap" else {}))
+
+    def part(self, client: int) -> None:
+        self.parted.append(client)
+        self.has_parted.release()
 
     def client(self) -> Client:
         connection = socket.socket(socket.AF_UNIX)
@@ -433,3 +440,32 @@ def test_who_does_not_take_the_last_answer_is_not_waited_for_long(
 def test_a_place_that_is_taken(served: Served) -> None:
     with pytest.raises(OSError, match="in use"):
         Server(str(served.path), GREETING, served.handle)
+
+
+def test_what_a_client_has_while_it_is_connected_ends_with_it(served: Served) -> None:
+    idle, holds = served.client(), served.client()
+    idle.line()
+    holds.line()
+    number = holds.ask("tap", "a")["client"]
+    assert holds.ask("tap", "b")["client"] == number
+    idle.ask("ps")
+    idle.connection.close()
+    holds.connection.close()
+    assert served.has_parted.acquire(timeout=10)
+    fine(served)
+    assert served.parted == [number]
+
+
+def test_one_that_has_something_makes_way_for_nobody_and_there_are_not_many(served: Served) -> None:
+    holders = [served.client() for _ in range(MOST_HOLDERS)]
+    for holder in holders:
+        holder.line()
+        holder.ask("tap")
+    more = served.client()
+    more.line()
+    assert more.ask("tap")["reason"] == "busy"
+    assert holders[0].ask("tap")["verb"] == "tap"
+    for _ in range(MOST_CLIENTS + 1):
+        served.client().line()
+    assert [holder.ask("tap")["verb"] for holder in holders] == ["tap"] * MOST_HOLDERS
+    assert not served.parted
