@@ -11,6 +11,7 @@ from zmqtopo.cli.output import OutputError, emit, note
 from zmqtopo.cli.parser import Parser
 from zmqtopo.cli.recordings import add_selection, needs_mcap, selection
 from zmqtopo.cli.remote import add_format, emit_json, emit_table
+from zmqtopo.cli.tap import DECODINGS, decodings
 from zmqtopo.config.wording import count
 from zmqtopo.exit_codes import EXIT_BAD_FILE, EXIT_FAILURE
 from zmqtopo.report.stderr import complain
@@ -30,6 +31,9 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("file", metavar="FILE", help="the recording, - for standard input")
     parser.add_argument("-o", "--output", metavar="FILE", help="of cut and export (- for standard output)")
     parser.add_argument("--force", action="store_true", help="replace a file that is there")
+    parser.add_argument("--decode", metavar="AS", type=decodings, default=("auto",),
+                        help=f"of export: {', '.join(DECODINGS[:-1])} or {DECODINGS[-1]}; several, with commas, are "
+                        "for the frames in turn (default: auto)")
     add_selection(parser)
     add_format(parser)
     parser.set_defaults(usage_error=parser.error)
@@ -115,17 +119,19 @@ def _cut(recording: Recording, args: argparse.Namespace) -> None:
 
 def _export(recording: Recording, args: argparse.Namespace) -> None:
     from zmqtopo.observe.recording.copy import as_json
+    from zmqtopo.observe.tap.decode import decoder
 
+    decode = decoder(args.decode, None)
+    lines = (as_json(message, decode) for message in selection(args).of(recording))
     if args.output in (None, "-"):
-        for message in selection(args).of(recording):
-            sys.stdout.write(as_json(message))
+        sys.stdout.writelines(lines)
         sys.stdout.flush()
         return
     if _is_same(args.file, args.output):
         args.usage_error("the export cannot replace the recording that it is read from")
     try:
         with open(args.output, "w" if args.force else "x", encoding="utf-8") as file:     # noqa: PTH123 - has a mode x
-            file.writelines(map(as_json, selection(args).of(recording)))
+            file.writelines(lines)
     except FileExistsError:
         raise OutputError(f"{args.output} is there already; --force replaces it") from None
     except OSError as error:

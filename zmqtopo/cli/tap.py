@@ -42,7 +42,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--frame", metavar="N", type=_frame, default=0,
                         help="the frame that --match and --report look at: 1 is the first, -1 the last (default: 1); "
                         "the first one from a ROUTER is an identity")
-    parser.add_argument("--decode", metavar="AS", type=_decodings, default=("auto",),
+    parser.add_argument("--decode", metavar="AS", type=decodings, default=("auto",),
                         help=f"{', '.join(DECODINGS[:-1])} or {DECODINGS[-1]}; several, with commas, are for the "
                         "frames in turn (default: auto, which finds out)")
     parser.add_argument("--head", metavar="BYTES", type=_bytes,
@@ -156,7 +156,8 @@ def _frame(text: str) -> int:
     return number - 1 if number > 0 else number
 
 
-def _decodings(text: str) -> tuple[str, ...]:
+def decodings(text: str) -> tuple[str, ...]:
+    """How to show the frames, in turn; for argparse."""
     chosen = tuple(text.split(","))
     for word in chosen:
         if word not in DECODINGS:

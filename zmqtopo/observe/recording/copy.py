@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from zmqtopo.observe.recording.errors import WriteError
-from zmqtopo.observe.recording.moment import iso
 from zmqtopo.observe.recording.output import Output
 from zmqtopo.observe.recording.reader import Recorded, Recording
 from zmqtopo.observe.recording.selection import Selection
 from zmqtopo.observe.recording.writer import Writer
+from zmqtopo.observe.tap.decode import Decode
+from zmqtopo.observe.tap.decode import message as as_dict
+from zmqtopo.observe.tap.reader import Tapped
 
 
 def copy(recording: Recording, selection: Selection, path: str, *, replace: bool, library: str) -> int:
@@ -39,16 +40,8 @@ def copy(recording: Recording, selection: Selection, path: str, *, replace: bool
     return writer.written
 
 
-def as_json(message: Recorded) -> str:
-    """A message as a line of JSON: frames are text where they are UTF-8, else ``{"hex": ...}``."""
-    frames: list[Any] = []
-    for frame in message.frames:
-        try:
-            frames.append(frame.decode())
-        except UnicodeDecodeError:
-            frames.append({"hex": frame.hex()})
+def as_json(message: Recorded, decode: Decode) -> str:
+    """A message as a line of JSON, in the form of ``zmqtopo tap --format json``."""
     flow = message.flow
-    return json.dumps({
-        "time": iso(message.time), "device": flow.device, "flow": flow.name, "number": message.sequence,
-        "frames": frames,
-    }) + "\n"
+    tapped = Tapped(flow.device, flow.name, message.sequence, message.time, message.frames)
+    return json.dumps(as_dict(tapped, decode)) + "\n"

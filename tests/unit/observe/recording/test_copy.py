@@ -10,6 +10,7 @@ from zmqtopo.observe.recording.errors import WriteError
 from zmqtopo.observe.recording.moment import moment
 from zmqtopo.observe.recording.reader import Recording
 from zmqtopo.observe.recording.selection import Selection
+from zmqtopo.observe.tap.decode import decoder
 
 from .conftest import Make
 
@@ -42,10 +43,10 @@ def test_a_full_disk_is_said(make: Make) -> None:
 
 
 def test_a_message_as_json(make: Make) -> None:
-    with Recording(str(make([["é\n".encode(), b"\xff\0", b""]]))) as recording:
-        line = as_json(next(recording.messages()))
+    with Recording(str(make([["é".encode(), b"\xff\0", b"\x91\x07"]]))) as recording:
+        line = as_json(next(recording.messages()), decoder(["auto"], None))
     assert line.endswith("\n")
     assert json.loads(line) == {
-        "time": "2026-11-18T11:06:40.000000Z", "device": "jobs", "flow": "in_to_out", "number": 1,
-        "frames": ["é\n", {"hex": "ff00"}, ""],
+        "device": "jobs", "flow": "in_to_out", "number": 1, "time": "2026-11-18T11:06:40.000000000Z",
+        "frames": [{"size": 2, "text": "é"}, {"size": 2, "hex": "ff00"}, {"size": 2, "msgpack": [7]}],
     }
