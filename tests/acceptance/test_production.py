@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from .brokers import TOPOLOGY
-from .documents import ROOT, blocks
+from .documents import ROOT, blocks, page
 
 DEADLINE = 30.0
 """Seconds after which something that was waited for is a failure."""
@@ -64,6 +64,29 @@ def test_systemd_would_find_a_fault(tmp_path: Path) -> None:
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(path).replace("@", "@pipeline")],
                           capture_output=True, text=True, timeout=DEADLINE, check=False)
     assert "Typ" in done.stderr
+
+
+def test_the_page_has_the_same_unit() -> None:
+    assert unit() in [block.text for block in blocks(page("production"))]
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="there is no unshare, which makes a process the first one")
+def test_it_stops_as_the_first_process_of_a_container(tmp_path: Path, command: Path) -> None:
+    (tmp_path / "pipeline.yaml").write_text(TOPOLOGY)
+    alone = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+    if subprocess.run([*alone, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this user may make no namespace of processes")
+    with subprocess.Popen([*alone, str(command), "up", "pipeline.yaml"], cwd=tmp_path, stderr=subprocess.PIPE,
+                          text=True) as process:
+        assert process.stderr is not None
+        said = [next(process.stderr)]
+        while ": ready, " not in said[-1]:
+            said.append(next(process.stderr))
+        (inside,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        os.kill(int(inside), signal.SIGTERM)
+        rest = process.stderr.read()
+        assert process.wait(DEADLINE) == 0, rest
+        assert "jobs: stopped" in rest
 
 
 def test_the_service_runs_as_the_unit_says(tmp_path: Path, command: Path, service: dict[str, str]) -> None:

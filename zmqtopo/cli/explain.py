@@ -79,7 +79,7 @@ def _markdown(chosen: Sequence[Subject]) -> str:
 def _list(topics: list[Page], rules: list[Explanation]) -> str:
     """Every topic and every rule on a line or two, the rules family by family."""
     column = max(len(rule.name) for rule in rules) + 2
-    lines = ["topics", *(f"  {page.topic:{column}}{page.title}" for page in topics)]
+    lines = ["topics", *(f"  {page.topic:{column}}{page.title.removeprefix(f'{page.topic}: ')}" for page in topics)]
     for rule in rules:
         if rule.family not in lines:
             lines += ["", rule.family]
