@@ -94,7 +94,7 @@ def test_at_80_columns(start: Callable[..., Up], terminal: Terminal, control: Co
     terminal.wait_for("^calls +running")
     pid = control.ps()["calls"]["pid"]
     terminal.press("R")
-    terminal.wait_for(r"calls: running by a command of pid \d+, uid \d+$")
+    terminal.wait_for("^calls: running$")
     assert control.ps()["calls"]["pid"] != pid
     terminal.press("l")
     terminal.wait_for("log of it/calls")
