@@ -6,8 +6,10 @@ import json
 import os
 import pty
 import resource
+import shutil
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -298,6 +300,35 @@ def test_a_full_disk_ends_the_recording_and_not_the_device(
     done = zmqtopo("record", "it", "-o", "/dev/full", "--force")
     assert done.returncode == 1
     assert done.stderr == "zmqtopo: error: cannot write /dev/full: No space left on device\n"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one MiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    if sys.platform != "linux" or not shutil.which("mount"):
+        pytest.skip("mounting is tried on Linux alone")
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)]
+    mount = subprocess.run(command, capture_output=True, text=True, check=False)
+    if mount.returncode:
+        pytest.skip(f"no file system can be mounted: {mount.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_disk_that_is_really_full(
+    record: Callable[..., Record], jobs: Jobs, small_disk: Path
+) -> None:
+    recording = record("it", "-o", "small/a.mcap", "--overflow", "block", "--format", "json")
+    jobs.pass_on([[os.urandom(20_000)] for _ in range(200)])
+    line = recording.wait_for("the recording has ended")
+    assert line.endswith("cannot write small/a.mcap: the disk is full; devices go on\n")
+    told = recording.totals(None, code=1)
+    with Recording(str(small_disk / "a.mcap")) as whole:
+        assert len(list(whole.messages())) == told["recorded"]
+        assert whole.cut is None
+    jobs.pass_on(some(100))
 
 
 def test_it_goes_on_over_restarts_and_ends_with_the_topology(
