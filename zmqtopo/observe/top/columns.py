@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from zmqtopo.config.wording import listing, printable, shortened
+from zmqtopo.config.wording import listing, printable
 from zmqtopo.observe.top.rows import NO_ANSWER, Row
 from zmqtopo.report.figures import number
+from zmqtopo.report.visible import width
 
 UNKNOWN: Final = "-"
 
@@ -184,10 +185,20 @@ class Layout:
 
     def _line(self, cells: Iterable[str]) -> str:
         parts = []
-        for (column, width), cell in zip(self.columns, cells, strict=True):
-            cell = shortened(cell, width) if len(cell) > width else cell
-            parts.append(cell.ljust(width) if column.is_text else cell.rjust(width))
+        for (column, room), cell in zip(self.columns, cells, strict=True):
+            cell = _cut(cell, room)
+            padding = " " * (room - width(cell))
+            parts.append(cell + padding if column.is_text else padding + cell)
         return self.gap.join(parts)
+
+
+def _cut(text: str, room: int) -> str:
+    """The text in so many columns of a terminal; a name may be of any script."""
+    if width(text) <= room:
+        return text
+    while text and width(text) > room - 1:
+        text = text[:-1]
+    return f"{text}…"
 
 
 def label(row: Row, *, with_topology: bool) -> str:
@@ -195,20 +206,20 @@ def label(row: Row, *, with_topology: bool) -> str:
     return f"{row.topology}/{row.name}" if with_topology else row.name
 
 
-def layout(rows: Sequence[Row], width: int | None, *, names_topology: bool = False) -> Layout:
-    """The columns that fit ``width``; None for a file, which has room for all.
+def layout(rows: Sequence[Row], room: int | None, *, names_topology: bool = False) -> Layout:
+    """The columns that fit ``room``, that of a terminal; None for a file, which has room for all.
 
     The width of a column does not depend on its figures, so that nothing moves while they change.
     """
-    longest = max((len(printable(label(row, with_topology=names_topology))) for row in rows), default=0)
-    gap = " " if width is not None and width < WIDE else "  "
+    longest = max((width(printable(label(row, with_topology=names_topology))) for row in rows), default=0)
+    gap = " " if room is not None and room < WIDE else "  "
     chosen = list(COLUMNS)
-    while width is not None and len(chosen) > 2 and _least(chosen, longest, gap) > width:
+    while room is not None and len(chosen) > 2 and _least(chosen, longest, gap) > room:
         chosen.remove(max(chosen, key=lambda column: column.rank))
     others = sum(column.width for column in chosen[1:]) + len(gap) * (len(chosen) - 1)
     first = max(longest, len("DEVICE"))
-    if width is not None:
-        first = max(min(first, width - others), 1)
+    if room is not None:
+        first = max(min(first, room - others), 1)
     widths = (first, *(column.width for column in chosen[1:]))
     left_out = tuple(column for column in COLUMNS if column not in chosen)
     return Layout(tuple(zip(chosen, widths, strict=True)), left_out, gap, names_topology)

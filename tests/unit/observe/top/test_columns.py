@@ -6,6 +6,7 @@ import pytest
 
 from zmqtopo.observe.top.columns import BY_NAME, COLUMNS, Order, by_name, layout, state_text
 from zmqtopo.observe.top.rows import Row, Rows
+from zmqtopo.report.visible import width
 
 from .looks import device, seen
 
@@ -126,6 +127,16 @@ def test_what_terminals_have_room_for() -> None:
     assert layout(found, 200).line(found[0]).startswith("x" * 40 + " ")
     assert [column.name for column, _ in layout(found, 40).columns] == ["device", "state", "in", "out", "dropped"]
     assert layout(found, 40).note() == "no room for B/s, BLOCKED%, PEERS, CPU%, RSS and LAST"
+
+
+def test_names_of_any_script_keep_the_columns_in_line() -> None:
+    found = Rows().update([seen(1, device("注文の受け付けと配送"), device("b"))])
+    for room in (60, 80, 200):
+        plan = layout(found, room)
+        assert {width(plan.line(row)) for row in found} == {width(plan.heads())}
+        assert width(plan.heads()) <= room
+    assert layout(found, 200).line(found[0]).startswith("注文の受け付けと配送 ")
+    assert layout(found, 80).line(found[0]).startswith("注文の受け…")
 
 
 def test_several_topologies_are_told_apart() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import ClassVar
 
 from textual import events
@@ -13,6 +14,8 @@ from zmqtopo.observe.top.screen.devices import Setup, TableScreen
 
 def run(setup: Setup) -> None:
     """Show it until somebody has seen enough."""
+    if not os.environ.get("NO_COLOR", "no"):
+        del os.environ["NO_COLOR"]      # textual takes one that is empty for one that is set (no-color.org)
     # Without the mouse, which a terminal then keeps for marking and copying text.
     Top(setup).run(mouse=False)
 

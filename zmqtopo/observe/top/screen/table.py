@@ -102,7 +102,7 @@ class Table(ScrollView, can_focus=True):
         """A line of the widget."""
         number = self.scroll_offset.y + y
         text, style = self._shown[number] = self._line(number)
-        return Strip([Segment(text, style)], len(text)).adjust_cell_length(self.size.width, style)
+        return Strip([Segment(text, style)]).adjust_cell_length(self.size.width, style)
 
     def _line(self, number: int) -> tuple[str, Style]:
         if number >= len(self.rows):
