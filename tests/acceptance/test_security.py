@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import shutil
 import stat
@@ -291,4 +292,26 @@ def test_who_was_refused_is_let_in_when_the_key_comes(
     allow(tmp_path / "keys" / "alice.key")
     assert sink.poll(3000)
     assert sink.recv() == b"from it"
+    up.stop()
+
+
+def test_who_is_let_in_is_told_from_who_is_not(
+    keys: Callable[[str], Path], start: Callable[..., Up], control: Control, net: Any, tmp_path: Path
+) -> None:
+    """They come at once, and libzmq holds both; what monitors tell has neither's address."""
+    allow(keys("alice"))
+    keys("mallory")
+    up = start(TOPOLOGY, name="it").ready()
+    alice, mallory = (client(net, up, tmp_path, name) for name in ("alice", "mallory"))
+    up.wait_for("jobs: in: 127.0.0.1 was refused: its key ")
+
+    def states() -> list[str]:
+        return sorted(peer["state"] for peer in json.loads(control("peers", "--format", "json")))
+
+    net.until(lambda: states() == ["connected", "handshake"])
+    allow(tmp_path / "keys" / "mallory.key")        # who was let in stays, and who was refused is cut and comes again
+    net.until(lambda: states() == ["connected", "connected"])
+    assert control.ps()["jobs"]["peers"]["in"] == 2
+    assert "peer-disconnected" not in up.said
+    assert alice.socket is not mallory.socket
     up.stop()

@@ -14,7 +14,7 @@ import zmq
 
 from zmqtopo.broker.counters import REASONS, CounterBlock, Reason
 from zmqtopo.broker.peers.causes import UNSAID, cause
-from zmqtopo.broker.peers.descriptors import UNKNOWN, OtherEnd, bytes_in, cut, figures, other_end
+from zmqtopo.broker.peers.descriptors import UNKNOWN, OtherEnd, bytes_of, cut, figures, other_end
 
 EVENTS: Final = (
     zmq.EVENT_ACCEPTED | zmq.EVENT_CONNECTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED
@@ -31,6 +31,8 @@ _MOST_COMPARED: Final = 64
 
 _GREETING: Final = 64
 """Bytes of a ZMTP greeting: who has not sent as many has not completed a handshake."""
+
+_NO_BYTES: Final = (0, 0)
 
 _serials: Final = itertools.count(1)
 
@@ -81,8 +83,22 @@ class _Group:
         """Those of whom no failure is known; of up to ``most`` only those who have sent more than a greeting."""
         pending = [one for one in self.pending.values() if one.failure is None]
         if 1 < len(pending) <= most:
-            pending = [one for one in pending if (bytes_in(one.fd) or 0) > _GREETING]
+            pending = [one for one in pending if (bytes_of(one.fd) or _NO_BYTES)[1] > _GREETING]
         return pending
+
+    def completed(self, most: int) -> list[Connection]:
+        """Those whose handshake is complete, none where that is not certain; ``most`` as for `undecided`.
+
+        The last command of a handshake goes to who is let in alone: where some were refused, they were sent less.
+        """
+        undecided = self.undecided(0 if len(self.pending) <= self.succeeded else most)
+        if len(undecided) <= self.succeeded:
+            return [] if self.failed else undecided
+        if not 0 < len(undecided) <= most:
+            return []
+        taken = sorted(((bytes_of(one.fd) or _NO_BYTES)[0], one.serial, one) for one in undecided)
+        rest, first = taken[:-self.succeeded], taken[-self.succeeded:]
+        return [one for *_, one in first] if rest[-1][0] < first[0][0] else []
 
 
 @dataclass(slots=True, eq=False)
@@ -238,9 +254,8 @@ class SocketPeers:
 
     def _settle(self, group: _Group, address: str, *, most: int = _MOST_COMPARED) -> None:
         """Find out whose handshake is complete, where that can be, among ``most`` connections."""
-        if group.succeeded and not group.failed:
-            undecided = group.undecided(0 if len(group.pending) <= group.succeeded else most)
-            for connection in undecided if len(undecided) <= group.succeeded else ():
+        if group.succeeded:
+            for connection in group.completed(most):
                 del group.pending[connection.fd]
                 connection.group = None
                 group.succeeded -= 1
@@ -307,7 +322,8 @@ class SocketPeers:
 
         libzmq holds who was refused for the whole time that a handshake may take, and only then they try again.
         """
-        for group in self._groups.values():
+        for address, group in list(self._groups.items()):
+            self._settle(group, address, most=len(group.pending))
             for connection in group.pending.values():
                 if group.failed or connection.failure is not None:
                     cut(connection.fd, connection.end)

@@ -104,8 +104,8 @@ def figures(fd: int, known: OtherEnd) -> dict[str, Any] | None:
     return told
 
 
-def bytes_in(fd: int) -> int | None:
-    """How many bytes have come from the other end; None where the system does not say."""
+def bytes_of(fd: int) -> tuple[int, int] | None:
+    """How many bytes the other end has taken, and how many have come; None where the system does not say."""
     if sys.platform != "linux":
         return None
     try:
@@ -113,7 +113,8 @@ def bytes_in(fd: int) -> int | None:
             if end.family == socket.AF_UNIX:
                 return None
             info = end.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_SIZE)
-            return int(_TOTALS.unpack_from(info, _INFO["totals"])[1])
+            taken, come = _TOTALS.unpack_from(info, _INFO["totals"])
+            return int(taken), int(come)
     except (OSError, struct.error):
         return None
 
