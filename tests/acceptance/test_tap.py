@@ -233,3 +233,33 @@ def test_too_few_came_in_time(up: Up, zmqtopo: Any) -> None:
     done = zmqtopo("tap", "it", "--count", "1", "--for", "100ms")
     assert (done.returncode, done.stdout) == (1, "")
     assert account(done.stderr) == (0, 0, 0)
+
+
+@pytest.mark.slow
+def test_more_devices_than_a_process_may_usually_have_files(start: Any, tap: Any, net: Any) -> None:
+    devices = "".join(
+        f'  d{i}: {{type: streamer, in: {{bind: "tcp://127.0.0.1:*"}}, out: {{bind: "tcp://127.0.0.1:*"}}}}\n'
+        for i in range(600))
+    up = start(f"devices:\n{devices}")
+    up.wait_for(": ready, ", within=60)
+    shown = Tap("--count", "1")
+    assert shown.first == "zmqtopo: it: 600 devices, from now on\n"
+    push = net.socket(zmq.PUSH, connect=up.address("d599.in"))
+    pull = net.socket(zmq.PULL, connect=up.address("d599.out"))
+    push.send(b"x")
+    assert net.receive(pull) == [b"x"]
+    out, err = shown.end(None)
+    assert " d599 in_to_out #1  x\n" in out
+    assert account(err) == (1, 0, 1)
+
+
+def test_a_device_whose_process_is_stopped_is_named(up: Up, tap: Any) -> None:
+    worker = up.worker("requests")
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        shown = tap("--for", "1s")
+        _, err = shown.end(None)
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    assert "requests: does not answer; what passes until it does is left out" in err
+    assert account(err) == (0, 0, 0)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
+import resource
 import select
 import sys
 from typing import TYPE_CHECKING, Any, Final
@@ -72,6 +74,7 @@ def _tap(client: Client, args: argparse.Namespace) -> int:
     from zmqtopo.observe.tap.reader import TapReader, UnknownTapError
     from zmqtopo.observe.tap.session import Choice
 
+    _allow_files()
     choice = Choice(args.match, args.frame, args.sample, args.count, args.seconds,
                     None if args.report or not args.rate else args.rate)
     try:
@@ -133,6 +136,13 @@ def _account(session: Session, choice: Choice) -> None:
     left_out = "left out" if choice.is_all else "not asked for or left out"
     note(f"{session.shown:,} shown + {session.left_out:,} {left_out} = "
          f"{count(session.shown + session.left_out, 'message')} passed")
+
+
+def _allow_files() -> None:
+    """Let this process have as many descriptors as the system allows: a thousand devices take more than 1024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):      # macOS refuses more than kern.maxfilesperproc
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _is_closed(stream: Any) -> bool:

@@ -18,6 +18,10 @@ class Changes:
         notes, self._notes = self._notes, []
         return notes
 
+    def say(self, text: str) -> None:
+        """Add what is known by other ways."""
+        self._notes.append(text)
+
     def note(self, devices: Iterable[Mapping[str, Any]], named: Iterable[str] = ()) -> bool:
         """Take in what ``ps`` says now; whether something has changed, of ``named`` devices or of all."""
         now = {device["name"]: device for device in devices}

@@ -188,9 +188,12 @@ class TapReader:
         for tap in response["taps"]:
             source = self._sources.get(tap["device"])
             if source is None:
-                source = self._sources[tap["device"]] = _Source(
-                    tap["device"], self._context, self._topics, self._overflow
-                )
+                try:
+                    source = _Source(tap["device"], self._context, self._topics, self._overflow)
+                except zmq.ZMQError as error:       # each takes two descriptors
+                    raise ControlError(f"cannot look at {len(response['taps'])} devices: {error.strerror}; name fewer, "
+                                       "or raise the limit of open files (ulimit -n)") from None
+                self._sources[source.device] = source
                 self._poller.register(source.socket, zmq.POLLIN)
             source.runs = tap["state"] in ("running", "paused")
             source.error = tap.get("error") or ""
@@ -231,6 +234,9 @@ class TapReader:
                     raise ControlError(failed)
             self._take(min(deadline, ask_at if begins else deadline) - now)
         if begins:
+            for source in self._sources.values():
+                if source.runs and source.waits:
+                    self._changes.say(f"{source.device}: does not answer; what passes until it does is left out")
             return
         for source in self._sources.values():
             source.forget()
