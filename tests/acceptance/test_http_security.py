@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -335,3 +336,22 @@ def test_idle_connections_make_way_for_others(plain: Site) -> None:
     finally:
         for one in idle:
             one.close()
+
+
+@pytest.mark.slow
+def test_who_takes_nothing_of_a_large_answer_is_disconnected(plain: Site) -> None:
+    host, _, port = plain.host.rpartition(":")
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.settimeout(DEADLINE)
+        slow.connect((host, int(port)))
+        # More than all buffers on the way take.
+        slow.sendall(b"GET /static/viz.js HTTP/1.1\r\nHost: localhost\r\n\r\n" * 10)
+        ended = select.poll()
+        ended.register(slow, 0)     # a reset alone, and not what there is to read
+        deadline = time.monotonic() + 3 * DEADLINE
+        while not ended.poll(200):
+            assert time.monotonic() < deadline
+            with contextlib.suppress(OSError):
+                slow.send(b"\r\n")      # to which a system that has closed the connection answers with a reset
+    assert plain.get("/livez") == "ok\n"

@@ -129,6 +129,25 @@ def test_the_metrics_say_what_has_passed(busy: Site) -> None:
     busy.up.stop()
 
 
+def test_what_has_changed_since_the_last_scrape_is_in_the_next(start: Start, net: Any, control: Any) -> None:
+    site = Site(start(TOPOLOGY).ready())
+
+    def scraped() -> dict[str, Any]:
+        return samples(prometheus(site.get("/metrics")))
+
+    assert value(scraped(), "zmqtopo_peers", device="größe", socket="out") == 0
+    pull = net.socket(zmq.PULL, connect=addresses(site)["größe.out"])
+    net.until(lambda: control.ps()["größe"]["peers"]["out"] == 1)
+    assert value(scraped(), "zmqtopo_peers", device="größe", socket="out") == 1
+    push = net.socket(zmq.PUSH, connect=addresses(site)["größe.in"])
+    push.send(b"1")
+    assert pull.poll(DEADLINE * 1000)
+    assert value(scraped(), "zmqtopo_messages_total", device="größe", flow="in_to_out") == 1
+    control("pause", "größe")
+    assert value(scraped(), "zmqtopo_device_state", device="größe", state="paused") == 1
+    site.up.stop()
+
+
 def test_both_formats_are_given_as_asked_for(busy: Site) -> None:
     code, headers, text = busy.ask("/metrics")
     assert (code, headers["content-type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")

@@ -154,6 +154,10 @@ class CounterBlock:
         return {role: PeerCounts(now, connections, dict(zip(REASONS, failures, strict=True)))
                 for role, (now, connections, *failures) in told.items()}
 
+    def mark_of_peers(self) -> int:
+        """A number that is another one when a connection has come or gone, or a handshake failed."""
+        return hash(bytes(self.memory[_PEERS:]))
+
     def figures(self) -> list[int]:
         """Of each flow ``messages, bytes, dropped, blocked``, ``blocked_time`` and ``last`` in ns, ``waiting``.
 

@@ -31,7 +31,7 @@ class Requests:
         """
         self._about = about
         self.change = 0
-        """A number that is another one after anything but the counters has changed."""
+        """A number that is another one after a device, or what runs, has changed."""
         self._supervisor = supervisor
         self._reload = reload
         self._folder = folder
@@ -39,6 +39,10 @@ class Requests:
         self._waiting: list[Respond] = []
         """For those who want to know when everything has ended."""
         self._last: dict[str, Any] | None = None
+
+    def note_change(self) -> None:
+        """A device, or what runs, has changed."""
+        self.change += 1
 
     def handle(self, request: Request, respond: Respond) -> None:
         """See that a request is answered, now or later."""
@@ -86,12 +90,19 @@ class Requests:
         self._supervisor.ask_peers(asked)
 
     def _told(self, devices: list[DeviceStatus]) -> dict[str, Any]:
-        return {"ok": True, "change": self.change, **self._about(), "devices": [device.as_dict() for device in devices]}
+        told = [device.as_dict() for device in devices]
+        return {"ok": True, "change": self._mark(), **self._about(), "devices": told}
 
     def _counters(self) -> dict[str, Any]:
         """What the devices have done, in the order of ``ps``: in the thread of the control socket, whoever is busy."""
-        change, found = self.change, [device.block.figures() for device in list(self._supervisor.devices.values())]
-        return {"ok": True, "change": change if change == self.change else -1, "counters": found}
+        mark = self._mark()
+        found = [device.block.figures() for device in list(self._supervisor.devices.values())]
+        return {"ok": True, "change": mark if mark == self._mark() else "", "counters": found}
+
+    def _mark(self) -> str:
+        """A word that is another one after anything but the counters has changed."""
+        peers = hash(tuple(device.block.mark_of_peers() for device in list(self._supervisor.devices.values())))
+        return f"{self.change}.{peers:x}"
 
     def _describe(self, respond: Respond) -> None:
         from zmqtopo.config.dump import dump_json

@@ -17,8 +17,8 @@ COMMAND_TIMEOUT: Final = 60.0
 """Seconds after which the answer to a command is no longer waited for; the command goes on."""
 
 
-PS_INTERVAL: Final = 2.0
-"""Seconds for which an answer to ``ps`` serves scrapes with counters of their own, if no device changes its state."""
+PS_INTERVAL: Final = 5.0
+"""Seconds for which an answer to ``ps`` serves scrapes with counters of their own, if no device or peer changes."""
 
 
 class BusyError(Exception):

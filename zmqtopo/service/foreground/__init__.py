@@ -120,6 +120,7 @@ class Foreground:
         self._reloading = Reloading(self._supervisor, self._log, self._notifier, self._web, self._follow, self._http,
                                     self._name)
         requests = self._requests = Requests(self._supervisor, self._on_reload, self._about, self._folder)
+        self._reloading.on_end = requests.note_change
         greeting: dict[str, Any] = {
             "zmqtopo": VERSION, "name": self._topology.name, "pid": self._folder.pid, "release": zmqtopo.__version__,
         }
@@ -244,7 +245,7 @@ class Foreground:
 
     def _follow(self, wanted: Topology) -> None:
         """Look at the files of what runs and of what is to run: a secret that is missing there may come yet."""
-        self._requests.change += 1
+        self._requests.note_change()
         if self._watch is not None:
             self._watch.follow(self._watched(self._supervisor.topology, wanted))
 
@@ -254,7 +255,7 @@ class Foreground:
     # -- what it says ---------------------------------------------------------------------------------------------
 
     def _tell(self, change: StateChange) -> None:
-        self._requests.change += 1
+        self._requests.note_change()
         if self._reporter.changed(change, all_stop=self._supervisor.is_stopping, by=self._supervisor.stop_asked_by):
             self._notifier.stopping(f"{self._topology.name}: stopping")
 

@@ -55,6 +55,8 @@ class Reloading:
         self._web = web
         self._http = http
         self._name = name
+        self.on_end: Callable[[], None] = lambda: None
+        """Called when one ends."""
         self.last: dict[str, Any] | None = None
         """Whether the last one was ``successful``, and the Unix time ``at`` which it ended; None before the first."""
         self._supervisor = supervisor
@@ -199,6 +201,7 @@ class Reloading:
 
     def _note_end(self, *, successful: bool) -> None:
         self.last = {"successful": successful, "at": time.time()}
+        self.on_end()
 
     def _say_the_end(self, made: Plan | None, error: BaseException | None, took: float) -> None:
         self._note_end(successful=error is None)
