@@ -74,6 +74,7 @@ devices:
     push = net.socket(zmq.PUSH, connect=up.address("jobs.in"), sndhwm=1)
     net.fill(push, [bytes(10_000)])
     heads, jobs, b = zmqtopo("ps", "it").stdout.splitlines()
+    assert heads.index("PEERS") == jobs.index("1/0") == b.index("0/0")
     assert heads.split()[:6] == ["DEVICE", "TYPE", "RUN", "STATE", "PID", "UPTIME"]
     assert "running, out full" in jobs
     assert " 0 (0/s) " in jobs

@@ -115,6 +115,8 @@ def _dispatch(arguments: list[str]) -> int:
         return _help(rest)
     _check(verb)
     module, parser = load(verb)
+    if any(option.startswith("--file=") for option in common) and not parser.takes_file:
+        parser.error(f"{verb} takes no topology file")
     args = parser.parse([*common, *rest])
     output.quiet = args.quiet
     if args.no_color:

@@ -47,6 +47,7 @@ def device_table(
         Column("IN TO OUT", [_flow(*both, "in_to_out", seconds) for both in flows], 2),
         Column("OUT TO IN", [_flow(*both, "out_to_in", seconds) for both in flows], 4),
         Column("DROPPED", [dropped(*counted.values(), write=number) for counted, _ in flows], 5),
+        Column("PEERS", [_peers(device) for device in devices], 5),
         Column("ENDPOINTS", [_endpoints(device) for device in devices], 11, 0 if room is None else 24, dim),
         errors,
     ]
@@ -92,6 +93,12 @@ def last_error(device: Mapping[str, Any]) -> str:
 def _flow(now: Mapping[str, Any], then: Mapping[str, Any], name: str, seconds: float) -> str:
     passed = now[name]["messages"]
     return f"{number(passed)} ({number((passed - then[name]['messages']) / seconds)}/s)"
+
+
+def _peers(device: Mapping[str, Any]) -> str:
+    """``3/1``: who is connected to in and out, and to mon where there is one; empty where nobody looks."""
+    found = device.get("peers") or {}
+    return "/".join(number(found[role]) for role in ("in", "out", "mon") if found.get(role) is not None)
 
 
 def _endpoints(device: Mapping[str, Any]) -> str:

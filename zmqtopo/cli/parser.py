@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn
@@ -78,9 +79,23 @@ class Parser(argparse.ArgumentParser):
             if argument.startswith("-"):
                 self._refuse_option(argument.partition("=")[0])
             self.error(f"unexpected argument {_without_mark(argument)!r}")
-        if hasattr(args, "topology") and getattr(args, "named", None):
+        named = getattr(args, "named", None) or ()
+        for word in named:
+            self._check_form(word)
+        if hasattr(args, "topology") and named:
             self._name_topology(args)
         return args
+
+    @property
+    def takes_file(self) -> bool:
+        """Whether a topology file can be named."""
+        return any(action.dest == "named" for action in self.actions)
+
+    def _check_form(self, word: str) -> None:
+        """End with a usage error where ``-f`` was meant to be the form of the result."""
+        forms = [action.choices for action in self.actions if "--format" in action.option_strings and action.choices]
+        if forms and word in forms[0] and not os.path.lexists(word):
+            self.error(f"-f is for a file, and there is none that is called {word}; write --format {word}")
 
     def _name_topology(self, args: argparse.Namespace) -> None:
         """Let ``-f FILE`` be the topology; what stands in its place is the next operand then."""

@@ -41,6 +41,8 @@ def good(tmp_path: Path) -> str:
     (["init", "--kind", "PubSub"], "invalid choice: 'PubSub'; did you mean 'pubsub'?"),
     (["graph", "x", "y"], "unexpected argument 'y'"),
     (["graph", "x", "-f", "y"], "one file at a time: y and x"),
+    (["validate", "-f", "json"], "-f is for a file, and there is none that is called json; write --format json"),
+    (["-f", "x.yaml", "schema"], "schema takes no topology file"),
     (["ps", "--json"], "there is no option '--json'; use --format json"),
     (["validate", "--no-trunc", "x"], "there is no option '--no-trunc'"),
     (["schema", "x"], "unexpected argument 'x'"),
