@@ -10,8 +10,9 @@ from typing import Final, Protocol
 from zmqtopo.observe.recording.lateness import Lateness
 from zmqtopo.observe.recording.moment import NANOSECONDS
 
-ON_TIME: Final = 20_000
-"""Nanoseconds before its time at which a message goes: sleeping for less takes longer than that."""
+ON_TIME: Final = 500_000
+"""Nanoseconds before its time from which on a message may go: at high rates a sleep for each would take most of the
+processor's time, and make all of them late."""
 
 
 class Refused(Exception):  # noqa: N818 - it is no error: it is counted

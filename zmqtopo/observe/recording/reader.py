@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import IO, Any, Final, Self, TypeVar
+from typing import IO, Any, Final, NamedTuple, Self, TypeVar
 
 from mcap.data_stream import ReadDataStream
 from mcap.exceptions import McapError
@@ -33,27 +33,23 @@ _MESSAGE: Final = struct.Struct("<HIQQ")
 _Record = TypeVar("_Record")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Flow:
-    """One way through one device: a channel of the file."""
+    """One way through one device, ``name`` in_to_out or out_to_in: a channel of the file."""
 
     id: int
     topic: str
-    metadata: dict[str, str] = field(hash=False)
+    metadata: dict[str, str]
+    device: str = field(init=False)
+    name: str = field(init=False)
 
-    @property
-    def device(self) -> str:
-        """The name of the device."""
-        return self.metadata.get("device", self.topic.rpartition(".")[0])
-
-    @property
-    def name(self) -> str:
-        """``in_to_out`` or ``out_to_in``."""
-        return self.metadata.get("flow", self.topic.rpartition(".")[2])
+    def __post_init__(self) -> None:
+        device, _, name = self.topic.rpartition(".")
+        self.device = self.metadata.get("device", device)
+        self.name = self.metadata.get("flow", name)
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """A message of a recording; ``sequence`` are the low 32 bits of its number, ``time`` is in ns since 1970."""
 
     flow: Flow

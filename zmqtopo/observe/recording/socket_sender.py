@@ -24,6 +24,9 @@ SUBSCRIPTION_TIME: Final = 1.0
 """Seconds for a subscription to come after its connection, before messages go that perhaps nobody wants."""
 SUBSCRIPTION_PAUSE: Final = 0.05
 """Seconds without another subscription after which there is none on its way."""
+_NOW: Final = int(zmq.DONTWAIT)
+_MORE: Final = int(zmq.SNDMORE)
+"""As numbers: to combine them as what they are takes longer than to send a frame."""
 _TOLD: Final = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | (
     zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL)
 
@@ -131,11 +134,19 @@ class SocketSender:
             self._take_subscriptions()
             self.unwanted += not self._topics
         try:
-            self._socket.send_multipart(frames, zmq.DONTWAIT)
+            self._send(frames)
         except zmq.Again:
             self._wait_and_send(frames)
         except zmq.ZMQError as error:
             raise Refused(self._reason(error)) from None
+
+    def _send(self, frames: list[bytes]) -> None:
+        """Send a message if there is room; else zmq.Again is raised, and nothing of it is sent."""
+        send, flags = self._socket.send, _NOW
+        for frame in frames[:-1]:
+            send(frame, flags | _MORE)
+            flags = 0       # libzmq has begun with it, and so has room for all of it
+        send(frames[-1], flags)
 
     def _wait_and_send(self, frames: list[bytes]) -> None:
         began = time.monotonic()
@@ -151,7 +162,7 @@ class SocketSender:
                 else:
                     self._wait_for(self._socket, zmq.POLLOUT, pause)
                 try:
-                    self._socket.send_multipart(frames, zmq.DONTWAIT)
+                    self._send(frames)
                 except zmq.Again:
                     if not told and time.monotonic() - began > TELL_BLOCKED:
                         told = True
