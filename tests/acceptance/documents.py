@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "zmqtopo" / "pages").glob("*.md"))
-DEADLINE = 60
+DEADLINE = 180
 """Seconds that a program of a document may take; far more than any does."""
 
 
@@ -81,8 +81,9 @@ class Terminals:
 
     def finish(self, code: int = 0) -> None:
         """Wait for the end of the last that was started and compare what it printed."""
-        process, shown = self.running.pop()
+        process, shown = self.running[-1]       # where `close` finds it if it takes too long
         printed, _ = process.communicate(timeout=DEADLINE)
+        self.running.pop()
         assert process.returncode == code, printed
         assert_shows(shown, printed)
 
