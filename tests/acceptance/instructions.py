@@ -18,6 +18,8 @@ COUNT = 6_000
 
 CASES = {
     "streamer": (zmq.PULL, zmq.PUSH, None, False, 1),
+    "streamer, tapped by nobody": (zmq.PULL, zmq.PUSH, None, False, 1),
+    "streamer, tapped by one without room": (zmq.PULL, zmq.PUSH, None, False, 1),
     "streamer, 3 frames": (zmq.PULL, zmq.PUSH, None, False, 3),
     "queue": (zmq.ROUTER, zmq.DEALER, None, False, 1),
     "monitored, nobody reads": (zmq.PULL, zmq.PUSH, zmq.XPUB, False, 1),
@@ -40,7 +42,7 @@ def per_message(folder: Path) -> dict[str, Cost]:
             "valgrind", "--tool=callgrind", "--dump-before=__pyx_pw_*zmqtopo*run",
             f"--callgrind-out-file={folder / 'callgrind'}", sys.executable, __file__,
         ],
-        capture_output=True, text=True, timeout=120,
+        capture_output=True, text=True, timeout=300,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{COUNT}\n" * len(CASES), "not every message arrived"
@@ -88,14 +90,21 @@ def run(case: str) -> None:
     context: Any = zmq.Context(0)       # inproc needs no I/O thread, and threads would make the count vary
     control = Control()
 
-    def socket(type_: int, address: str, *, binds: bool) -> Any:
+    def socket(type_: int, address: str, *, binds: bool, **options: int) -> Any:
         made = context.socket(type_)
         made.linger = 0
         made.hwm = 0
+        for option, value in options.items():
+            made.setsockopt(getattr(zmq, option.upper()), value)
         (made.bind if binds else made.connect)(address)
         return made
 
     in_socket, out_socket = socket(in_type, "inproc://in", binds=True), socket(out_type, "inproc://out", binds=True)
+    tap = socket(zmq.XPUB, "inproc://tap", binds=True, sndhwm=1) if "tapped" in case else None
+    if "without room" in case:
+        slow = socket(zmq.SUB, "inproc://tap", binds=False, rcvhwm=1)
+        for topic in (b"\1", b"\2", b"\3"):
+            slow.subscribe(topic)
     mon = socket(mon_type, "inproc://mon", binds=True) if mon_type is not None else None
     sender = socket(zmq.PUSH if in_type == zmq.PULL else zmq.DEALER, "inproc://in", binds=False)
     receiver = socket(zmq.PULL if out_type == zmq.PUSH else zmq.DEALER, "inproc://out", binds=False)
@@ -105,7 +114,8 @@ def run(case: str) -> None:
     for _ in range(COUNT):
         sender.send_multipart([b"sixteen bytes..."] * frames)
     control.send(b"s")      # which costs a message one call more, to see whose it is
-    relay(in_socket, out_socket, mon, control=control.worker.fileno(), prefix_in=b"in")
+    relay(in_socket, out_socket, mon, control=control.worker.fileno(), prefix_in=b"in",
+          taps=(tap.underlying if tap is not None else 0, 0))
     arrived = 0
     while receiver.poll(0):
         receiver.recv_multipart()

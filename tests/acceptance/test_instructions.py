@@ -11,6 +11,8 @@ from .instructions import Cost, per_message
 
 STORED = {
     "streamer": Cost(140, 4.5),
+    "streamer, tapped by nobody": Cost(140, 4.5),
+    "streamer, tapped by one without room": Cost(148, 5.5),
     "streamer, 3 frames": Cost(219, 11.3),
     "queue": Cost(179, 8.2),
     "monitored, nobody reads": Cost(148, 4.5),
