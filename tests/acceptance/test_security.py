@@ -315,3 +315,31 @@ def test_who_is_let_in_is_told_from_who_is_not(
     assert "peer-disconnected" not in up.said
     assert alice.socket is not mallory.socket
     up.stop()
+
+
+def test_a_revoked_key_is_cut_off(
+    keys: Callable[[str], Path], start: Callable[..., Up], control: Control, zmqtopo: Callable[..., Any], net: Any,
+    tmp_path: Path,
+) -> None:
+    for name in ("alice", "bob"):
+        allow(keys(name))
+    up = start(TOPOLOGY, name="it").ready()
+    clients = [client(net, up, tmp_path, name) for name in ("alice", "bob")]
+
+    def users() -> list[str | None]:
+        return sorted(str(peer["user"]) for peer in json.loads(control("peers", "--format", "json"))
+                      if peer["state"] == "connected")
+
+    net.until(lambda: users() == ["alice", "bob"])
+    assert "alice" in control("peers")
+    wrong = zmqtopo("keys", "revoke", "it", "alise")
+    assert (wrong.returncode, "did you mean alice?" in wrong.stderr) == (2, True)
+    done = zmqtopo("keys", "revoke", "it", "alice")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("alice gets in no more; 1 connection cut\n")
+    assert (tmp_path / "keys" / "clients" / "alice.key.revoked").exists()
+    up.wait_for("jobs: in: 127.0.0.1 was refused: its key ")
+    assert users() == ["bob"]
+    assert len(clients) == 2
+    assert zmqtopo("keys", "revoke", "elsewhere", "alice").returncode == 69
+    up.stop()

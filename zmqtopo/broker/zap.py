@@ -62,9 +62,16 @@ class Refusal:
 class ZapHandler:
     """Answers in a thread of its own until it is closed or its context ends."""
 
-    def __init__(self, context: zmq.Context[Any], refused: Callable[[Refusal], None]) -> None:
-        """Bind, which has to come before any socket is bound. Raises zmq.ZMQError; EADDRINUSE if there is another."""
+    def __init__(
+        self, context: zmq.Context[Any], refused: Callable[[Refusal], None],
+        admitted: Callable[[str, str, str], None] = lambda domain, address, user: None,
+    ) -> None:
+        """Bind, which has to come before any socket is bound. Raises zmq.ZMQError; EADDRINUSE if there is another.
+
+        Both are called in the thread of the handler; ``admitted`` with the domain, the address and the user's name.
+        """
         self._refused = refused
+        self._admitted = admitted
         self._policies: Mapping[str, _Checked] = {}
         self._held: dict[str, Refusal] = {}
         self._told: dict[str, float] = {}
@@ -116,6 +123,8 @@ class ZapHandler:
         user, reason = policy.judge(where, mechanism, credentials) if policy is not None else (None, "nobody may")
         if user is None:
             self._note(Refusal(name, where, reason))
+        else:
+            self._admitted(name, where, user)
         answer = (_OK, b"OK", user.encode()[:255]) if user is not None else (_REFUSED, b"not allowed", b"")
         with contextlib.suppress(zmq.ZMQError):     # it has gone meanwhile
             self._socket.send_multipart([who, b"", _VERSION, request, *answer, b""], zmq.DONTWAIT)

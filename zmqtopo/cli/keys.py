@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import stat
 import sys
@@ -11,14 +12,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from zmqtopo.cli.output import emit
+from zmqtopo.cli.output import emit, wait
 from zmqtopo.cli.remote import emit_json, emit_table
 from zmqtopo.config.certificate import PUBLIC, SECRET, Certificate, CertificateError, create, read, text_of
 from zmqtopo.config.curve import key_text
 from zmqtopo.config.names import is_name
-from zmqtopo.config.wording import printable, quote
+from zmqtopo.config.wording import closest, count, printable, quote
+from zmqtopo.control.client import ANSWER_TIMEOUT, Client
 from zmqtopo.exit_codes import EXIT_BAD_FILE, EXIT_FAILURE, EXIT_USAGE
 from zmqtopo.report.stderr import complain
+
+REVOKED: Final = ".revoked"
+"""What is added to the name of a key that gets in no more."""
+
+TAKEN_UP: Final = 1.0
+"""Seconds within which a running topology has taken up that a key is gone."""
 
 _OTHERS: Final = 0o077
 """The permissions of others than the owner."""
@@ -29,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "action", choices=tuple(_ACTIONS),
         help="new NAME: a certificate, NAME.key and NAME.key_secret; list [FOLDER]: the certificates there; "
-        "show FILE: the public key of one; verify FILE: whether the keys that a topology names are there and fit",
+        "show FILE: the public key of one; verify FILE: whether the keys that a topology names are there and fit; "
+        "revoke TOPOLOGY NAME: take the key of that name out of what a running topology allows, and cut who has it off",
     )
     parser.add_argument("what", metavar="NAME", nargs="*", help="a name, with a folder before it; a folder; a file")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="of list and show (default: text)")
@@ -168,6 +177,54 @@ def _verify(args: argparse.Namespace) -> int:
     return EXIT_FAILURE if problems else 0
 
 
+def _revoke(args: argparse.Namespace) -> int:
+    from zmqtopo.cli.remote import talk
+
+    if len(args.what) != 2:
+        complain("keys revoke wants a running topology and the name of a key: zmqtopo keys revoke events alice")
+        return EXIT_USAGE
+    return talk(args.what[0], lambda client: _take_away(client, args.what[1]))
+
+
+def _take_away(client: Client, name: str) -> int:
+    """Move every key of the name away, wait until nobody gets in with it, and cut off who has."""
+    allowed = [Path(path) for path in _allowed(client)]
+    files = [file for path in allowed for file in (_certificates(path) if path.is_dir() else [path])
+             if file.suffix == PUBLIC]
+    mine = [file for file in files if file.stem == name]
+    if not mine:
+        near = closest(name, {file.stem for file in files})
+        complain(f"no key of {quote(name)} is allowed by {client.name}" + (f"; did you mean {near}?" if near else ""))
+        return EXIT_USAGE
+    for file in mine:
+        if file in allowed:
+            complain(f"{printable(str(file))} is named by the topology itself; remove it there, and reload")
+            return EXIT_FAILURE
+    try:
+        for file in mine:
+            file.rename(file.with_name(file.name + REVOKED))
+            emit(f"{printable(str(file))} is {printable(file.name + REVOKED)} now\n")
+    except OSError as error:
+        complain(f"cannot move {printable(str(file))} away: {error.strerror}")
+        return EXIT_FAILURE
+    wait(TAKEN_UP)
+    cut = 0
+    for peer in client.ask("peers", timeout=ANSWER_TIMEOUT).get("peers", ()):
+        if peer.get("user") == name and peer["state"] == "connected":
+            cut += bool(client.ask("drop", peer=peer["id"], timeout=ANSWER_TIMEOUT).get("ok"))
+    emit(f"{name} gets in no more; {count(cut, 'connection')} cut\n")
+    return 0
+
+
+def _allowed(client: Client) -> Iterator[str]:
+    """The files and folders of keys that the profiles of a running topology allow."""
+    told = json.loads(client.ask("topology", timeout=ANSWER_TIMEOUT).get("topology") or "{}")
+    for profile in told.get("security", {}).values():
+        allow = profile.get("allow")
+        if isinstance(allow, list):
+            yield from (path.replace("$$", "$") for path in allow)
+
+
 _ACTIONS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
-    "new": _new, "list": _list, "show": _show, "verify": _verify,
+    "new": _new, "list": _list, "show": _show, "verify": _verify, "revoke": _revoke,
 }

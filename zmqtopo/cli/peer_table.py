@@ -63,7 +63,9 @@ def sort(rows: Rows, key: str) -> list[Mapping[str, Any]]:
 
 
 def user(row: Mapping[str, Any]) -> str:
-    """Whose process is at the other end, by name."""
+    """By which name it was let in, else whose process is at the other end."""
+    if row.get("user"):
+        return str(row["user"])
     if row["uid"] is None:
         return ""
     import pwd

@@ -68,7 +68,8 @@ could not get in; ``drop`` cuts off the one of an ``id`` that ``peers`` has told
 
 ``state`` is ``connected``, ``handshake``, ``connecting`` (this end tries, ``since`` when, to reach ``endpoint``),
 ``closed`` or ``failed``, with ``until`` when, a word for the ``reason`` and words for people as ``text``. ``side`` says
-whether this end binds or connects; ``peer`` is the address of the other end, over ipc ``pid``, ``uid`` and ``program``.
+whether this end binds or connects; ``user`` is the name of the key or user that was let in; ``peer`` is the address of
+the other end, over ipc ``pid``, ``uid`` and ``program``.
 Times are Unix times, ``rtt`` is in seconds; ``send_queue`` are bytes that the kernel has and the peer has not; what the
 system does not tell is null. ``noted`` is ``yes``, ``off`` where peers are not noted, or ``no answer`` where the
 process of the device said nothing in time; ``left_out`` counts peers beyond ten thousand a process.

@@ -15,8 +15,13 @@ from zmqtopo.worker.protocol import Noted
 class Admission:
     """The policies of all devices of a process, and the one handler that its context can have."""
 
-    def __init__(self, context: zmq.Context[Any], post: Callable[[Noted], None]) -> None:
+    def __init__(
+        self, context: zmq.Context[Any], post: Callable[[Noted], None],
+        admitted: Callable[[str, str, str, str], None],
+    ) -> None:
+        """``admitted`` is called with the device, the role, the address and the name of who is let in."""
         self._context = context
+        self._tell_admitted = admitted
         self._post = post
         self._policies: dict[str, Policy] = {}
         self._handler: ZapHandler | None = None
@@ -26,7 +31,7 @@ class Admission:
         if not policies:
             return
         if self._handler is None:
-            self._handler = ZapHandler(self._context, self._refused)
+            self._handler = ZapHandler(self._context, self._refused, self._admitted)
         self._policies |= policies
         self._handler.replace(dict(self._policies))
 
@@ -35,6 +40,10 @@ class Admission:
         if self._handler is not None:
             self._handler.close()
             self._handler = None
+
+    def _admitted(self, domain: str, address: str, user: str) -> None:
+        device, _, role = domain.rpartition("/")[2].rpartition(".")
+        self._tell_admitted(device, role, address, user)
 
     def _refused(self, refusal: Refusal) -> None:
         device, _, role = refusal.domain.rpartition("/")[2].rpartition(".")

@@ -137,7 +137,7 @@ class Host:
         self._notes_peers = context is None or int(context.get(zmq.MAX_SOCKETS)) > 4 * sockets
         self._devices: dict[str, _Running] = {}
         self._inproc = InprocNames()
-        self._admission = Admission(self.context, post)
+        self._admission = Admission(self.context, post, self._peers.monitor.note_user)
         self._closed = RecentTimes()
         """Devices with something to send that have been closed lately, and until when they may."""
 

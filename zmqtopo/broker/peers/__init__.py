@@ -127,6 +127,15 @@ class PeerMonitor:
         self._disable(sockets.values())
         self._request(lambda: self._forget(device))
 
+    def note_user(self, device: str, role: str, address: str, user: str) -> None:
+        """Who comes from this address, as ZAP has it (RFC 27), has that name."""
+        def note() -> None:
+            watched = self._devices.get(device)
+            if watched is not None and role in watched.tables:
+                watched.tables[role].note_user(address, user)
+
+        self._request(note)
+
     def cut_refused(self, device: str) -> None:
         """Let those try again who were refused by a device, since others may connect now."""
         def look() -> None:

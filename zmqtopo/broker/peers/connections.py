@@ -32,6 +32,9 @@ _MOST_COMPARED: Final = 64
 _GREETING: Final = 64
 """Bytes of a ZMTP greeting: who has not sent as many has not completed a handshake."""
 
+_LATE: Final = 2.0
+"""Seconds by which the name of who was let in may come behind the event that they are."""
+
 _NO_BYTES: Final = (0, 0)
 
 _serials: Final = itertools.count(1)
@@ -53,6 +56,8 @@ class Connection:
     since: float = field(default_factory=time.time)
     begun: float = field(default_factory=time.monotonic)
     dropped: bool = False
+    user: str = ""
+    """The name by which it was let in."""
     failure: tuple[Reason, str] | None = None
     """Why its handshake has failed, where that is known before its end."""
 
@@ -143,14 +148,15 @@ def row(device: str, role: str, state: str, connection: Connection | None) -> di
     """What is known of a connection in any state, in JSON's types."""
     told: dict[str, Any] = {
         "id": None, "device": device, "socket": role, "side": None, "endpoint": None, "peer": None,
-        "pid": None, "program": None, "uid": None, "since": None, "state": state,
+        "pid": None, "program": None, "uid": None, "user": None, "since": None, "state": state,
     }
     if connection is not None:
         end = connection.end
         told |= {
             "id": connection.id, "side": "bind" if connection.accepted else "connect",
             "endpoint": connection.endpoint, "peer": end.address or None, "pid": end.pid or None,
-            "program": end.program or None, "uid": end.uid, "since": round(connection.since, 3),
+            "program": end.program or None, "uid": end.uid, "user": connection.user or None,
+            "since": round(connection.since, 3),
         }
     return told
 
@@ -171,6 +177,8 @@ class SocketPeers:
         self._handshake = handshake
         self._all: dict[int, Connection] = {}
         self._groups: dict[str, _Group] = {}
+        self._users: deque[tuple[str, str, float]] = deque(maxlen=MOST_KEPT)
+        """Addresses and names of those who were let in while nothing was known of their connection, and when."""
         self._targets: list[_Target] = []
         self._established = 0
 
@@ -195,6 +203,18 @@ class SocketPeers:
     def connect(self, addresses: Iterable[str]) -> None:
         """The socket is about to connect to these."""
         self._targets += [_Target(address) for address in addresses if not address.startswith("inproc:")]
+
+    def note_user(self, address: str, user: str) -> None:
+        """Somebody from this address is let in under a name; ZAP does not say by which connection.
+
+        libzmq answers them in the order in which it completes handshakes.
+        """
+        for connection in self._all.values():
+            if connection.group is None and connection.accepted and not connection.user and _comes_from(
+                    connection.end, address) and time.monotonic() - connection.begun < _LATE:
+                connection.user = user
+                return
+        self._users.append((address, user, time.monotonic()))
 
     def forget(self) -> None:
         """The socket is closed, and with it all connections."""
@@ -268,7 +288,19 @@ class SocketPeers:
         if not connection.accepted:
             target = self._target(connection.endpoint)
             target.up += 1
+        elif self._users:
+            connection.user = self._take_user(connection)
         self._note("peer-connected", f"{self.role}: {connection.name} is connected")
+
+    def _take_user(self, connection: Connection) -> str:
+        for entry in list(self._users):
+            address, user, when = entry
+            if time.monotonic() - when > _LATE:
+                self._users.remove(entry)       # of a connection that did not come so far
+            elif _comes_from(connection.end, address):
+                self._users.remove(entry)
+                return user
+        return ""
 
     def _went(self, connection: Connection) -> None:
         reason, why = ("dropped", "cut off by peers --drop") if connection.dropped else ("disconnected", "disconnected")
@@ -335,6 +367,14 @@ class SocketPeers:
                 connection.dropped = True
                 return cut(connection.fd, connection.end)
         return None
+
+
+def _comes_from(end: OtherEnd, address: str) -> bool:
+    """Whether it may be who ZAP has at an address, which is without port, and over ipc ``localhost:UID:GID:PID``."""
+    if end.pid is not None:
+        return address.rpartition(":")[2] == str(end.pid)
+    host = end.address.removeprefix("tcp://").rpartition(":")[0].strip("[]")
+    return host == address.removeprefix("::ffff:")
 
 
 def count_nothing(block: CounterBlock, *, off: bool, roles: Iterable[str] = ("in", "out", "mon")) -> None:

@@ -102,7 +102,7 @@ def summary(first: Peers) -> str:
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    keys = ("id", "device", "socket", "side", "endpoint", "peer", "pid", "program", "uid", "since", "state")
+    keys = ("id", "device", "socket", "side", "endpoint", "peer", "pid", "program", "uid", "user", "since", "state")
     return {key: row[key] for key in keys}
 
 
