@@ -177,8 +177,8 @@ def test_the_beginning_the_number_and_the_time(
     record: Callable[..., Record], jobs: Jobs, tmp_path: Path
 ) -> None:
     counted = record("it", "-o", "counted.mcap", "--count", "7", "--format", "json")
-    timed = record("it", "-o", "timed.mcap", "--for", "1.5s")
     matched = record("it", "-o", "matched.mcap", "--match", "1")
+    timed = record("it", "-o", "timed.mcap", "--for", "4s")     # the last, so that its time is for the messages
     jobs.pass_on(some(50))
     told = counted.totals(None)
     assert (told["recorded"], told["reason"]) == (7, "7 messages recorded")
