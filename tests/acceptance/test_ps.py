@@ -33,9 +33,8 @@ def test_ps_says_what_a_program_wants_to_know(
     assert list(devices) == ["jobs", "calls", "one", "two"]
     for device in devices.values():
         assert list(device) == [
-            "name", "type", "run", "state", "pid", "uptime", "restarts", "sockets", "endpoints", "counters", "error",
-            "warning", "stops_within", "thread", "started", "peers", "connections",
-            "handshake_failures",
+            "name", "type", "run", "state", "pid", "uptime", "restarts", "sockets", "security", "endpoints", "counters",
+            "error", "warning", "stops_within", "thread", "started", "peers", "connections", "handshake_failures",
         ]
         assert list(device["sockets"]) == ["in", "out", "mon"]
         assert list(device["endpoints"]) == ["in", "out", "mon"]
