@@ -29,6 +29,7 @@ from zmqtopo.worker.protocol import (
     End,
     Event,
     Failed,
+    Noted,
     Pause,
     Paused,
     Ready,
@@ -58,7 +59,10 @@ class Told:
         return self.next()
 
     def next(self) -> Event:
-        return self.events.get(timeout=10)
+        """The next event that is not about peers."""
+        while isinstance(event := self.events.get(timeout=10), Noted):
+            continue
+        return event
 
 
 @pytest.fixture
