@@ -116,7 +116,7 @@ class Site:
         return HTMLResponse(html)
 
     async def status(self, request: Request) -> Response:
-        """What ``ps --format json`` prints."""
+        """The ``devices`` of ``ps --format json``."""
         return Whole(json.dumps((await self._source.ps())["devices"]).encode(), "application/json")
 
     async def metrics(self, request: Request) -> Response:
