@@ -133,7 +133,7 @@ def _export(recording: Recording, args: argparse.Namespace) -> None:
         with open(args.output, "w" if args.force else "x", encoding="utf-8") as file:     # noqa: PTH123 - has a mode x
             file.writelines(lines)
     except FileExistsError:
-        raise OutputError(f"{args.output} is there already; --force replaces it") from None
+        raise OutputError(f"{args.output} already exists; --force replaces it") from None
     except OSError as error:
         raise OutputError(f"cannot write to {args.output}: {error.strerror}") from None
 
