@@ -68,6 +68,8 @@ def find(rows: Sequence[dict[str, Any]], word: str) -> list[dict[str, Any]]:
         return word == row["id"] or wanted in (address, host, host.strip("[]"), str(row["pid"])) or (
             bool(program) and word in (program, f"{program} {row['pid']}"))
 
+    if not word:
+        return []
     exact = [row for row in rows if row["id"] == word]
     return exact or [row for row in rows if row["id"] is not None and means(row)]
 
