@@ -74,6 +74,6 @@ def send_at(uintptr_t socket, list messages not None, int64_t most, double secon
 
 cdef inline void note_time(int64_t *times, zmq_msg_t *msg) noexcept nogil:
     """Count how long a message of `send_at` was on its way."""
-    cdef int64_t due
+    cdef int64_t due = 0
     memcpy(&due, <char *>zmq.msg_data(msg) + zmq.msg_size(msg) - STAMP_BYTES, STAMP_BYTES)
     times[class_of(now_ns() - due)] += 1
