@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -329,8 +330,6 @@ def test_a_failed_device_is_not_ready_and_its_line_says_why(start: Start) -> Non
     assert site.get("/readyz") == "ok\n"
     os.kill(up.worker("other"), signal.SIGKILL)
     text = site.until("/readyz", 503)
-    assert text.startswith("other: failed: ")
-    assert len(text.splitlines()) == 1
-    assert "signal 9" in text or "SIGKILL" in text
+    assert re.fullmatch(r"other: failed: process \d+ ended by SIGKILL.*\n", text)
     assert site.get("/livez") == "ok\n"
     up.stop(code=1)

@@ -230,7 +230,7 @@ def test_a_token_is_read_again_when_its_file_changes(start: Start, tmp_path: Pat
     token.unlink()
     assert (code("second"), code("")) == (503, 503)
     assert site.get("/livez") == "ok\n"
-    up.wait_for("nobody gets in: the file")
+    up.wait_for("nobody gets in: cannot read the token from ")
     token.write_text("\n")
     assert code("") == 503
     token.write_text("third")

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from zmqtopo.cli.table import Column, fitting, lines
-from zmqtopo.report.figures import dropped, duration, number, one_line, state
+from zmqtopo.report.figures import dropped, duration, last_error, number, one_line, state
 
 STYLES: Final[Mapping[str, str]] = {
     "running": "32", "paused": "33", "backoff": "33", "starting": "36", "stopping": "36", "stopped": "2",
@@ -80,14 +80,6 @@ def overview(
         Column("FILE", [one_line(topology["file"]) for topology in topologies], 2, 12),
     ]
     return lines(fitting(columns, room), room, colour=colour)
-
-
-def last_error(device: Mapping[str, Any]) -> str:
-    """The last error of a device, without its name, which stands in the same line."""
-    error = one_line(device["error"])
-    for prefix in (f"{device['name']}: ", f"{device['name']}."):
-        error = error.removeprefix(prefix)
-    return error
 
 
 def _flow(now: Mapping[str, Any], then: Mapping[str, Any], name: str, seconds: float) -> str:

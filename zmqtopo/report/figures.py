@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from zmqtopo.config.wording import printable
@@ -51,3 +51,11 @@ def state(device: dict[str, Any]) -> str:
 def one_line(text: str | None) -> str:
     """A text of somebody else's, safe for a terminal."""
     return printable(text or "")
+
+
+def last_error(device: Mapping[str, Any]) -> str:
+    """The last error of a device, without its name, which stands in the same line."""
+    error = one_line(device["error"])
+    for prefix in (f"{device['name']}: ", f"{device['name']}."):
+        error = error.removeprefix(prefix)
+    return error

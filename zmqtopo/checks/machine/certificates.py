@@ -103,7 +103,8 @@ def key_readable(graph: Graph) -> Iterator[Finding]:
 
 
 def _finding(profile: Profile, key: str, message: str, hint: str, *, warning: bool = False) -> Finding:
-    return Finding(profile.places.get(key, profile.place), f"{profile.name}: {message}", hint,
+    # A profile may be called private, and what follows that and a colon is taken for a secret.
+    return Finding(profile.places.get(key, profile.place), f"security.{profile.name}.{key}: {message}", hint,
                    severity="warning" if warning else None)
 
 

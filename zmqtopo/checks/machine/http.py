@@ -86,15 +86,15 @@ def http_folder_missing(graph: Graph) -> Iterator[Finding]:
 
 
 def http_token_unreadable(graph: Graph) -> Iterator[Finding]:
-    """Read the token as the HTTP server will."""
+    """Read the token as the HTTP server will; nothing follows the name of the key that looks like its value."""
     http = graph.topology.http
     if http is None or http.token is None:
         return
     try:
         with Path(http.token.path).open("rb") as file:
-            reason = "" if file.read(MOST_TOKEN_BYTES).strip() else "is empty"
+            reason = "" if file.read(MOST_TOKEN_BYTES).strip() else "the file is empty"
     except OSError as error:
-        reason = f"cannot be read: {error.strerror}"
+        reason = str(error.strerror)
     if reason:
-        yield Finding(http.token_place, f"http.token: the file {http.token.path} {reason}",
+        yield Finding(http.token_place, f"http: cannot read the token from {http.token.path} ({reason})",
                       "write a token into it, such as that of: openssl rand -hex 24")

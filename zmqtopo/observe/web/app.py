@@ -32,6 +32,7 @@ from zmqtopo.observe.web.link import Link
 from zmqtopo.observe.web.page import render
 from zmqtopo.observe.web.source import BusyError, Source
 from zmqtopo.observe.web.taps import Taps, TapStream
+from zmqtopo.report.figures import last_error
 
 HEALTH_TIMEOUT: Final = 2.0
 """Seconds in which the supervisor answers if it is well; it takes milliseconds."""
@@ -235,4 +236,5 @@ class Whole(Response):
 
 
 def _because(device: dict[str, Any]) -> str:
-    return f": {device['error']}" if device.get("error") else ""
+    """The last error of a device, without its name, which stands before it."""
+    return f": {last_error(device)}" if device.get("error") else ""

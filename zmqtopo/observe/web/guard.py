@@ -174,10 +174,10 @@ class Token:
                 with open(path, "rb") as file:      # noqa: PTH123
                     self._value = file.read(MOST_TOKEN_BYTES).strip()
                 self._identity = identity
-            self.reason = "" if self._value else f"the file {printable(path)} is empty"
+            self.reason = "" if self._value else f"cannot read the token from {printable(path)} (the file is empty)"
         except (OSError, ValueError) as error:
             self._identity, self._value = (), b""
-            self.reason = f"the file {printable(path)} cannot be read: {getattr(error, 'strerror', error)}"
+            self.reason = f"cannot read the token from {printable(path)} ({getattr(error, 'strerror', error)})"
         return self._value
 
 

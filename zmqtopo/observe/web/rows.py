@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from zmqtopo.config.model import ROLES
-from zmqtopo.report.figures import duration, number, state
+from zmqtopo.report.figures import duration, last_error, number, state
 
 FLOWS: Final = ("in_to_out", "out_to_in", "mon")
 
@@ -70,7 +70,7 @@ def _sign(device: dict[str, Any]) -> tuple[str, str]:
 
 
 def _reason(device: Device) -> str:
-    return "" if device["state"] == "running" else device["error"] or ""
+    return "" if device["state"] == "running" else last_error(device)
 
 
 def _rate(device: Device, before: Device | None, seconds: float, flow: str, key: str) -> float | None:

@@ -319,3 +319,23 @@ def test_a_file_without_a_key_is_told_once(tmp_path: Path, content: bytes | None
     problem, = ask(streamer(f"{{bind: 'tcp://127.0.0.1:*', options: {{curve_server: true, curve_secretkey: "
                             f"{{file: {tmp_path / 'key'}}}}}}}"))
     assert (problem.rule, "no key" in problem.message) == ("option-file", False)
+
+
+@pytest.mark.parametrize(("content", "reason"), [(None, "No such file or directory"), ("\n", "the file is empty")])
+def test_why_a_token_cannot_be_read(tmp_path: Path, content: str | None, reason: str) -> None:
+    token = tmp_path / "token"
+    if content is not None:
+        token.write_text(content)
+    http = f"http: {{listen: '127.0.0.1:*', token: {{file: {token}}}}}\n"
+    [problem] = ask(streamer("{bind: 'tcp://127.0.0.1:*'}", more=http))
+    assert problem.message == f"http: cannot read the token from {token} ({reason})"
+
+
+@pytest.mark.parametrize("name", ["lan", "private", "token", "passwords"])
+def test_why_the_files_of_a_profile_cannot_be_used_whatever_its_name(tmp_path: Path, name: str) -> None:
+    security = f"security:\n  {name}: {{plain: {tmp_path}/users, allow: {tmp_path}/keys}}\n"
+    told = sorted(problem.message for problem in ask(streamer("{bind: 'tcp://127.0.0.1:*'}", more=security)))
+    assert told == [
+        f"security.{name}.allow: cannot read {tmp_path}/keys (No such file or directory)",
+        f"security.{name}.plain: cannot use {tmp_path}/users (No such file or directory)",
+    ]

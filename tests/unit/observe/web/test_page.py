@@ -72,6 +72,11 @@ def test_a_device_has_a_cell_in_each_column() -> None:
     assert told["last"] == ["never", "never"]
 
 
+@pytest.mark.parametrize(("error", "told"), [("jobs: it ended", "it ended"), ("jobs.in: no", "in: no"), ("no", "no")])
+def test_the_name_does_not_stand_twice_beside_an_error(error: str, told: str) -> None:
+    assert cells(page(device("jobs", "failed", error=error)))["state"] == [f"✖ failed{told}"]
+
+
 def test_rates_are_what_passed_since_the_answer_before() -> None:
     now = time.time()
     before = device(forth={"messages": 1000, "bytes": 5000, "blocked_time": 1.0}, cpu=1.0)

@@ -3,7 +3,7 @@
 import { verbs } from "./control.js";
 import { make, write } from "./dom.js";
 import { ago, duration, percent, rate, size } from "./format.js";
-import { FLOWS } from "./rates.js";
+import { FLOWS, lastError } from "./rates.js";
 import { isAllowed as tapIsAllowed, Tap } from "./tap.js";
 
 const WAYS = { in_to_out: "in to out", out_to_in: "out to in", mon: "copies to mon" };
@@ -127,6 +127,6 @@ function factsOf(row) {
       count(`could not get in at ${role}`, reasons),
     ),
     ...(row.reason ? [["why", row.reason]] : []),
-    ...(device.error && device.error !== row.reason ? [["last error", device.error]] : []),
+    ...(device.error && lastError(device) !== row.reason ? [["last error", lastError(device)]] : []),
   ];
 }

@@ -86,8 +86,14 @@ function flow(now, before, seconds) {
 /** Why a device does not do its work; empty where it does. */
 function reason(device, full) {
   if (device.state === "paused") return "paused by an operator; messages wait";
-  if (device.state !== "running") return device.error ?? "";
+  if (device.state !== "running") return lastError(device);
   return [full && `nobody takes what waits at ${full.replace(" full", "")}`, device.warning].filter(Boolean).join("; ");
+}
+
+/** The last error of a device, without its name, which stands beside it. */
+export function lastError({ name, error }) {
+  if (!error) return "";
+  return [`${name}: `, `${name}.`].reduce((text, prefix) => (text.startsWith(prefix) ? text.slice(prefix.length) : text), error);
 }
 
 function peers(counts) {
