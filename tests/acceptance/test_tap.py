@@ -187,10 +187,31 @@ def test_what_becomes_of_the_devices_is_told(up: Up, tap: Any, pass_on: Any, con
     control("down")
     out, err = shown.end(None)
     assert "#1" in out
-    for said in ("jobs: paused", "jobs: runs", "requests: started anew: process", "requests: removed", "more: added",
+    for said in ("jobs: paused", "jobs: is running", "requests: restarted: process", "requests: removed", "more: added",
                  "it has ended"):
         assert f"zmqtopo: {said}" in err
     assert account(err) == (1, 0, 1)
+
+
+@pytest.mark.parametrize(("verb", "words"), [("stop", "is stopped"), ("pause", "is paused")])
+def test_that_nothing_can_pass_is_told_at_the_beginning(
+    up: Up, tap: Any, control: Any, tmp_path: Path, verb: str, words: str
+) -> None:
+    control(verb, "jobs")
+    said = f"zmqtopo: jobs: {words}, nothing passes it now\n"
+    assert said in tap("jobs", "--for", "500ms").end(None)[1]
+    assert said not in tap("requests", "--for", "500ms").end(None)[1]
+    done = subprocess.run([*COMMAND, "record", "it", "jobs", "-o", "a.mcap", "--for", "500ms"], cwd=tmp_path,
+                          capture_output=True, text=True, check=True, timeout=DEADLINE)
+    assert said in done.stderr
+
+
+def test_a_device_that_has_failed_is_told_with_its_reason(start: Any, zmqtopo: Any) -> None:
+    up = start(TOPOLOGY.replace("run: process,", "run: process, restart: {policy: never},")).ready()
+    os.kill(up.worker("requests"), signal.SIGKILL)
+    up.wait_for("requests: failed")
+    done = zmqtopo("tap", "it", "requests", "--for", "500ms")
+    assert "zmqtopo: requests: has failed, nothing passes it now: process" in done.stderr
 
 
 def test_two_at_a_time(tap: Any, pass_on: Any) -> None:

@@ -204,7 +204,7 @@ def test_an_unknown_device_is_named(start: Any, look: Look) -> None:
         look("job")
 
 
-def test_it_goes_on_when_the_device_starts_anew(start: Any, net: Any, look: Look, control: Any) -> None:
+def test_it_goes_on_when_the_device_is_restarted(start: Any, net: Any, look: Look, control: Any) -> None:
     up = start(STREAMER.replace("RUN", "run: process, restart: {policy: always, backoff: [50ms, 50ms]}")).ready()
     push, pull = pair(net, up)
     reader = look()
@@ -214,7 +214,7 @@ def test_it_goes_on_when_the_device_starts_anew(start: Any, net: Any, look: Look
     up.wait_for("jobs: running")
     notes: list[str] = []
     net.until(lambda: [reader.receive(0.05), notes.extend(reader.notes()), notes][2])
-    assert notes[-1].startswith("jobs: started anew") or "runs" in notes[-1]
+    assert notes[-1].startswith("jobs: restarted") or "is running" in notes[-1]
     sent = 1
     while not (got := reader.receive(0.1)):
         pass_on(push, pull, [b"two"])

@@ -99,7 +99,7 @@ class TapReader:
         self.ended = ""
         """Why nothing more will come, in words; empty before."""
         try:
-            self._changes = Changes(client.devices())
+            self._changes = Changes(client.devices(), self._named)
             self._watch_at = time.monotonic() + WATCH_INTERVAL
             self._ask()
             self._settle(begins=True)
@@ -149,7 +149,10 @@ class TapReader:
             self._settle(begins=False)
 
     def notes(self) -> list[str]:
-        """What has become of the devices since this was last asked, a line each: restarted, paused, removed, added."""
+        """What has become of the devices since this was last asked, a line each: restarted, paused, removed, added.
+
+        The first time also which of them nothing passes: those that are stopped, paused or failed.
+        """
         return self._changes.take()
 
     def close(self) -> None:
