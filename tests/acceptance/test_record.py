@@ -289,14 +289,15 @@ def test_a_full_disk_ends_the_recording_and_not_the_device(
     recording = record("it", "-o", "a.mcap", "--overflow", "block", "--format", "json", preexec_fn=small)
     jobs.pass_on([[os.urandom(20_000)] for _ in range(200)])
     line = recording.wait_for("the recording has ended")
-    assert line == ("zmqtopo: error: the recording has ended: cannot write a.mcap: File too large; devices go on\n")
+    assert line == (
+        "zmqtopo: error: the recording has ended: cannot write a.mcap: File too large; devices keep running\n")
     told = recording.totals(None, code=1)
     assert 50 <= told["recorded"] < 200
     assert len(read(tmp_path / "a.mcap")) == told["recorded"]
     assert "bytes, whole" in zmqtopo("recording", "info", "a.mcap").stdout
     jobs.pass_on(some(100))
     full = record("it", "-o", "b.mcap", "--free", "100000GiB")
-    assert "bytes are free where b.mcap is; devices go on" in full.end(None, code=1)
+    assert "bytes are free where b.mcap is; devices keep running" in full.end(None, code=1)
     done = zmqtopo("record", "it", "-o", "/dev/full", "--force")
     assert done.returncode == 1
     assert done.stderr == "zmqtopo: error: cannot write /dev/full: No space left on device\n"
@@ -323,7 +324,7 @@ def test_a_disk_that_is_really_full(
     recording = record("it", "-o", "small/a.mcap", "--overflow", "block", "--format", "json")
     jobs.pass_on([[os.urandom(20_000)] for _ in range(200)])
     line = recording.wait_for("the recording has ended")
-    assert line.endswith("cannot write small/a.mcap: the disk is full; devices go on\n")
+    assert line.endswith("cannot write small/a.mcap: the disk is full; devices keep running\n")
     told = recording.totals(None, code=1)
     with Recording(str(small_disk / "a.mcap")) as whole:
         assert len(list(whole.messages())) == told["recorded"]
@@ -387,7 +388,7 @@ def test_who_reads_it_goes(jobs: Jobs, tmp_path: Path) -> None:
     said = recorder.stderr.read()
     recorder.stderr.close()
     assert recorder.wait(DEADLINE) == 1
-    assert b"the recording has ended: who read it has gone; devices go on" in said
+    assert b"the recording has ended: the reader closed the pipe; devices keep running" in said
 
 
 def test_bad_input(jobs: Jobs, zmqtopo: Run, tmp_path: Path) -> None:

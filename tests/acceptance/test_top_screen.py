@@ -173,7 +173,7 @@ def test_what_passes_a_device(start: Callable[..., Up], terminal: Terminal, net:
         terminal.press("q")
         terminal.wait_for("^jobs +running")
     terminal.press("t")
-    terminal.wait_for("nothing yet in the messages of jobs")
+    terminal.wait_for("no messages from jobs yet")
     up.stop()
     terminal.wait_for("ended")
     terminal.press("Escape")

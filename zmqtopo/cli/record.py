@@ -69,8 +69,8 @@ def run(args: argparse.Namespace) -> int:
 def _record(client: Client, args: argparse.Namespace) -> int:
     from zmqtopo.control.client import connect
     from zmqtopo.control.errors import ControlError
+    from zmqtopo.observe.interrupt import Interrupt
     from zmqtopo.observe.recording.errors import WriteError
-    from zmqtopo.observe.recording.interrupt import Interrupt
     from zmqtopo.observe.recording.origin import descriptions
     from zmqtopo.observe.recording.recorder import Recorder
     from zmqtopo.observe.recording.tap_source import TapSource
@@ -131,7 +131,7 @@ def _where(recorder: Recorder) -> str:
 def _report(args: argparse.Namespace, recorder: Recorder, reader: TapReader, seconds: float) -> None:
     totals = _totals(recorder, reader)
     if recorder.failed:
-        complain(f"the recording has ended: {recorder.reason}; devices go on")
+        complain(f"the recording has ended: {recorder.reason}; devices keep running")
     if args.format == "json":
         emit_json({"files": recorder.files, "seconds": round(seconds, 3), "reason": recorder.reason, **totals})
         return

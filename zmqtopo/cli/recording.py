@@ -56,7 +56,7 @@ def _read(args: argparse.Namespace) -> int:
         with Recording(args.file) as recording:
             {"info": _info, "cut": _cut, "export": _export}[args.action](recording, args)
             if recording.cut and args.action != "info":
-                note(f"{args.file} is {recording.cut}; what was before is taken")
+                note(f"{args.file} is {recording.cut}; everything before that was kept")
     except RecordingError as error:
         complain(str(error))
         return EXIT_BAD_FILE

@@ -19,7 +19,7 @@ from zmqtopo.exit_codes import EXIT_BAD_FILE, EXIT_FAILURE, EXIT_INTERRUPTED, EX
 from zmqtopo.report.stderr import complain
 
 if TYPE_CHECKING:
-    from zmqtopo.observe.recording.interrupt import Interrupt
+    from zmqtopo.observe.interrupt import Interrupt
     from zmqtopo.observe.recording.player import Played, Player
     from zmqtopo.observe.recording.socket_sender import SocketSender
     from zmqtopo.observe.recording.target import Target
@@ -69,9 +69,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _replay(args: argparse.Namespace) -> int:
+    from zmqtopo.observe.interrupt import Interrupt
     from zmqtopo.observe.recording import target as targets
     from zmqtopo.observe.recording.errors import NoTargetError, RecordingError, SendError
-    from zmqtopo.observe.recording.interrupt import Interrupt
 
     try:
         target = targets.to_device(args.to) if args.to else targets.to_address(
@@ -204,7 +204,7 @@ def _report(
         parts.append("some of the last may not have arrived: nobody took them in time")
     note("; ".join(parts))
     if cut:
-        note(f"{args.file} is {cut}; what was before is replayed")
+        note(f"{args.file} is {cut}; everything before that was replayed")
 
 
 def _speed(text: str) -> float | None:

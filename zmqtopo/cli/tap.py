@@ -89,7 +89,7 @@ def _tap(client: Client, args: argparse.Namespace) -> int:
 
 
 def _show(reader: Any, choice: Choice, args: argparse.Namespace) -> int:
-    from zmqtopo.observe.recording.interrupt import Interrupt
+    from zmqtopo.observe.interrupt import Interrupt
     from zmqtopo.observe.tap.report import Report
     from zmqtopo.observe.tap.session import Session
 

@@ -210,7 +210,7 @@ class Recorder:
         what = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else f"{error.strerror}"
         self.reason = f"cannot write {self.files[-1]}: {what}"
         if error.errno == errno.EPIPE:
-            self.reason = "who read it has gone"
+            self.reason = "the reader closed the pipe"
 
     def close(self, said: Callable[[], Mapping[str, str]]) -> None:
         """End the last file; ``said`` are the totals, asked for when all is written that can be."""

@@ -11,8 +11,8 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from zmqtopo.config.wording import count
+from zmqtopo.observe.interrupt import Interrupt
 from zmqtopo.observe.recording.errors import SendError
-from zmqtopo.observe.recording.interrupt import Interrupt
 from zmqtopo.observe.recording.player import Ended, Refused
 from zmqtopo.observe.recording.target import Target
 

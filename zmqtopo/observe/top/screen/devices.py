@@ -271,7 +271,7 @@ class TableScreen(Screen[None]):
             return
         what, open_feed = self.setup.views[key]
         self.app.push_screen(LinesScreen(
-            f"{what} of {row.topology}/{row.name}", f"nothing yet in the {what} of {row.name}",
+            f"{what} of {row.topology}/{row.name}", f"no {what} from {row.name} yet",
             lambda: open_feed(row.topology, row.name),
         ))
 

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from zmqtopo.observe.recording.interrupt import Interrupt
+from zmqtopo.observe.interrupt import Interrupt
 
 
 def test_a_signal_ends_a_wait() -> None:
