@@ -234,6 +234,7 @@ def test_two_at_a_time(tap: Any, pass_on: Any) -> None:
     (("it", "--for", "soon"), 2, "'soon' is not a time such as 5s, 500ms or 2m"),
     (("it", "--sample", "10"), 2, "'10' is not a share: write 1/10 for one message of ten"),
     (("it", "--rate", "nan"), 2, "'nan' is not a number of messages a second; 0 is for all"),
+    (("it", "--match", r"\xZ"), 2, r"'\xZ' has a backslash that begins no byte: a byte is written \xNN"),
     (("it", "--report", "--format", "raw"), 2, "a report is text or json"),
     (("it", "--matches", "x"), 2, "there is no option '--matches'; did you mean '--match'?"),
 ])
