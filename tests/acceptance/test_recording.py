@@ -39,12 +39,19 @@ def test_a_cut_file_is_read_up_to_the_cut_and_made_whole(zmqtopo: Run, file: Pat
     (tmp_path / "killed.mcap").write_bytes(data[:-500])
     done = zmqtopo("recording", "info", "killed.mcap")
     assert done.returncode == 0
-    assert "cut at byte" in done.stdout
+    told = json.loads(zmqtopo("recording", "info", "killed.mcap", "--format", "json").stdout)
+    size, cut_at = len(data) - 500, told["cut_at"]
+    assert told["bytes"] == size > cut_at
+    piped = json.loads(zmqtopo("recording", "info", "-", "--format", "json", data=data[:-500]).stdout)
+    assert (piped["bytes"], piped["cut_at"]) == (size, cut_at)
+    cut = f"cut at byte {cut_at:,}: the file ends in the middle of a record"
+    assert f"killed.mcap: {size:,} bytes, {cut}\n" in done.stdout
     assert "  1,000  " in done.stdout
     done = zmqtopo("recording", "cut", "killed.mcap", "-o", "whole.mcap")
     assert done.returncode == 0
     assert "zmqtopo: 1,000 messages in whole.mcap\n" in done.stderr
-    assert "killed.mcap is cut at byte" in done.stderr
+    assert f"killed.mcap is cut at byte {cut_at:,}" in done.stderr
+    assert "everything before that was kept" in done.stderr
     assert "bytes, whole" in zmqtopo("recording", "info", "whole.mcap").stdout
 
 
@@ -103,6 +110,7 @@ def test_usage(zmqtopo: Run, file: Path) -> None:
         ("info", "a.mcap", "--from", "1s"): "info tells of the whole recording",
         ("export", "a.mcap", "--from", "soon"): "'soon' is not a time: write 10s",
         ("drop", "a.mcap"): "invalid choice",
+        ("export", "a.mcap", "--match", r"a\xZ1"): "a byte is written \\xNN with two hexadecimal digits, such as \\x00",
     }.items():
         done = zmqtopo("recording", *arguments)
         assert done.returncode == 2

@@ -75,8 +75,9 @@ def _info(recording: Recording, args: argparse.Namespace) -> None:
 
 def _info_json(recording: Recording, flows: list[FlowSummary]) -> None:
     told: dict[str, Any] = {
-        "file": recording.path, "bytes": recording.position, "cut": recording.cut, "metadata": recording.metadata,
-        "attachments": sorted(recording.attachments), "flows": [flow.as_dict() for flow in flows],
+        "file": recording.path, "bytes": recording.size, "cut": recording.cut, "cut_at": recording.cut_at,
+        "metadata": recording.metadata, "attachments": sorted(recording.attachments),
+        "flows": [flow.as_dict() for flow in flows],
     }
     emit_json(told)
 
@@ -85,7 +86,7 @@ def _info_text(recording: Recording, flows: list[FlowSummary]) -> None:
     from zmqtopo.observe.recording.moment import NANOSECONDS, iso
 
     said = recording.metadata
-    lines = [f"{recording.path}: {recording.position:,} bytes, {recording.cut or 'whole'}"]
+    lines = [f"{recording.path}: {recording.size:,} bytes, {recording.cut or 'whole'}"]
     if "topology" in said:
         lines.append(f"topology {said['topology']} on {said.get('host', '?')}, zmqtopo {said.get('zmqtopo', '?')}, "
                      f"libzmq {said.get('libzmq', '?')}")

@@ -83,6 +83,8 @@ class Recording:
         self.attachments: dict[str, bytes] = {}
         self.cut: str | None = None
         """Where and why the file could not be read to its end; None until then, and for a whole one."""
+        self.cut_at: int | None = None
+        """The byte up to which it could be read, if it is cut."""
         self.position = 0
         """Bytes that have been read."""
         self._file = self._open()
@@ -99,6 +101,11 @@ class Recording:
             first, self._ahead = self._ahead, None
             yield first
             yield from self._records
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file when it was opened; of a pipe, those that have been read."""
+        return self.position if self._size is None else self._size
 
     def close(self) -> None:
         """Close the file."""
@@ -140,9 +147,9 @@ class Recording:
             data = self._file.read(size)
         except OSError as error:
             raise CutError(f"the file cannot be read further: {error.strerror}") from None
+        self.position += len(data)
         if len(data) < size:
             raise CutError("the file ends in the middle of a record")
-        self.position += size
         return data
 
     # -- records -----------------------------------------------------------------------------------------------------
@@ -162,6 +169,7 @@ class Recording:
                 yield from self._take(opcode, body)
                 whole = self.position
         except CutError as error:
+            self.cut_at = whole
             self.cut = f"cut at byte {whole:,}: {error}"
 
     def _begin(self) -> None:
