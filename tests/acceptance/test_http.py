@@ -91,11 +91,19 @@ def test_the_status_is_what_ps_prints(start: Start, zmqtopo: Run) -> None:
     told = json.loads(Site(up).get("/api/status"))
     printed = json.loads(zmqtopo("ps", "it", "--format", "json").stdout)
 
-    def still(devices: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        return [device | {"uptime": None} for device in devices]
+    def still(topologies: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [topology | {"devices": [device | {"uptime": None} for device in topology["devices"]]}
+                for topology in topologies]
 
-    assert still(told) == still(printed[0]["devices"])
+    assert still(told) == still(printed)
     up.stop()
+
+
+def test_what_is_not_there_is_said_in_a_line(shared: Site) -> None:
+    assert shared.ask("/nothing")[::2] == (404, "there is nothing at '/nothing'; / is the page\n")
+    assert shared.ask("/static/nothing.js")[::2] == (404, "there is nothing at '/static/nothing.js'; / is the page\n")
+    code, headers, text = shared.ask("/api/status", "PUT")
+    assert (code, text) == (405, f"'/api/status' is not for PUT, but for {headers['allow']}\n")
 
 
 def test_the_graph_has_the_devices(shared: Site) -> None:

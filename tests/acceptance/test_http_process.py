@@ -60,7 +60,7 @@ def relays(net: Any, up: Up, messages: int = 100) -> None:
 def test_it_is_killed_and_comes_back_and_devices_do_not_notice(start: Start, net: Any) -> None:
     up = start(TOPOLOGY).ready()
     site = Site(up)
-    before = json.loads(site.get("/api/status"))[0]
+    before = json.loads(site.get("/api/status"))[0]["devices"][0]
     pid = web(up)
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
@@ -68,7 +68,7 @@ def test_it_is_killed_and_comes_back_and_devices_do_not_notice(start: Start, net
     assert site.get("/livez") == "ok\n"
     up.wait_for(f"http: its process {pid} was ended by signal 9; started again in")
     assert other(up, pid) != pid
-    after = json.loads(site.get("/api/status"))[0]
+    after = json.loads(site.get("/api/status"))[0]["devices"][0]
     assert (after["pid"], after["started"], after["restarts"]) == (before["pid"], before["started"], 0)
     relays(net, up)
     up.stop()
@@ -228,7 +228,7 @@ def serves(url: str, path: str = "/livez") -> bool:
 def test_a_reload_changes_http_alone(start: Start, zmqtopo: Run, tmp_path: Path) -> None:
     up = start(TOPOLOGY).ready()
     first = Site(up)
-    device = json.loads(first.get("/api/status"))[0]
+    device = json.loads(first.get("/api/status"))[0]["devices"][0]
     pid = web(up)
     own = {"X-Zmqtopo": "1", "Origin": f"http://{first.host}"}
     assert first.ask("/api/devices/jobs/pause", "POST", own)[0] == 403
@@ -257,7 +257,7 @@ def test_a_reload_changes_http_alone(start: Start, zmqtopo: Run, tmp_path: Path)
     again = Site.__new__(Site)
     again.url = up.wait_for(" http at ").partition(" http at ")[2]
     again.host = again.url.removeprefix("http://").rstrip("/")
-    now = json.loads(again.get("/api/status"))[0]
+    now = json.loads(again.get("/api/status"))[0]["devices"][0]
     assert (now["pid"], now["started"]) == (device["pid"], device["started"])
     up.stop()
 
@@ -285,7 +285,7 @@ def test_a_reload_that_cannot_have_its_address_changes_nothing(start: Start, zmq
         done = zmqtopo("reload", "it")
     assert done.returncode == 1, done
     assert "the port is in use" in done.stderr
-    assert [device["name"] for device in json.loads(site.get("/api/status"))] == ["jobs"]
+    assert [device["name"] for device in json.loads(site.get("/api/status"))[0]["devices"]] == ["jobs"]
     up.stop()
 
 
@@ -298,7 +298,7 @@ def test_up_http_stays_when_the_file_is_reloaded(start: Start, zmqtopo: Run, tmp
     deadline = time.monotonic() + DEADLINE
     while '"device:more"' not in site.get("/api/graph"):
         assert time.monotonic() < deadline
-    assert len(json.loads(site.get("/api/status"))) == 2
+    assert len(json.loads(site.get("/api/status"))[0]["devices"]) == 2
     up.stop()
 
 
@@ -313,7 +313,7 @@ def test_it_finds_a_topology_whose_state_folder_was_made_again(
     os.kill(web(up) or 0, signal.SIGKILL)
     up.wait_for("its state folder was removed")
     site.until("/livez", 200)
-    assert [device["name"] for device in json.loads(site.get("/api/status"))] == ["jobs"]
+    assert [device["name"] for device in json.loads(site.get("/api/status"))[0]["devices"]] == ["jobs"]
     up.stop()
 
 

@@ -118,9 +118,11 @@ def test_a_device_is_paused_and_resumed_and_restarted(local: Site) -> None:
         code, _, text = local.ask(f"/api/devices/jobs/{verb}", "POST", own)
         assert code == 200, text
         assert json.loads(text)["devices"][0]["state"] == state
-        assert json.loads(local.get("/api/status"))[0]["state"] == state
+        assert json.loads(local.get("/api/status"))[0]["devices"][0]["state"] == state
     assert local.ask("/api/devices/nobody/pause", "POST", own)[0] == 404
-    assert local.ask("/api/devices/jobs/stop", "POST", own)[0] == 404
+    assert local.ask("/api/devices/jobs/stop", "POST", own)[::2] == (
+        404, "no action of a device is 'stop'; there are pause, restart, resume\n")
+    assert local.ask("/api/jobs", "POST", own)[::2] == (404, "there is nothing at '/api/jobs'; / is the page\n")
 
 
 def test_a_paused_device_is_not_ready_and_its_line_says_so(local: Site) -> None:
@@ -137,14 +139,14 @@ def test_a_paused_device_is_not_ready_and_its_line_says_so(local: Site) -> None:
 def test_writing_wants_the_own_origin_and_the_own_header(local: Site, headers: dict[str, str]) -> None:
     sent = {name: f"http://{local.host}" if value == "HOST" else value for name, value in headers.items()}
     assert local.ask("/api/devices/jobs/pause", "POST", sent)[0] == 403
-    assert json.loads(local.get("/api/status"))[0]["state"] == "running"
+    assert json.loads(local.get("/api/status"))[0]["devices"][0]["state"] == "running"
 
 
 def test_writing_is_only_where_the_file_allows_it(plain: Site) -> None:
     code, _, text = plain.ask("/api/devices/jobs/pause", "POST", {**OWN, "Origin": f"http://{plain.host}"})
     assert code == 403
     assert "control: true" in text
-    assert json.loads(plain.get("/api/status"))[0]["state"] == "running"
+    assert json.loads(plain.get("/api/status"))[0]["devices"][0]["state"] == "running"
 
 
 def test_messages_are_only_shown_where_the_file_allows_it(plain: Site) -> None:

@@ -61,7 +61,7 @@ devices:
 
 
 def addresses(site: Site) -> dict[str, str]:
-    return {f"{device['name']}.{role}": bound[0] for device in json.loads(site.get("/api/status"))
+    return {f"{device['name']}.{role}": bound[0] for device in json.loads(site.get("/api/status"))[0]["devices"]
             for role, bound in device["endpoints"].items() if bound}
 
 

@@ -12,8 +12,8 @@ from zmqtopo.checks.rule import Finding, rule
 @rule(
     "security", "http-without-token", "error",
     finds="An HTTP server that other machines reach and that wants no token.",
-    why="Everybody in the network could see the topology and its log, and with `control` stop its devices. Without "
-    "a token it would answer only for metrics and health.",
+    why="Everybody in the network could see the topology and its log, and with `control` stop its devices. It is "
+    "refused; where a comment ignores this rule, it answers for metrics and health alone.",
     bad="""
         http: 0.0.0.0:9464
         devices:

@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from zmqtopo.checks.graph import Graph
 from zmqtopo.config.dump import plain
-from zmqtopo.config.wording import printable
+from zmqtopo.config.wording import printable, quote
 from zmqtopo.control.errors import ControlError
 from zmqtopo.draw.dot import live_dot
 from zmqtopo.draw.picture import picture
@@ -59,7 +59,7 @@ def make_app(link: Link) -> Guard:
         "/api/status": site.status, "/api/graph": site.graph, "/api/log": site.log, "/api/events": site.events,
         "/api/tap": site.tap,
     }
-    app = Starlette(routes=[
+    app = Starlette(exception_handlers={404: nothing_there, 405: wrong_method}, routes=[
         *(Route(path, answered(handler), methods=["GET"]) for path, handler in routes.items()),
         Route("/api/devices/{name}/{verb}", answered(site.command), methods=["POST"]),
     ])
@@ -76,6 +76,23 @@ def answered(handler: Handler) -> Handler:
             return PlainTextResponse(f"{printable(str(error))}\n", 503)
 
     return handle
+
+
+def nothing_at(request: Request) -> Response:
+    """The answer to a path at which there is nothing."""
+    return PlainTextResponse(f"there is nothing at {quote(request.url.path)}; / is the page\n", 404)
+
+
+async def nothing_there(request: Request, _: Exception) -> Response:
+    """What is answered where no route fits."""
+    return nothing_at(request)
+
+
+async def wrong_method(request: Request, error: Exception) -> Response:
+    """What is answered where a route has other methods."""
+    headers = dict(getattr(error, "headers", None) or {})
+    return PlainTextResponse(f"{quote(request.url.path)} is not for {request.method}, but for "
+                             f"{headers.get('Allow', 'another method')}\n", 405, headers)
 
 
 class Site:
@@ -117,8 +134,9 @@ class Site:
         return HTMLResponse(html)
 
     async def status(self, request: Request) -> Response:
-        """The ``devices`` of ``ps --format json``."""
-        return Whole(json.dumps((await self._source.ps())["devices"]).encode(), "application/json")
+        """What ``ps --format json`` says of this topology: a list with it alone."""
+        told = {key: value for key, value in (await self._source.ps()).items() if key != "ok"}
+        return Whole(json.dumps([told]).encode(), "application/json")
 
     async def metrics(self, request: Request) -> Response:
         """The metrics, in the format that the client asks for."""
@@ -195,7 +213,8 @@ class Site:
         """Pause, resume or restart a device."""
         name, verb = request.path_params["name"], request.path_params["verb"]
         if verb not in VERBS:
-            return PlainTextResponse("Not Found", 404)
+            return PlainTextResponse(
+                f"no action of a device is {quote(verb)}; there are {', '.join(sorted(VERBS))}\n", 404)
         try:
             answer = await self._source.command(verb, name)
         except BusyError:
@@ -210,7 +229,7 @@ async def static(request: Request) -> Response:
     kind = _TYPES.get(name.rpartition(".")[2])
     found = files("zmqtopo.observe.web").joinpath("static", name)
     if kind is None or not name.replace("-", "").replace("_", "").replace(".", "").isalnum() or not found.is_file():
-        return PlainTextResponse("Not Found", 404)
+        return nothing_at(request)
     content = await asyncio.to_thread(found.read_bytes)
     # It changes with the program alone, whose next release the browser must not miss: it asks each time.
     headers = {"cache-control": "no-cache", "etag": f'"{hashlib.sha256(content).hexdigest()[:16]}"'}
