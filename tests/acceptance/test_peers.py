@@ -146,12 +146,12 @@ def test_who_is_cut_off(start: Callable[..., Any], control: Control, net: Any, z
     assert first["id"] in ambiguous.stderr
     unknown = zmqtopo("peers", "it", "--drop", first["peer"] + "9")
     assert unknown.returncode == 2
-    assert f"no peer is '{first['peer']}9'; did you mean {first['id']}: {first['peer']}" in unknown.stderr
+    assert f"there is no peer '{first['peer']}9'; did you mean {first['id']}: {first['peer']}" in unknown.stderr
     assert "is cut off from jobs.in" in control("peers", "--drop", first["peer"])
     assert [row["reason"] for row in net.until(lambda: of(control, "--closed"))] == ["dropped"]
     net.until(lambda: control.ps()["jobs"]["peers"]["in"] == 2)      # it has come again
     again = zmqtopo("peers", "it", "--drop", first["id"])
-    assert (again.returncode, "no peer is" in again.stderr) == (2, True)
+    assert (again.returncode, "there is no peer" in again.stderr) == (2, True)
     assert second["id"] in {row["id"] for row in of(control)}
     pull = net.socket(zmq.PULL, connect=up.address("jobs.out"))
     for push in pushes:
@@ -235,7 +235,10 @@ def test_peers_that_are_not_noted(start: Callable[..., Any], control: Control, z
     assert [jobs[key] for key in ("peers", "connections", "handshake_failures")] == [None] * 3
     done = zmqtopo("peers", "it", "--format", "json")
     assert [row["device"] for row in json.loads(done.stdout)] == ["noted"]
-    assert "peers are not noted of jobs" in done.stderr
+    assert "peers are not tracked for jobs" in done.stderr
+    for kind in ((), ("--closed",), ("--failed",)):
+        alone = zmqtopo("peers", "it", "jobs", *kind)
+        assert (alone.returncode, alone.stdout, alone.stderr) == (0, "", "zmqtopo: peers are not tracked for jobs\n")
 
 
 def test_a_reload_turns_it_off_and_on(start: Callable[..., Any], control: Control, tmp_path: Path, net: Any) -> None:
@@ -261,6 +264,8 @@ def test_what_is_not_there(start: Callable[..., Any], zmqtopo: Callable[..., Any
     assert zmqtopo("peers", "it", "--sort", "siez").returncode == 2
     nobody = zmqtopo("peers", "it")
     assert (nobody.returncode, nobody.stdout, nobody.stderr) == (0, "", "zmqtopo: nobody is connected\n")
+    for kind in ("closed", "failed"):
+        assert zmqtopo("peers", "it", f"--{kind}").stderr == f"zmqtopo: no {kind} connections\n"
 
 
 def test_a_narrow_terminal(start: Callable[..., Any], net: Any, control: Control) -> None:

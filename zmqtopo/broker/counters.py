@@ -20,9 +20,9 @@ DROPPED = 2
 Reason = Literal["auth", "mechanism", "key", "protocol", "timeout", "incomplete"]
 
 REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
-"""Why a handshake fails. auth: ZAP has refused. mechanism: one end has CURVE or PLAIN, and the other has not. key: what
-came cannot be decrypted. protocol: what came is not allowed, or the types of the sockets do not match. timeout: it took
-too long. incomplete: the connection ended before it was complete, and libzmq says no more."""
+"""Why a handshake fails. auth: ZAP has refused. mechanism: one end uses CURVE or PLAIN, and the other does not. key:
+what came cannot be decrypted. protocol: what came is not allowed, or the types of the sockets do not match. timeout: it
+took too long. incomplete: the connection ended before it was complete, and libzmq says no more."""
 
 _PEERS: Final = BLOCK_SIZE + LINE_WORDS * 8
 """Where the lines of the peers begin. One is free before them, so that the loop and who writes them never share a line

@@ -61,10 +61,10 @@ def _act(client: Client, args: argparse.Namespace) -> int:
         return _drop(client, found.of("connected", "handshake"), args.drop)
     if args.watch is not None:
         return _watch(client, found, args)
-    if args.closed or args.failed:
-        _print(found.of("closed" if args.closed else "failed"), args)
-    else:
-        _print(found.of(*PRESENT), args)
+    rows = found.of(*(("closed",) if args.closed else ("failed",) if args.failed else PRESENT))
+    # Where peers are not tracked at all, that is the reason why there is no row.
+    if rows or args.format == "json" or any(device["noted"] != "off" for device in found.devices):
+        _print(rows, args)
     return _remark(found)
 
 
@@ -74,7 +74,8 @@ def _print(rows: Sequence[dict[str, Any]], args: argparse.Namespace) -> None:
         emit_json(shown)
         return
     if not shown:
-        note("nobody" + (" went" if args.closed else " failed to get in" if args.failed else " is connected"))
+        note("no closed connections" if args.closed else "no failed connections" if args.failed else
+             "nobody is connected")
         return
     table = past if args.closed or args.failed else present
     emit("".join(f"{line}\n" for line in table(shown, terminal_width(), colour=wants_colour(sys.stdout))))
@@ -85,7 +86,7 @@ def _remark(found: Peers) -> int:
     off = [device["name"] for device in found.devices if device["noted"] == "off"]
     silent = [device["name"] for device in found.devices if device["noted"] == "no answer"]
     if off:
-        note(f"peers are not noted of {', '.join(off[:MOST_NAMED])}{' and others' if len(off) > MOST_NAMED else ''}")
+        note(f"peers are not tracked for {', '.join(off[:MOST_NAMED])}{' and others' if len(off) > MOST_NAMED else ''}")
     if found.left_out:
         note(f"{count(found.left_out, 'row')} left out")
     if silent:

@@ -71,7 +71,7 @@ could not get in; ``drop`` cuts off the one of an ``id`` that ``peers`` has told
 whether this end binds or connects; ``user`` is the name of the key or user that was let in; ``peer`` is the address of
 the other end, over ipc ``pid``, ``uid`` and ``program``.
 Times are Unix times, ``rtt`` is in seconds; ``send_queue`` are bytes that the kernel has and the peer has not; what the
-system does not tell is null. ``noted`` is ``yes``, ``off`` where peers are not noted, or ``no answer`` where the
+system does not tell is null. ``noted`` is ``yes``, ``off`` where peers are not tracked, or ``no answer`` where the
 process of the device said nothing in time; ``left_out`` counts peers beyond ten thousand a process.
 
 The reasons of a refusal: ``bad-request``, ``version``, ``unknown-device``, ``unknown-peer``, ``refused``, ``busy`` from

@@ -10,7 +10,7 @@ from zmqtopo.broker.counters import Reason
 
 _ZAP: Final = {300: "refused for now by ZAP (300)", 400: "refused by ZAP (400)", 500: "the ZAP handler failed (500)"}
 
-_MECHANISM: Final = "one end has CURVE or PLAIN and the other has not"
+_MECHANISM: Final = "one end uses CURVE or PLAIN and the other does not"
 
 _KEY: Final = "what came cannot be decrypted: most likely it has the wrong public key of this end"
 

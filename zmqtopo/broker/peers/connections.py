@@ -71,7 +71,7 @@ class Connection:
         """Its other end, in words."""
         end = self.end
         if end.pid is None:
-            return end.address or "somebody"
+            return end.address or "an unknown peer"
         return f"{end.program or 'a process'} (pid {end.pid})"
 
 
@@ -315,7 +315,7 @@ class SocketPeers:
         if connection is not None:
             connection.group = None
         self._history.failed.append(_Ended(connection, self.role, reason, words))
-        name = connection.name if connection is not None else "somebody"
+        name = connection.name if connection is not None else "an unknown peer"
         self._note("handshake-failed", f"{self.role}: handshake with {name} failed: {words}")
 
     def _target(self, address: str) -> _Target:

@@ -86,4 +86,4 @@ def unknown(word: str, rows: Sequence[dict[str, Any]]) -> str:
     words = {text: row for row in rows if row["id"] is not None
              for text in (row["id"], str(row["peer"] or "").removeprefix("tcp://"), row["program"]) if text}
     near = closest(word.removeprefix("tcp://"), words)
-    return f"no peer is {quote(word)}" + (f"; did you mean {shown(words[near])}?" if near else "")
+    return f"there is no peer {quote(word)}" + (f"; did you mean {shown(words[near])}?" if near else "")

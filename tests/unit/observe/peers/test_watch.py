@@ -67,7 +67,7 @@ def test_who_is_meant(word: str, ids: list[str]) -> None:
 
 def test_who_is_near() -> None:
     assert unknown("10.0.0.7:22", [row(222), row(2)]).endswith("at d.in?")
-    assert unknown("x", []) == "no peer is 'x'"
+    assert unknown("x", []) == "there is no peer 'x'"
     assert name(row(3, peer=None, pid=812, program="feed")) == "feed 812"
 
 

@@ -124,7 +124,7 @@ class PeersFeed:
         rows = found.of(*PRESENT)
         self._lines = [_present(row) for row in rows] or ["nobody is connected"]
         if any(one["noted"] == "off" for one in found.devices):
-            self._lines = ["peers are not noted of this device: its file says peers: false"]
+            self._lines = ["peers are not tracked for this device: its file says peers: false"]
         self._changes = Changes(found)
         self._at = time.monotonic()
 
