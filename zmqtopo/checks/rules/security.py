@@ -10,7 +10,7 @@ from zmqtopo.checks.graph import End, Graph
 from zmqtopo.checks.rule import Finding, rule
 from zmqtopo.checks.rules.unusable import place_of
 from zmqtopo.config.curve import CURVE_KEYS, key_bytes, missing_keys, public_key
-from zmqtopo.config.model import Address, Socket
+from zmqtopo.config.model import Address, Peer, Socket
 from zmqtopo.config.wording import listing
 
 KeyReader = Callable[[Socket, str], bytes | None]
@@ -197,7 +197,7 @@ def differences(graph: Graph, key: KeyReader) -> Iterator[Finding]:
     for bind, connect in graph.connections:
         if bind.endpoint is not None and bind.endpoint.transport == "inproc":
             continue    # libzmq leaves out all security there
-        sides = [_certain(link.end) for link in (bind, connect)]
+        sides = _certain(bind.end, graph, binds=True), _certain(connect.end, graph, binds=False)
         if sides[0] is None or sides[1] is None:
             continue
         why = _difference(bind.end, sides[0], connect.end, sides[1], key)
@@ -270,12 +270,24 @@ def _side(socket: Socket) -> _Side:
     )
 
 
-def _certain(end: End) -> _Side | None:
-    """The security of an end; None of a peer, of which the file does not say it, and where another rule speaks."""
+def _certain(end: End, graph: Graph, *, binds: bool) -> _Side | None:
+    """The security of an end; None where the file does not say it, as of most peers, and where another rule speaks."""
+    if isinstance(end.socket, Peer):
+        return _side_of_peer(end.socket, graph, binds=binds)
     if not isinstance(end.socket, Socket) or not _is_readable(end.socket) or missing_keys(end.socket.options):
         return None
     side = _side(end.socket)
     return side if side.is_clear else None
+
+
+def _side_of_peer(peer: Peer, graph: Graph, *, binds: bool) -> _Side | None:
+    """What the profile of a peer makes of its end of a connection."""
+    profile = graph.topology.security.get(peer.security) if peer.security else None
+    if peer.security is None or (peer.security and profile is None) or (profile is not None and profile.unread):
+        return None
+    name = "" if profile is None else "CURVE" if profile.curve or profile.server else "PLAIN" if profile.plain else ""
+    said = {name: f"security: {peer.security}"} if name else {}
+    return _Side(said, {}, {}) if binds else _Side({}, said, {})
 
 
 def _difference(bind: End, one: _Side, connect: End, other: _Side, key: KeyReader) -> str:
@@ -288,8 +300,8 @@ def _difference(bind: End, one: _Side, connect: End, other: _Side, key: KeyReade
     if (name in one.serves) == (name in other.serves):
         return f"both are {'servers' if name in one.serves else 'clients'} of {name}"
     server, client = (bind, connect) if name in one.serves else (connect, bind)
-    assert isinstance(server.socket, Socket)
-    assert isinstance(client.socket, Socket)
+    if not (isinstance(server.socket, Socket) and isinstance(client.socket, Socket)):
+        return ""       # which keys a peer has nobody but it knows
     known, secret = key(client.socket, "curve_serverkey"), key(server.socket, "curve_secretkey")
     public = public_key(secret) if secret is not None else key(server.socket, "curve_publickey")
     if name == "CURVE" and known is not None and public is not None and known != public:
