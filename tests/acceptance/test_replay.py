@@ -161,7 +161,7 @@ def test_subscriptions_are_waited_for(zmqtopo: Run, start: Callable[..., Any], n
     record(tmp_path / "a.mcap", MESSAGES, devices=["events"], types=("XSUB", "XPUB"))
     up = start(f"devices:\n  events: {{type: forwarder, in: {ANY}, out: {ANY}}}\n").ready()
     done = zmqtopo("replay", "a.mcap", "--to", "events.in", "--speed", "max")
-    assert done.returncode == 0
+    assert done.returncode == 1
     assert "nobody subscribes yet; messages that nobody subscribes to are dropped" in done.stderr
     assert "50 messages went when nobody had subscribed" in done.stderr
     subs = [net.socket(zmq.SUB, connect=up.address("events.out"), subscribe=topic) for topic in (b"1", b"2", b"")]
@@ -223,18 +223,35 @@ def test_loops_and_parts(zmqtopo: Run, net: Any, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr[:19]) == (0, "zmqtopo: 0 messages")
 
 
-def test_steps(zmqtopo: Run, net: Any, tmp_path: Path) -> None:
+def test_steps(net: Any, replay: Callable[..., Replay], tmp_path: Path) -> None:
     record(tmp_path / "a.mcap", [[b"a\x1b"], [b"b"], [b"c"]])
     pull, address = net.end(zmq.PULL)
-    done = zmqtopo("replay", "a.mcap", "--connect", address, "--type", "PUSH", "--step", data=b"\n\n")
+    keyboard, terminal = os.openpty()
+    try:
+        os.write(keyboard, b"\n\n\x04")     # Ctrl-D ends the input
+        said = replay("a.mcap", "--connect", address, "--type", "PUSH", "--step", stdin=terminal).end()
+    finally:
+        os.close(keyboard)
+        os.close(terminal)
     assert net.receive_all(pull, 2) == [[b"a\x1b"], [b"b"]]
-    assert r"'a\x1b'  [Enter sends]" in done.stderr
-    assert "2 messages" in done.stderr
+    assert r"'a\x1b'  [Enter sends]" in said
+    assert "2 messages" in said
     assert not pull.poll(0)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_with_what_was_sent(
+@pytest.mark.parametrize("shell", ["</dev/null", "<&-", "< <(echo)"])
+def test_steps_need_a_terminal(tmp_path: Path, shell: str) -> None:
+    record(tmp_path / "a.mcap", MESSAGES)
+    words = [*COMMAND, "replay", "a.mcap", "--connect", "tcp://127.0.0.1:9", "--type", "PUSH", "--step"]
+    done = subprocess.run(["bash", "-c", f'"$@" {shell}', "replay", *words], cwd=tmp_path, capture_output=True,
+                          text=True, check=False, timeout=DEADLINE)
+    assert done.returncode == 2
+    assert "--step needs a terminal" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
     net: Any, replay: Callable[..., Replay], tmp_path: Path, number: int
 ) -> None:
     record(tmp_path / "a.mcap", [[b"first"], [b"second"]], interval=3600)

@@ -72,6 +72,8 @@ def _replay(args: argparse.Namespace) -> int:
     from zmqtopo.observe.interrupt import Interrupt
     from zmqtopo.observe.recording import target as targets
     from zmqtopo.observe.recording.errors import NoTargetError, RecordingError, SendError
+    if args.step and (sys.stdin is None or not sys.stdin.isatty()):
+        args.usage_error("--step needs a terminal, where Enter sends the next message")
 
     try:
         target = targets.to_device(args.to) if args.to else targets.to_address(
@@ -105,7 +107,7 @@ def _play(args: argparse.Namespace, target: Target, interrupt: Interrupt) -> int
         _report(args, target, player.played, sender, rounds.cut)
         if interrupt.signal is not None:
             return EXIT_INTERRUPTED
-        return EXIT_FAILURE if player.played.refused else 0
+        return EXIT_FAILURE if player.played.refused or sender.unwanted else 0
 
 
 class _Rounds:
