@@ -109,12 +109,43 @@ def test_usage(zmqtopo: Run, file: Path) -> None:
         ("cut", "a.mcap"): "say where to with -o FILE",
         ("info", "a.mcap", "--from", "1s"): "info tells of the whole recording",
         ("export", "a.mcap", "--from", "soon"): "'soon' is not a time: write 10s",
+        ("export", "a.mcap", "--from", "2s", "--until", "2s"): "--until is not after --from",
+        ("cut", "a.mcap", "-o", "b", "--from", "2026-11-29", "--until", "2026-11-28"): "--until is not after --from",
         ("drop", "a.mcap"): "invalid choice",
         ("export", "a.mcap", "--match", r"a\xZ1"): "a byte is written \\xNN with two hexadecimal digits, such as \\x00",
     }.items():
         done = zmqtopo("recording", *arguments)
         assert done.returncode == 2
         assert words in done.stderr
+
+
+def test_a_device_that_the_recording_lacks(zmqtopo: Run, file: Path, tmp_path: Path) -> None:
+    record(tmp_path / "two.mcap", [[b"a"]], devices=["jobs", "events"])
+    record(tmp_path / "none.mcap", [])
+    to = ("--connect", "tcp://127.0.0.1:9", "--type", "PUSH", "--wait", "0")
+    for name, device, hint in (("a.mcap", "job", "did you mean jobs?"), ("two.mcap", "x", "it has events and jobs"),
+                               ("none.mcap", "x", "it has jobs")):
+        for command in (("recording", "export", name), ("recording", "cut", name, "-o", "b.mcap"),
+                        ("replay", name, *to)):
+            done = zmqtopo(*command, "--device", "jobs", "--device", device)
+            assert (done.returncode, done.stdout) == (2, "")
+            assert done.stderr == f"zmqtopo: error: '{name}' has no device '{device}'; {hint}\n"
+    assert not (tmp_path / "b.mcap").exists()
+    done = zmqtopo("recording", "export", "-", "--device", "job", data=file.read_bytes())
+    assert (done.returncode, done.stderr) == (
+        2, "zmqtopo: error: standard input has no device 'job'; did you mean jobs?\n")
+
+
+def test_a_selection_of_nothing(zmqtopo: Run, file: Path, tmp_path: Path) -> None:
+    for options, words in ((("--match", "x", "--device", "jobs"), "--device and --match"), (("--from", "1h"), "--from"),
+                           (("--flow", "out_to_in"), "--flow")):
+        done = zmqtopo("recording", "export", "a.mcap", *options)
+        assert (done.returncode, done.stdout) == (0, "")
+        assert done.stderr == f"zmqtopo: no message of a.mcap fits {words}\n"
+        done = zmqtopo("recording", "cut", "a.mcap", "-o", "b.mcap", "--force", *options)
+        assert (done.returncode, done.stderr) == (
+            0, f"zmqtopo: 0 messages in b.mcap: no message of a.mcap fits {words}\n")
+    assert zmqtopo("recording", "export", "b.mcap").stderr == "zmqtopo: b.mcap has no messages\n"
 
 
 def test_without_the_extra_it_says_what_to_install(tmp_path: Path, file: Path) -> None:

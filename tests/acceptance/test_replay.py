@@ -150,6 +150,7 @@ def test_nobody_is_there(zmqtopo: Run, net: Any, tmp_path: Path) -> None:
         ("--connect", address, "--type", "PUSH", "--keep-identities"): "is for --type ROUTER",
         ("--connect", address, "--type", "PUSH", "--speed", "0"): "is not a speed",
         ("--connect", address, "--type", "PUSH", "--to", "a.in"): "not allowed with",
+        ("--connect", address, "--type", "PUSH", "--from", "2s", "--until", "1s"): "--until is not after --from",
     }.items():
         done = zmqtopo("replay", "a.mcap", *arguments)
         assert done.returncode == 2
@@ -221,6 +222,7 @@ def test_loops_and_parts(zmqtopo: Run, net: Any, tmp_path: Path) -> None:
     # A part of nothing, however often, ends.
     done = zmqtopo("replay", "a.mcap", *to, "--match", "x", "--loop", "0")
     assert (done.returncode, done.stderr[:19]) == (0, "zmqtopo: 0 messages")
+    assert done.stderr.endswith("\nzmqtopo: no message of a.mcap fits --match\n")
 
 
 def test_steps(net: Any, replay: Callable[..., Replay], tmp_path: Path) -> None:
@@ -239,8 +241,6 @@ def test_steps(net: Any, replay: Callable[..., Replay], tmp_path: Path) -> None:
     assert not pull.poll(0)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_with_what_was_sent(
 @pytest.mark.parametrize("shell", ["</dev/null", "<&-", "< <(echo)"])
 def test_steps_need_a_terminal(tmp_path: Path, shell: str) -> None:
     record(tmp_path / "a.mcap", MESSAGES)
@@ -252,6 +252,8 @@ def test_steps_need_a_terminal(tmp_path: Path, shell: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_with_what_was_sent(
     net: Any, replay: Callable[..., Replay], tmp_path: Path, number: int
 ) -> None:
     record(tmp_path / "a.mcap", [[b"first"], [b"second"]], interval=3600)

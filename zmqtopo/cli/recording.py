@@ -5,15 +5,23 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from zmqtopo.cli.output import OutputError, emit, note
 from zmqtopo.cli.parser import Parser
-from zmqtopo.cli.recordings import add_selection, needs_mcap, selection
+from zmqtopo.cli.recordings import (
+    add_selection,
+    check_devices_of_file,
+    check_selection,
+    needs_mcap,
+    nothing_selected,
+    selection,
+)
 from zmqtopo.cli.remote import add_format, emit_json, emit_table
 from zmqtopo.cli.tap import DECODINGS, decodings
 from zmqtopo.config.wording import count
-from zmqtopo.exit_codes import EXIT_BAD_FILE, EXIT_FAILURE
+from zmqtopo.exit_codes import EXIT_BAD_FILE, EXIT_FAILURE, EXIT_USAGE
 from zmqtopo.report.stderr import complain
 
 if TYPE_CHECKING:
@@ -45,18 +53,23 @@ def run(args: argparse.Namespace) -> int:
         args.usage_error("say where to with -o FILE")
     if args.action == "info" and (args.output or args.since or args.until or args.device or args.flow or args.match):
         args.usage_error("info tells of the whole recording; what is selected is for cut and export")
+    check_selection(args)
     return needs_mcap("recording", lambda: _read(args))
 
 
 def _read(args: argparse.Namespace) -> int:
-    from zmqtopo.observe.recording.errors import RecordingError, WriteError
+    from zmqtopo.observe.recording.errors import RecordingError, SelectionError, WriteError
     from zmqtopo.observe.recording.reader import Recording
 
     try:
+        check_devices_of_file(args)
         with Recording(args.file) as recording:
             {"info": _info, "cut": _cut, "export": _export}[args.action](recording, args)
             if recording.cut and args.action != "info":
                 note(f"{args.file} is {recording.cut}; everything before that was kept")
+    except SelectionError as error:
+        complain(str(error))
+        return EXIT_USAGE
     except RecordingError as error:
         complain(str(error))
         return EXIT_BAD_FILE
@@ -111,19 +124,37 @@ def _info_text(recording: Recording, flows: list[FlowSummary]) -> None:
 def _cut(recording: Recording, args: argparse.Namespace) -> None:
     from zmqtopo import __version__
     from zmqtopo.observe.recording.copy import copy
+    from zmqtopo.observe.recording.selection import check_devices
 
     if args.output != "-" and _is_same(args.file, args.output):
         args.usage_error("the part cannot replace the recording that it is read from")
     written = copy(recording, selection(args), args.output, replace=args.force, library=f"zmqtopo {__version__}")
-    note(f"{count(written, 'message')} in {'standard output' if args.output == '-' else args.output}")
+    check_devices(recording, args.device)       # of standard input nobody knew before
+    why = "" if written else f": {nothing_selected(args)}"
+    note(f"{count(written, 'message')} in {'standard output' if args.output == '-' else args.output}{why}")
 
 
 def _export(recording: Recording, args: argparse.Namespace) -> None:
     from zmqtopo.observe.recording.copy import as_json
+    from zmqtopo.observe.recording.selection import check_devices
     from zmqtopo.observe.tap.decode import decoder
 
     decode = decoder(args.decode, None)
-    lines = (as_json(message, decode) for message in selection(args).of(recording))
+    number = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal number
+        for message in selection(args).of(recording):
+            number += 1
+            yield as_json(message, decode)
+
+    _print(lines(), args)
+    check_devices(recording, args.device)       # of standard input nobody knew before
+    if not number:
+        note(nothing_selected(args))
+
+
+def _print(lines: Iterator[str], args: argparse.Namespace) -> None:
     if args.output in (None, "-"):
         sys.stdout.writelines(lines)
         sys.stdout.flush()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from zmqtopo.cli.parser import Parser
 from zmqtopo.cli.prefix import prefix
+from zmqtopo.config.wording import listing
 from zmqtopo.exit_codes import EXIT_UNAVAILABLE
 from zmqtopo.observe.extras import MissingExtraError, require
 from zmqtopo.report.stderr import complain
@@ -43,6 +44,35 @@ def selection(args: argparse.Namespace, flow: str | None = None) -> Selection:
     from zmqtopo.observe.recording.selection import Selection
 
     return Selection(tuple(args.device), args.flow or flow, args.match, args.since, args.until)
+
+
+def check_selection(args: argparse.Namespace) -> None:
+    """Refuse, as a usage error, times between which nothing can be."""
+    since, until = args.since, args.until
+    if since and until and since.is_offset == until.is_offset and until.time <= since.time:
+        args.usage_error("--until is not after --from, so nothing is between them")
+
+
+def check_devices_of_file(args: argparse.Namespace) -> None:
+    """Raise SelectionError for a device that a file lacks; standard input is read once, and tells it at its end."""
+    from zmqtopo.observe.recording.reader import Recording
+    from zmqtopo.observe.recording.selection import check_devices
+
+    if args.device and args.file != "-":
+        with Recording(args.file) as recording:
+            check_devices(recording, args.device)
+
+
+def nothing_selected(args: argparse.Namespace, flow: str | None = None) -> str:
+    """What to say when no message was selected; ``flow`` where the arguments do not say."""
+    chosen = [option for option, value in (
+        ("--from", args.since), ("--until", args.until), ("--device", args.device), ("--flow", args.flow),
+        ("--match", args.match),
+    ) if value]
+    if flow and not args.flow:
+        chosen.append(f"--flow {flow}, which --to implies")
+    file = "standard input" if args.file == "-" else args.file
+    return f"no message of {file} fits {listing(chosen, 'and')}" if chosen else f"{file} has no messages"
 
 
 def _moment(text: str) -> Moment:

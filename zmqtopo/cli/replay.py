@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Final
 from zmqtopo.cli.durations import duration
 from zmqtopo.cli.output import note
 from zmqtopo.cli.parser import Parser
-from zmqtopo.cli.recordings import add_selection, needs_mcap, selection
+from zmqtopo.cli.recordings import (
+    add_selection,
+    check_devices_of_file,
+    check_selection,
+    needs_mcap,
+    nothing_selected,
+    selection,
+)
 from zmqtopo.cli.remote import add_format, emit_json, guarded
 from zmqtopo.config.wording import count, listing, quote
 from zmqtopo.exit_codes import EXIT_BAD_FILE, EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE
@@ -65,23 +72,25 @@ def run(args: argparse.Namespace) -> int:
                          else "--connect and --bind need --type, such as PUSH")
     if args.file == "-" and (args.step or args.loop != 1):
         args.usage_error("--step and --loop need a file: standard input is read once")
+    if args.step and (sys.stdin is None or not sys.stdin.isatty()):
+        args.usage_error("--step needs a terminal, where Enter sends the next message")
+    check_selection(args)
     return needs_mcap("replay", lambda: guarded(lambda: _replay(args)))
 
 
 def _replay(args: argparse.Namespace) -> int:
     from zmqtopo.observe.interrupt import Interrupt
     from zmqtopo.observe.recording import target as targets
-    from zmqtopo.observe.recording.errors import NoTargetError, RecordingError, SendError
-    if args.step and (sys.stdin is None or not sys.stdin.isatty()):
-        args.usage_error("--step needs a terminal, where Enter sends the next message")
+    from zmqtopo.observe.recording.errors import NoTargetError, RecordingError, SelectionError, SendError
 
     try:
+        check_devices_of_file(args)
         target = targets.to_device(args.to) if args.to else targets.to_address(
             args.connect or args.bind, args.type, binds=args.bind is not None)
         targets.check_identities(target.type, keep=args.keep_identities)
         with Interrupt() as interrupt:
             return _play(args, target, interrupt)
-    except NoTargetError as error:
+    except (NoTargetError, SelectionError) as error:
         complain(str(error))
         return EXIT_USAGE
     except RecordingError as error:
@@ -105,6 +114,8 @@ def _play(args: argparse.Namespace, target: Target, interrupt: Interrupt) -> int
             rounds.play(player)
         sender.settle()
         _report(args, target, player.played, sender, rounds.cut)
+        if rounds.is_empty:
+            note(nothing_selected(args, target.flow))
         if interrupt.signal is not None:
             return EXIT_INTERRUPTED
         return EXIT_FAILURE if player.played.refused or sender.unwanted else 0
@@ -121,6 +132,8 @@ class _Rounds:
         self._recording = Recording(args.file)
         self._wanted = selection(args, flow=target.flow)
         self.cut: str | None = None
+        self.is_empty = False
+        """Whether the recording has none of the messages that are meant."""
 
     def __enter__(self) -> _Rounds:
         return self
@@ -143,7 +156,7 @@ class _Rounds:
             self._recording = Recording(self._args.file)
 
     def _messages(self) -> Iterator[tuple[int, list[bytes]]]:
-        from zmqtopo.observe.recording.selection import without_identity
+        from zmqtopo.observe.recording.selection import check_devices, without_identity
 
         chosen: set[str] = set()
         only = None if self._args.device else self._target.device
@@ -156,6 +169,8 @@ class _Rounds:
                 self._ambiguous()
             yield message.time, message.frames if self._args.keep_identities else without_identity(message)
         self.cut = self._recording.cut
+        self.is_empty = not chosen
+        check_devices(self._recording, self._args.device)
 
     def _devices(self) -> set[str]:
         return {flow.device for flow in self._recording.flows.values()}

@@ -17,3 +17,7 @@ class SendError(Exception):
 
 class NoTargetError(Exception):
     """What is said to send to is nothing that can be sent to."""
+
+
+class SelectionError(Exception):
+    """What is selected is of a device that the recording does not have."""

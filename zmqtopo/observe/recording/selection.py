@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import Final
 
+from zmqtopo.config.wording import closest, listing, quote, shortened
+from zmqtopo.observe.recording.errors import SelectionError
 from zmqtopo.observe.recording.moment import Moment
 from zmqtopo.observe.recording.reader import Recorded, Recording
+
+MOST_NAMED: Final = 10
+"""Devices that a message lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,26 @@ class Selection:
         since, until = self.since, self.until
         return (since is None or time - (first if since.is_offset else 0) >= since.time) and (
             until is None or time - (first if until.is_offset else 0) < until.time)
+
+
+def check_devices(recording: Recording, devices: Collection[str]) -> None:
+    """Read on until all ``devices`` have been seen; raises SelectionError when the recording lacks one."""
+    messages = recording.messages()
+    known, missing = -1, set(devices)
+    while missing:
+        if len(recording.flows) != known:       # a channel comes before its first message
+            known = len(recording.flows)
+            missing -= {flow.device for flow in recording.flows.values()}
+        elif next(messages, None) is None:
+            break
+    else:
+        return
+    name = next(device for device in devices if device in missing)
+    there = sorted({flow.device for flow in recording.flows.values()})
+    near = closest(name, there)
+    some = [shortened(each) for each in there[:MOST_NAMED]] + ["others"] * (len(there) > MOST_NAMED)
+    hint = f"did you mean {near}?" if near else f"it has {listing(some, 'and')}" if some else "it has no messages"
+    raise SelectionError(f"{recording.name} has no device {quote(name)}; {hint}")
 
 
 def begins(message: Recorded, prefix: bytes) -> bool:
