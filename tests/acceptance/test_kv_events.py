@@ -67,6 +67,24 @@ def test_nothing_is_missing_and_tap_shows_it(
     assert set(re.findall(r"kv@pod-\d", report)) == {"kv@pod-0", "kv@pod-1", "kv@pod-2"}
 
 
+def test_the_readme_shows_what_they_print(
+    events: subprocess.Popen[str], zmqtopo: Callable[..., Any]
+) -> None:
+    assert events.stdout is not None
+    readme = (ROOT / "README.md").read_text("utf-8")
+    (tap, shown), (audit, counted) = next(
+        block.commands for block in blocks(readme) if block.language == "text" and block.commands)
+    assert (audit, counted.count("\n")) == ("python audit.py", 1)
+    assert re.fullmatch(any_numbers(counted), events.stdout.readline())
+    assert re.fullmatch(any_numbers(shown), zmqtopo(*tap.split()[1:]).stdout)
+
+
+def any_numbers(text: str) -> str:
+    """A pattern for the same text with other times, counts and sequences."""
+    pattern = re.escape(text).replace("0x00000000000000cc", "0x[0-9a-f]{16}")
+    return re.sub(r"\d\d:\d\d:\d\d\\\.\d{6}|(?<=\\#)\d+|(?<=kv@pod\\-)\d|^\d+(?=\\ batches)", r"[\\d:.]+", pattern)
+
+
 def test_the_auditor_sees_what_was_dropped(events: subprocess.Popen[str], zmqtopo: Callable[..., Any]) -> None:
     assert events.stdout is not None
     assert events.stdout.readline()
