@@ -303,7 +303,7 @@ def test_what_readers_ask_for_may_be_anything(net: Any, looked: Any) -> None:
     it.open()
     it.start()
     odd = net.socket(zmq.XSUB, connect="inproc://drop")
-    long = b"\1" + MARKER + b"x" * 100_000
+    long = b"\1" + MARKER + b"x" * 10_000
     for request in (b"", b"\1", b"\0", b"\2\1", b"\1\xff", b"\0\1", b"\0\3", long, b"\1\1" * 10):
         odd.send(request)
     push, pull = net.socket(zmq.PUSH, connect="inproc://in"), net.socket(zmq.PULL, connect="inproc://out")
