@@ -44,7 +44,7 @@ def test_a_stop_out_of_time_says_what_it_has_dropped(
     assert stop["passed_on"] == stop["possibly_lost_per_peer"] == 0     # nobody was there to be given anything
     assert 1000 <= stop["dropped"] <= sent
     assert control.ps(code=None)["a"]["counters"]["in_to_out"]["dropped"] == stop["dropped"]
-    up.wait_for(f"a: stopped; 0 passed on, {stop['dropped']:,} dropped")
+    up.wait_for(f"; 0 passed on, {stop['dropped']:,} dropped")
     up.stop()
 
 

@@ -30,6 +30,9 @@ _BESIDE_THE_STACK: Final = 8 << 20
 _REAPER: Final = 1
 """Threads of libzmq beside those for input and output."""
 
+_OURS: Final = 2
+"""Threads of a worker beside those of its devices: one reads the monitors of sockets, one answers ZAP."""
+
 _MOST: Final = (1 << 63) - 1
 
 
@@ -74,7 +77,7 @@ class MemoryLimit:
         self._usual = resource.getrlimit(resource.RLIMIT_DATA)
         stack, _ = resource.getrlimit(resource.RLIMIT_STACK)
         self._thread = (_STACK if stack == resource.RLIM_INFINITY else stack) + _BESIDE_THE_STACK
-        self._before = _data_memory() + (io_threads + _REAPER) * self._thread
+        self._before = _data_memory() + (io_threads + _REAPER + _OURS) * self._thread
 
     def add(self, device: Device) -> None:
         """Set the limit as a device that starts needs it."""
