@@ -250,7 +250,7 @@ def test_files_of_keys(zmqtopo: Callable[..., Any], tmp_path: Path) -> None:
     assert hidden.decode() not in made.stdout + made.stderr
     again = zmqtopo("keys", "new", "keys/alice")
     assert (again.returncode, zmq.auth.load_certificate(secret)) == (1, (public, hidden))
-    assert "is there already" in again.stderr
+    assert "already exists" in again.stderr
     shown = zmqtopo("keys", "show", "keys/alice.key_secret")
     assert shown.stdout == f"{public.decode()}\n"
     # Those of pyzmq are read, and that others can read the secret one is told.
@@ -261,7 +261,11 @@ def test_files_of_keys(zmqtopo: Callable[..., Any], tmp_path: Path) -> None:
     assert listed.count(public.decode()) == 2
     assert hidden.decode() not in listed
     assert zmqtopo("keys", "new", "keys/a b").returncode == 2
-    assert zmqtopo("keys", "show", "keys").returncode == 78
+    assert zmqtopo("keys", "show", "keys").returncode == 1
+    gone = zmqtopo("keys", "show", "nope")
+    assert (gone.returncode, gone.stderr) == (1, "zmqtopo: error: cannot read nope: No such file or directory\n")
+    gone = zmqtopo("keys", "list", "nope")
+    assert (gone.returncode, gone.stderr) == (1, "zmqtopo: error: cannot list nope: No such file or directory\n")
 
 
 def test_verify(keys: Callable[[str], Path], zmqtopo: Callable[..., Any], tmp_path: Path) -> None:

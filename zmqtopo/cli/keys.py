@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _new(args: argparse.Namespace) -> int:
     if not args.what:
-        complain("keys new wants a name, such as keys/broker")
+        complain("keys new needs a name, such as keys/broker")
         return EXIT_USAGE
     return max(_make(Path(name)) for name in args.what)
 
@@ -76,7 +76,7 @@ def _make(path: Path) -> int:
             files[0].unlink()
             raise
     except FileExistsError:
-        complain(f"{printable(str(path))} is there already; take another name, or remove its files for a new one")
+        complain(f"{printable(str(path))} already exists; take another name, or remove its files for a new one")
         return EXIT_FAILURE
     except OSError as error:
         complain(f"cannot make {printable(str(path))}: {error.strerror}")
@@ -99,7 +99,7 @@ def _list(args: argparse.Namespace) -> int:
     elif rows:
         emit_table([["NAME", "PUBLIC KEY", "FILE", "NOTE"],
                     *([str(row[key] or "-") for key in ("name", "public_key", "file", "note")] for row in rows)])
-    else:
+    elif not code:
         complain("no certificates there; zmqtopo keys new NAME makes one")
     return code
 
@@ -128,13 +128,13 @@ def _certificates(folder: Path) -> Iterator[Path]:
 
 def _show(args: argparse.Namespace) -> int:
     if not args.what:
-        complain("keys show wants a file, such as keys/broker.key")
+        complain("keys show needs a file, such as keys/broker.key")
         return EXIT_USAGE
     shown, code = [], 0
     for path in args.what:
         certificate = _read(path)
         if certificate is None:
-            code = EXIT_BAD_FILE
+            code = EXIT_FAILURE
             continue
         shown.append({"file": path, "public_key": key_text(certificate.public),
                       "has_secret": certificate.secret is not None, "metadata": dict(certificate.metadata)})
@@ -161,7 +161,7 @@ def _verify(args: argparse.Namespace) -> int:
     from zmqtopo.report import text
 
     if len(args.what) != 1:
-        complain("keys verify wants the file of a topology")
+        complain("keys verify needs the file of a topology")
         return EXIT_USAGE
     checked = examine(args.what[0])
     if checked.has_errors:
@@ -181,7 +181,7 @@ def _revoke(args: argparse.Namespace) -> int:
     from zmqtopo.cli.remote import talk
 
     if len(args.what) != 2:
-        complain("keys revoke wants a running topology and the name of a key: zmqtopo keys revoke events alice")
+        complain("keys revoke needs a running topology and the name of a key: zmqtopo keys revoke events alice")
         return EXIT_USAGE
     return talk(args.what[0], lambda client: _take_away(client, args.what[1]))
 
