@@ -110,3 +110,7 @@ def test_the_examples_of_the_rule_about_files(tmp_path: Path, example: str, code
     assert (prompt, command) == ("$", "zmqtopo")
     done = run(*arguments, "--format", "concise", folder=tmp_path)
     assert (done.returncode, re.findall(r"\[([a-z-]+)\]$", done.stdout, re.MULTILINE)) == (code, rules)
+
+
+def test_a_switch_is_true_or_false() -> None:
+    assert "\nValues: true or false\n" in run("explain", "http.control").stdout

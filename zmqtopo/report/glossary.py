@@ -154,6 +154,8 @@ def _options() -> Iterator[Term]:
 def _values(rules: Schema) -> str:
     """What a key takes: its choices, or its unit in words, or what it is called."""
     if "enum" in rules:
+        if {True, False} == set(rules["enum"]) and any(isinstance(one, bool) for one in rules["enum"]):
+            return "true or false"
         return ", ".join({str(word).lower(): str(word) for word in reversed(rules["enum"])}.values())
     title = str(rules.get("title", ""))
     about = definition(rules).get("description", "") if "$ref" in rules else ""

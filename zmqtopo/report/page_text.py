@@ -78,18 +78,24 @@ def _table(lines: Sequence[str], width: int) -> str:
     head, _, *body = rows
     rows = [head, *body]
     columns = list(zip_longest(*rows, fillvalue=""))
-    widths = _widths([max(map(len, column)) for column in columns], width - _GAP * (len(columns) - 1))
+    words = [max((len(word) for cell in column for word in cell.split()), default=0) for column in columns]
+    # The name in the first column is kept whole, to be searched for and copied.
+    widths = _widths([max(map(len, column)) for column in columns], width - _GAP * (len(columns) - 1), words[0])
     written = [line for row in rows for line in _row(row, widths)]
     after_head = len(list(_row(head, widths)))
     written.insert(after_head, (" " * _GAP).join("-" * wide for wide in widths))
     return "\n".join(written)
 
 
-def _widths(wanted: Sequence[int], room: int) -> list[int]:
-    """As much as each column wants, less where there is not so much room: the widest give first."""
+def _widths(wanted: Sequence[int], room: int, first: int) -> list[int]:
+    """As much as each column wants, less where there is not so much room: the widest give first.
+
+    The first column keeps ``first``.
+    """
     widths = list(wanted)
-    while sum(widths) > room and max(widths) > _NARROWEST:
-        widths[widths.index(max(widths))] -= 1
+    least = [max(first, _NARROWEST), *[_NARROWEST] * (len(widths) - 1)]
+    while sum(widths) > room and (wide := [at for at, one in enumerate(widths) if one > least[at]]):
+        widths[max(wide, key=lambda at: widths[at])] -= 1
     return widths
 
 
@@ -105,7 +111,7 @@ def _filled(text: str, width: int, lead: str = "", hanging: str = "") -> str:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, max(width, 1), break_on_hyphens=False)
+    return textwrap.wrap(text, max(width, 1), break_long_words=False, break_on_hyphens=False)
 
 
 def _inline(text: str) -> str:

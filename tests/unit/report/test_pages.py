@@ -38,3 +38,9 @@ def test_a_table_fits_where_it_can() -> None:
     text = "| a | what it is for |\n|---|---|\n| `x\\|y` | some words that do not fit |\n"
     assert plain(text, 60) == "a    what it is for\n---  --------------------------\nx|y  some words that do not fit\n"
     assert plain(text, 20) == ("a    what it is for\n---  ---------------\nx|y  some words that\n     do not fit\n")
+
+
+def test_the_name_in_a_table_is_kept_whole() -> None:
+    lines = plain(pages()["metrics"].markdown, 88).splitlines()
+    assert any(line.startswith("zmqtopo_last_message_timestamp_seconds ") for line in lines)
+    assert any(line.startswith("zmqtopo_messages_total,") for line in lines)
