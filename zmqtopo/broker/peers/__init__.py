@@ -17,7 +17,6 @@ import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
 from typing import Any, Final, NamedTuple
 
 import zmq
@@ -47,6 +46,27 @@ MOST_PAST: Final = 100
 
 Job = Iterator[bool]
 """A report in steps, each of which says whether the next one can follow at once."""
+
+
+class _Outcome:
+    """Whether another thread has done something; `concurrent.futures` would bring `logging` into every worker."""
+
+    def __init__(self) -> None:
+        self._is_known = threading.Event()
+        self._error: Exception | None = None
+
+    def set(self, error: Exception | None = None) -> None:
+        """Say that it is done, or why not; what was said first holds."""
+        if not self._is_known.is_set():
+            self._error = error
+            self._is_known.set()
+
+    def wait(self, timeout: float) -> None:
+        """Wait until it is done. Raises what kept it from that, and TimeoutError."""
+        if not self._is_known.wait(timeout):
+            raise TimeoutError
+        if self._error is not None:
+            raise self._error
 
 
 class Watched(NamedTuple):
@@ -93,7 +113,7 @@ class PeerMonitor:
         A device whose monitors cannot be made, for want of room for sockets or descriptors, runs without.
         """
         count_nothing(block, off=False)
-        connected: Future[None] = Future()
+        connected = _Outcome()
         addresses: dict[str, str] = {}
         handshakes: dict[str, float] = {}
         try:
@@ -104,7 +124,7 @@ class PeerMonitor:
                 socket.monitor(addresses[role], EVENTS)
                 handshakes[role] = int(socket.getsockopt(zmq.HANDSHAKE_IVL)) / 1000
             self._request(lambda: self._connect(connected, device, addresses, block, handshakes), connected)
-            connected.result(CONNECT_TIMEOUT)
+            connected.wait(CONNECT_TIMEOUT)
         except (OSError, zmq.ZMQError, TimeoutError):
             self._disable(sockets.values())
             self._request(lambda: self._forget(device))
@@ -179,7 +199,7 @@ class PeerMonitor:
         self._jobs.append(job)
 
     def _connect(
-        self, done: Future[None], device: str, addresses: Mapping[str, str], block: CounterBlock,
+        self, done: _Outcome, device: str, addresses: Mapping[str, str], block: CounterBlock,
         handshakes: Mapping[str, float],
     ) -> None:
         history = self._past.pop(device, None) or History(device)
@@ -193,10 +213,9 @@ class PeerMonitor:
                     device, role, block, history, lambda event, text: self._note(device, event, text), handshakes[role])
                 keys.append(key)
         except zmq.ZMQError as error:
-            done.set_exception(error)
+            done.set(error)
         self._devices[device] = Watched(history, tables, tuple(keys))
-        if not done.done():
-            done.set_result(None)
+        done.set()
 
     def _forget(self, device: str) -> None:
         watched = self._devices.pop(device, None)
@@ -296,11 +315,11 @@ class PeerMonitor:
                 undo.pop_all()
             return True
 
-    def _request(self, do: Callable[[], object], done: Future[None] | None = None) -> bool:
+    def _request(self, do: Callable[[], object], done: _Outcome | None = None) -> bool:
         with self._lock:
             if self._thread is None or self._ended:
                 if done is not None:
-                    done.set_exception(OSError(errno.EPIPE, "the thread has ended"))
+                    done.set(OSError(errno.EPIPE, "the thread has ended"))
                 return False
             self._requests.append(do)
             with contextlib.suppress(BlockingIOError):      # enough wakings wait already
