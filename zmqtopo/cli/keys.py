@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Return 0; 1 when something could not be made or does not fit, 78 for a bad file, 2 for a wrong call."""
+    """Return 0; 1 when something could not be made, read, or does not fit; 78 when the file to verify has errors; 2."""
     return _ACTIONS[args.action](args)
 
 
