@@ -161,6 +161,7 @@ def test_repeated_subscriptions_reach_the_other_side_once(net: Any) -> None:
     device, sender, address = started(net, zmq.PULL, zmq.XPUB)
     subs = [reader(net, address, b"") for _ in range(5)]
     reached(net, sender, subs)
+    net.until(lambda: device.counters.out_to_in.dropped, "the loop has counted it")
     assert device.counters.out_to_in.dropped == 1
 
 
