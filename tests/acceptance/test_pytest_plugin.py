@@ -75,7 +75,8 @@ def test_by_the_addresses_of_the_file(topology, sockets):
     assert topology.where("tcp://localhost:5551") == topology.address("collect.in")
     assert topology.where("ipc:///run/none/side") == topology.address("side.in")
     through(sockets, topology.where("ipc:///run/none/side"), connect_out=topology.address("side.out"))
-    assert any(topology.counters()["side"].in_to_out.messages == 1 for _ in range(100_000))     # counted once it is sent
+    # It is counted when it has been sent, and may be here before.
+    assert any(topology.counters()["side"].in_to_out.messages == 1 for _ in range(100_000))
 
 @pytest.mark.zmqtopo("pipeline.yaml")
 def test_an_address_that_no_device_has(topology):
