@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import stat
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -146,21 +145,35 @@ def test_secrets_are_nowhere_but_in_their_files(
 
 
 def test_a_key_that_is_added_is_let_in_and_one_that_is_removed_is_not(
-    keys: Callable[[str], Path], start: Callable[..., Up], reader: Callable[[Up], Any], net: Any, tmp_path: Path
+    keys: Callable[[str], Path], start: Callable[..., Up], reader: Callable[[Up], Any], control: Control, net: Any,
+    tmp_path: Path,
 ) -> None:
     allow(keys("reader"))
     keys("alice")
     up = start(TOPOLOGY).ready()
     sink = reader(up)
+    first = client(net, up, tmp_path, "alice")
+    up.wait_for("jobs: in: 127.0.0.1 was refused: its key ")
     allowed = allow(tmp_path / "keys" / "alice.key")
-    time.sleep(0.9)     # the promise is one second
-    client(net, up, tmp_path, "alice")
     assert sink.recv() == b"from it"
     allowed.unlink()
-    time.sleep(0.9)
+
+    def refused() -> int:
+        return int(control.ps()["jobs"]["handshake_failures"]["in"]["auth"])
+
+    before = refused()
+    later = [first]
+
+    def comes_in_vain() -> bool:
+        later.append(client(net, up, tmp_path, "alice"))
+        return refused() > before
+
+    net.until(comes_in_vain)
+    while sink.poll(0):     # of those who came before the file was looked at again
+        sink.recv()
     client(net, up, tmp_path, "alice")
-    up.wait_for("jobs: in: 127.0.0.1 was refused: its key ")
-    assert not sink.poll(300)
+    net.until(lambda: refused() > before + 1)
+    assert not sink.poll(0)
     up.stop()
 
 
