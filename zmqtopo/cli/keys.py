@@ -123,7 +123,10 @@ def _certificates(folder: Path) -> Iterator[Path]:
         yield folder
         return
     with os.scandir(folder) as entries:
-        yield from sorted(Path(entry.path) for entry in entries if entry.name.endswith((PUBLIC, SECRET)))
+        names = sorted(entry.name for entry in entries if entry.name.endswith((PUBLIC, SECRET)))
+    # The file with both keys stands for the pair.
+    pairs = {name.removesuffix(SECRET) + PUBLIC for name in names if name.endswith(SECRET)}
+    yield from (folder / name for name in names if name not in pairs)
 
 
 def _show(args: argparse.Namespace) -> int:
@@ -132,7 +135,8 @@ def _show(args: argparse.Namespace) -> int:
         return EXIT_USAGE
     shown, code = [], 0
     for path in args.what:
-        certificate = _read(path)
+        named = Path(path + PUBLIC)     # the name that was given to new
+        certificate = _read(path if Path(path).exists() or not named.exists() else str(named))
         if certificate is None:
             code = EXIT_FAILURE
             continue
@@ -189,8 +193,7 @@ def _revoke(args: argparse.Namespace) -> int:
 def _take_away(client: Client, name: str) -> int:
     """Move every key of the name away, wait until nobody gets in with it, and cut off who has."""
     allowed = [Path(path) for path in _allowed(client)]
-    files = [file for path in allowed for file in (_certificates(path) if path.is_dir() else [path])
-             if file.suffix == PUBLIC]
+    files = [file for path in allowed for file in (path.glob(f"*{PUBLIC}") if path.is_dir() else [path])]
     mine = [file for file in files if file.stem == name]
     if not mine:
         near = closest(name, {file.stem for file in files})
