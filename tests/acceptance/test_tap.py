@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import signal
 import struct
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,17 @@ class Tap:
         )
         assert self.process.stderr is not None
         self.first = self.process.stderr.readline().decode()
+        self.read = {"out": b"", "err": b""}
+
+    def until(self, words: str, name: str) -> None:
+        """Read ``out`` or ``err`` until a line has what the pattern says."""
+        stream = self.process.stdout if name == "out" else self.process.stderr
+        assert stream is not None
+        while not re.search(words.encode(), self.read[name]):
+            assert select.select([stream], [], [], DEADLINE)[0], self.read[name]
+            line = stream.readline()
+            assert line, self.read[name]
+            self.read[name] += line
 
     def end(self, number: int | None = signal.SIGINT, code: int | None = None) -> tuple[str, str]:
         """End it, or wait for its end; what it has printed."""
@@ -48,7 +59,7 @@ class Tap:
         expected = 128 + number if number is not None else 0
         assert self.process.returncode == (expected if code is None else code), err
         assert b"Traceback" not in err
-        return out.decode(), err.decode()
+        return (self.read["out"] + out).decode(), (self.read["err"] + err).decode()
 
 
 @pytest.fixture
@@ -129,7 +140,8 @@ def test_bytes_as_they_are(tap: Any, pass_on: Any) -> None:
 def test_only_what_is_asked_for(tap: Any, pass_on: Any) -> None:
     first, second, sampled = tap("--match", r"e\x75."), tap("--match", "eu", "--frame", "-1"), tap("--sample", "1/2")
     pass_on([b"eu.1", b"x"], [b"us.1", b"eu"], [b"eu.2"], [b"eu"])
-    time.sleep(0.3)
+    for shown, last in ((first, "#3"), (second, "#4"), (sampled, "#4")):
+        shown.until(last, "out")
     for shown, numbers in ((first, [1, 3]), (second, [2, 3, 4]), (sampled, [2, 4])):
         out, err = shown.end()
         assert [int(number) for number in re.findall(r"#(\d+)", out)] == numbers
@@ -141,7 +153,7 @@ def test_what_is_too_much_for_a_person_is_counted(tap: Any, pass_on: Any) -> Non
     shown = tap("--rate", "10")
     for _ in range(20):
         pass_on(*[[b"sixteen bytes..."]] * 5000)
-    time.sleep(0.5)
+    shown.until("#1", "out")
     out, err = shown.end()
     lines = out.splitlines()
     numbers = [int(match[1]) for line in lines if (match := re.search(r"#(\d+)", line))]
@@ -153,15 +165,14 @@ def test_what_is_too_much_for_a_person_is_counted(tap: Any, pass_on: Any) -> Non
 
 
 def test_a_report_counts_all(tap: Any, pass_on: Any) -> None:
-    shown, as_json = tap("--report"), tap("--report", "--format", "json")
+    shown, as_json = tap("--report", "--count", "40"), tap("--report", "--format", "json", "--count", "40")
     pass_on(*[[b"often", b"12345"]] * 30, *[[b"seldom"]] * 10)
-    time.sleep(0.3)
-    out, err = shown.end()
+    out, err = shown.end(None)
     rows = [line.split() for line in out.splitlines()]
     assert rows[1:] == [["30", "75.0%", "300", "10", "jobs", "in_to_out", "often"],
                         ["10", "25.0%", "60", "6", "jobs", "in_to_out", "seldom"]]
     assert account(err) == (40, 0, 40)
-    assert json.loads(as_json.end()[0])["top"][0]["messages"] == 30
+    assert json.loads(as_json.end(None)[0])["top"][0]["messages"] == 30
 
 
 def test_a_pipe_that_closes_ends_it(tap: Any, pass_on: Any, net: Any, state_folders: Path) -> None:
@@ -176,14 +187,15 @@ def test_what_becomes_of_the_devices_is_told(up: Up, tap: Any, pass_on: Any, con
     shown = tap()
     pass_on([b"one"])
     control("pause", "jobs")
-    time.sleep(1.2)
+    shown.until("jobs: paused", "err")
     control("resume", "jobs")
+    shown.until("jobs: is running", "err")
     os.kill(up.worker("requests"), signal.SIGKILL)
-    time.sleep(1.5)
+    shown.until("requests: restarted", "err")
     more = "  more: {type: streamer, in: {bind: \"tcp://127.0.0.1:*\"}, out: {bind: \"tcp://127.0.0.1:*\"}}\n"
     (tmp_path / "it.yaml").write_text(re.sub(r"  requests:.*\n", more, TOPOLOGY))
     control("reload")
-    time.sleep(1.2)
+    shown.until("more: added", "err")
     control("down")
     out, err = shown.end(None)
     assert "#1" in out
